@@ -1,0 +1,1 @@
+//! Seedstorm's content function.

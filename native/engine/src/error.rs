@@ -1,0 +1,84 @@
+//! The engine's one error type: a stable code, what happened to what, and what to do next.
+//!
+//! A code's name is the same on every side: `DirectRefused` here is `SEEDSTORM_E_DIRECT_REFUSED` in TypeScript.
+
+use std::fmt;
+
+/// Declares the codes once, so that their names in TypeScript and the list of all of them cannot drift apart.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
+        /// What kind of error it is; stable across versions.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Code {
+            /// Every code, in the order of declaration.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)+];
+
+            /// The code as the other side knows it, without the `SEEDSTORM_E_` in front.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A parameter is outside its valid range.
+    InvalidArgument => "INVALID_ARGUMENT",
+    /// The engine was closed before this call.
+    EngineClosed => "ENGINE_CLOSED",
+    /// A lane panicked while it worked on the task.
+    LanePanicked => "LANE_PANICKED",
+    /// The system refused to start or to pin a thread.
+    LaneStart => "LANE_START",
+    /// hwloc could not load the machine, the XML file or the synthetic description.
+    TopologyUnreadable => "TOPOLOGY_UNREADABLE",
+    /// Nothing is left to place a lane on.
+    NoCores => "NO_CORES",
+    /// A buffer could not be had.
+    OutOfMemory => "OUT_OF_MEMORY",
+    /// The target folder does not exist.
+    TargetMissing => "TARGET_MISSING",
+    /// The target cannot be written to, or is not a folder.
+    TargetNotWritable => "TARGET_NOT_WRITABLE",
+    /// The file system has no room left.
+    DiskFull => "DISK_FULL",
+    /// The file system refuses O_DIRECT and the plan insists on it.
+    DirectRefused => "DIRECT_REFUSED",
+    /// An object that the layout names is not there, or is shorter than the layout says.
+    ObjectMissing => "OBJECT_MISSING",
+    /// Any other error of the operating system on an I/O.
+    Io => "IO",
+    /// The task was cancelled.
+    Cancelled => "CANCELLED",
+}
+
+/// An error with a stable code, what happened to what, and the mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The stable code.
+    pub code: Code,
+    /// What happened, and to what: one sentence without a full stop.
+    pub what: String,
+    /// What to do next: one sentence without a full stop.
+    pub mend: String,
+}
+
+impl Error {
+    /// An error of this code: `what` happened, and `mend` is what to do next.
+    pub fn new(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { code, what: what.into(), mend: mend.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.code.name(), self.what, self.mend)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The engine's result.
+pub type Result<T> = std::result::Result<T, Error>;
