@@ -1,0 +1,21 @@
+/** Seedstorm's error codes, the error class that carries them, and how an error is shown. */
+export {
+  type CatalogEntry,
+  catalog,
+  catalogEntry,
+  codeFromName,
+  type ErrorArea,
+  type ErrorCode,
+  ExitCode,
+  isErrorCode,
+} from './catalog.js';
+export {
+  asSeedstormError,
+  type ErrorParts,
+  exitCodeOf,
+  isSeedstormError,
+  type PlainError,
+  type Place,
+  SeedstormError,
+} from './error.js';
+export { render } from './render.js';
