@@ -1,0 +1,38 @@
+/** What both ends of a connection must agree on: protocol version, message limits, keepalive, the token's header. */
+import { type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+
+/** Rises when an agent and a coordinator of different versions could misunderstand each other. */
+export const protocolVersion = 1;
+
+/** The longest message either side takes, in bytes. A report of 24 pools with full histograms is about 1 MiB. */
+export const maxMessageBytes = 4 * 1024 * 1024;
+
+/** Channel options of every client and server: explicit limits, and keepalive that finds dead peers behind firewalls. */
+export const channelOptions: ChannelOptions = {
+  'grpc.max_receive_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.enable_retries': 0,
+};
+
+/** Channel options of clients: no proxy from the environment stands between nodes of one cluster. */
+export const clientChannelOptions: ChannelOptions = { ...channelOptions, 'grpc.enable_http_proxy': 0 };
+
+/** Credentials of a connection without TLS. */
+export const insecureCredentials = credentials.createInsecure();
+
+const header = 'authorization';
+
+/** The metadata that every call carries. */
+export function tokenMetadata(token: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(header, `Bearer ${token}`);
+  return metadata;
+}
+
+/** The token that a call carries, or undefined. */
+export function tokenOf(metadata: Metadata): string | undefined {
+  const [value] = metadata.get(header);
+  return typeof value === 'string' && value.startsWith('Bearer ') ? value.slice('Bearer '.length) : undefined;
+}

@@ -1,0 +1,7 @@
+/** Seedstorm's wire, version 1: generated messages and services, and the few rules that both ends share. */
+export * from './connection.js';
+export * from './generated/seedstorm/v1/agent.js';
+export * from './generated/seedstorm/v1/common.js';
+export * from './generated/seedstorm/v1/operator.js';
+export * from './histogram.js';
+export * from './status.js';
