@@ -1,0 +1,7 @@
+/** The ledger's public face. */
+export type { AgentCoverage, Coverage, Handover, Unsettled } from './coverage.js';
+export type { Range } from './intervals.js';
+export type { Lease, LeaseEnd } from './lease.js';
+export { Ledger } from './ledger.js';
+export type { Assign, LedgerOptions, Member, Placement, WriterRange } from './options.js';
+export type { Refusal, Report, ReportOutcome } from './report.js';

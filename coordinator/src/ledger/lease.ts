@@ -1,0 +1,44 @@
+/**
+ * A lease as agents see it, and as the ledger keeps it: what was worked on, what of it counts, how it ended.
+ */
+import { IntervalSet } from './intervals.js';
+
+/** A seed range [first, end) given to one agent; `epoch` is higher than that of every earlier lease of its units. */
+export interface Lease {
+  readonly id: number;
+  readonly epoch: number;
+  readonly agent: string;
+  readonly incarnation: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * Why a lease ended.
+ * - `completed`: every unit is done.
+ * - `expired`: no renewal came in time. `dead`: the holder is known to be gone.
+ * - `fenced`: a newer incarnation of the agent joined. `undone`: its sync failed. `released`: the agent gave it back.
+ */
+export type LeaseEnd = 'completed' | 'expired' | 'dead' | 'fenced' | 'undone' | 'released';
+
+/** What the ledger knows of one lease. `done` is what this lease moved in the coverage, and never shrinks. */
+export class LeaseRecord {
+  readonly done = new IntervalSet();
+  /** Everything that the holder ever reported as written or done, also after the lease ended. */
+  readonly worked = new IntervalSet();
+  ended: LeaseEnd | undefined;
+
+  /** `pool` is where the units came from, and where the rest goes back to. */
+  constructor(
+    readonly lease: Lease,
+    readonly pool: number,
+  ) {}
+
+  get units(): number {
+    return this.lease.end - this.lease.first;
+  }
+
+  get isOpen(): boolean {
+    return this.ended === undefined && this.worked.units < this.units;
+  }
+}
