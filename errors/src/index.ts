@@ -8,14 +8,14 @@ export {
   type ErrorCode,
   ExitCode,
   isErrorCode,
-} from './catalog.js';
+} from './catalog.ts';
 export {
   asSeedstormError,
   type ErrorParts,
   exitCodeOf,
   isSeedstormError,
-  type PlainError,
   type Place,
+  type PlainError,
   SeedstormError,
-} from './error.js';
-export { render } from './render.js';
+} from './error.ts';
+export { render } from './render.ts';
