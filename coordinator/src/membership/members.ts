@@ -1,0 +1,216 @@
+/**
+ * The agents of this coordinator: who may join, who is silent, who is gone. Tells one listener, the run that holds the
+ * agents, what happens and what they say. Must not know what a stage is.
+ */
+import { SeedstormError } from '@seedstorm/errors';
+import { type AttendRequest, type Hello, protocolVersion, toErrorDetail } from '@seedstorm/proto';
+import { nowNs } from '../clock.js';
+import { type AgentStream, Member } from './member.js';
+
+/** What agents say that is not about membership. */
+export type FromAgent = Exclude<
+  NonNullable<AttendRequest['message']>,
+  { $case: 'hello' | 'heartbeat' | 'clockEcho' | 'leaving' }
+>;
+
+/** Who wants to know of the agents. */
+export interface MembersListener {
+  joined(member: Member): void;
+  /** The same incarnation is back on a new stream: what it was last told may not have arrived. */
+  returned(member: Member): void;
+  suspected(member: Member): void;
+  /** Its leases must be handed over; `knownDead` when no write of it can be in flight. */
+  lost(member: Member, knownDead: boolean): void;
+  leaving(member: Member): void;
+  heartbeat(member: Member): void;
+  said(member: Member, message: FromAgent): void;
+}
+
+/** Times of membership, in ms. */
+export interface MembershipTimes {
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  readonly suspectMs: number;
+  /** Added to the lease before the coordinator hands over: clocks may run at different speeds. */
+  readonly marginMs: number;
+}
+
+/** Agents that one coordinator takes. */
+const maxMembers = 4096;
+/** Probes sent at once when an agent joins, so that its clock is known before its first stage. */
+const joinProbes = 8;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/u;
+
+/** The agents of this coordinator. */
+export class Members {
+  readonly #members = new Map<string, Member>();
+  readonly #listeners = new Set<MembersListener>();
+  readonly #ticker: NodeJS.Timeout;
+
+  /** `version` is told to agents. */
+  constructor(
+    readonly times: MembershipTimes,
+    readonly version: string,
+  ) {
+    this.#ticker = setInterval(() => this.#tick(), Math.min(500, times.heartbeatMs / 2));
+  }
+
+  /** Adds a listener; gives what removes it. */
+  listen(listener: MembersListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Every agent that was ever seen, by name. */
+  all(): Member[] {
+    return [...this.#members.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The agents that work may be given to. */
+  working(): Member[] {
+    return this.all().filter((member) => member.working);
+  }
+
+  /** The member of this name, if any. */
+  find(name: string): Member | undefined {
+    return this.#members.get(name);
+  }
+
+  /**
+   * An agent dials in.
+   * @throws SeedstormError PROTOCOL_VERSION, AGENT_REFUSED, LIMIT: it may not join.
+   */
+  admit(hello: Hello, stream: AgentStream): Member {
+    if (hello.protocol !== protocolVersion) {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_PROTOCOL_VERSION',
+        what: `agent ${printable(hello.name)} (Seedstorm ${printable(hello.version)}) speaks protocol ${hello.protocol}, this coordinator speaks ${protocolVersion}`,
+      });
+    }
+    if (!namePattern.test(hello.name) || hello.incarnation > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_AGENT_REFUSED',
+        what: `“${printable(hello.name)}” is no name for an agent`,
+        mend: 'give it by --name a name of letters, digits, dots, dashes, colons or underscores, 128 at most',
+      });
+    }
+    const known = this.#members.get(hello.name);
+    if (known?.alive && Number(hello.incarnation) === known.incarnation) {
+      known.attach(stream);
+      this.#greet(known);
+      this.#tell((listener) => listener.returned(known));
+      return known;
+    }
+    if (known !== undefined && Number(hello.incarnation) <= known.incarnation) {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_AGENT_REFUSED',
+        what: `agent ${hello.name} (process ${hello.pid} on ${printable(hello.host)}) was taken as ${known.state}, or a newer one of that name has joined`,
+        mend: 'start it again; give every agent a name of its own by --name',
+      });
+    }
+    if (known === undefined && this.#members.size >= maxMembers) {
+      throw new SeedstormError({ code: 'SEEDSTORM_E_LIMIT', what: `${maxMembers} agents have joined, no more are taken` });
+    }
+    if (known?.alive) this.#fence(known, hello);
+    const member = new Member(hello, stream);
+    this.#members.set(hello.name, member);
+    this.#greet(member);
+    this.#tell((listener) => listener.joined(member));
+    return member;
+  }
+
+  /** An agent said something, validated as far as this version knows it. */
+  receive(member: Member, message: NonNullable<AttendRequest['message']>): void {
+    member.heard();
+    switch (message.$case) {
+      case 'hello':
+        throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `agent ${member.name} says Hello twice` });
+      case 'heartbeat':
+        // The ledger takes the renewal before it is acknowledged: the agent counts from when it sent it, we from now.
+        this.#tell((listener) => listener.heartbeat(member));
+        member.send({ $case: 'heartbeatAck', value: { sentNs: message.value.sentNs } });
+        return;
+      case 'clockEcho':
+        member.clock.echo(message.value.id, message.value.agentNs, nowNs());
+        return;
+      case 'leaving':
+        member.state = 'leaving';
+        this.#tell((listener) => listener.leaving(member));
+        return;
+      default:
+        this.#tell((listener) => listener.said(member, message));
+    }
+  }
+
+  /** A stream ended. The member stays until its leases have run out: it may come back. */
+  disconnected(member: Member, stream: AgentStream): void {
+    if (member.detach(stream) === undefined || !member.alive) return;
+    if (member.state === 'present') this.#suspect(member);
+  }
+
+  /** An agent may go: nothing of it is in flight. */
+  dismiss(member: Member): void {
+    member.send({ $case: 'dismiss', value: { reason: undefined } });
+    member.end('left');
+  }
+
+  /** Somebody who knows says that the agent's process is gone. */
+  declareGone(name: string, pid: number): boolean {
+    const member = this.#members.get(name);
+    if (member === undefined || member.hello.pid !== pid || !member.alive) return false;
+    this.#lose(member, true);
+    return true;
+  }
+
+  /** Sends everybody away and stops the clockwork. */
+  close(): void {
+    clearInterval(this.#ticker);
+    for (const member of this.#members.values()) if (member.alive) this.dismiss(member);
+  }
+
+  #tick(): void {
+    const now = nowNs();
+    for (const member of this.#members.values()) {
+      if (!member.alive) continue;
+      const silentMs = Number((now - member.lastHeardNs) / 1_000_000n);
+      if (silentMs > this.times.leaseMs + this.times.marginMs) this.#lose(member, false);
+      else if (silentMs > this.times.suspectMs && member.state === 'present') this.#suspect(member);
+      else member.probeClock();
+    }
+  }
+
+  #suspect(member: Member): void {
+    member.state = 'suspect';
+    this.#tell((listener) => listener.suspected(member));
+  }
+
+  #lose(member: Member, knownDead: boolean): void {
+    member.end('lost');
+    this.#tell((listener) => listener.lost(member, knownDead));
+  }
+
+  /** Two agents under one name: the older one goes. Its process may still live, so its writes may still be in flight. */
+  #fence(older: Member, newer: Hello): void {
+    const reason = new SeedstormError({
+      code: 'SEEDSTORM_E_AGENT_REFUSED',
+      what: `another agent named ${older.name} (process ${newer.pid} on ${printable(newer.host)}) has joined and takes its place`,
+      mend: 'give every agent a name of its own by --name',
+    });
+    older.send({ $case: 'dismiss', value: { reason: toErrorDetail(reason) } });
+    this.#lose(older, false);
+  }
+
+  #greet(member: Member): void {
+    const { leaseMs, heartbeatMs } = this.times;
+    member.send({ $case: 'welcome', value: { version: this.version, leaseMs, heartbeatMs } });
+    for (let i = 0; i < joinProbes; i++) member.probeClock();
+  }
+
+  #tell(what: (listener: MembersListener) => void): void {
+    for (const listener of [...this.#listeners]) what(listener);
+  }
+}
+
+function printable(text: string): string {
+  return text.slice(0, 128).replace(/\p{Cc}/gu, '?');
+}
