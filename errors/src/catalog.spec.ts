@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { catalog, catalogEntry, codeFromName, isErrorCode } from './catalog.ts';
+import { catalog, catalogEntry, codeFromName, isErrorCode } from './catalog.js';
 
 describe('the catalogue of errors', () => {
   test('an error of the native engine reaches the user under its own code, not as an internal error', () => {

@@ -244,6 +244,20 @@ export const catalog = [
     mend: 'make a new engine; one that is closed stays closed',
   },
   {
+    code: 'SEEDSTORM_E_CLOSE_ON_LANE',
+    area: 'engine',
+    exit: ExitCode.failed,
+    meaning: 'The engine was asked to close by one of its own lanes, which would wait for itself.',
+    mend: 'close the engine from another thread than its lanes',
+  },
+  {
+    code: 'SEEDSTORM_E_QUEUE_FULL',
+    area: 'engine',
+    exit: ExitCode.failed,
+    meaning: 'As much work waits for the engine as it takes.',
+    mend: 'wait until some of the work is done before asking for more',
+  },
+  {
     code: 'SEEDSTORM_E_LANE_PANICKED',
     area: 'engine',
     exit: ExitCode.failed,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asSeedstormError, exitCodeOf, isSeedstormError, SeedstormError } from './error.ts';
+import { asSeedstormError, exitCodeOf, isSeedstormError, SeedstormError } from './error.js';
 
 const unknownKey = new SeedstormError({
   code: 'SEEDSTORM_E_PLAN_UNKNOWN_KEY',

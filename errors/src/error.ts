@@ -2,7 +2,7 @@
  * The one error class of the TypeScript side: a stable code, what happened to what, and what to do next.
  * It knows nothing of how an error is shown (see render.ts).
  */
-import { catalogEntry, type ErrorCode, ExitCode, isErrorCode } from './catalog.ts';
+import { catalogEntry, type ErrorCode, ExitCode, isErrorCode } from './catalog.js';
 
 /** A place in a text file, for errors that are about one. Lines and columns count from 1. */
 export interface Place {

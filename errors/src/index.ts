@@ -8,7 +8,7 @@ export {
   type ErrorCode,
   ExitCode,
   isErrorCode,
-} from './catalog.ts';
+} from './catalog.js';
 export {
   asSeedstormError,
   type ErrorParts,
@@ -17,5 +17,5 @@ export {
   type Place,
   type PlainError,
   SeedstormError,
-} from './error.ts';
-export { render } from './render.ts';
+} from './error.js';
+export { render } from './render.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { SeedstormError } from './error.ts';
-import { render } from './render.ts';
+import { SeedstormError } from './error.js';
+import { render } from './render.js';
 
 describe('what a person sees of an error', () => {
   test('is the code, the place, what happened and the mend', () => {

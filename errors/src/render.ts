@@ -1,5 +1,5 @@
 /** The one place that turns an error into the lines that a person reads. It never shows a stack trace. */
-import { asSeedstormError, type SeedstormError } from './error.ts';
+import { asSeedstormError, type SeedstormError } from './error.js';
 
 /**
  * The error as lines, without a line feed at the end:
