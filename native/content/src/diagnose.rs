@@ -1,0 +1,223 @@
+//! The slow path of verification: says of each wrong sector what it is instead. Nothing in the data helps but the data:
+//! a content word, run backwards through the cipher, names its own unit, place and generation.
+
+use crate::stream::{Pieces, check_range};
+use crate::word::WordName;
+use crate::{CELL_BYTES, Content, WORD_BYTES};
+use std::ops::Range;
+
+/// The grain of naming, in bytes: the smallest sector that storage writes as a whole.
+pub const SECTOR_BYTES: usize = 512;
+
+/// Most units that [`FaultKind::Misdirected`] lists: a high dedup ratio has millions of candidates.
+pub const MAX_CANDIDATE_UNITS: usize = 16;
+
+/// At most one bit in this many may differ for a sector to count as the expected one with flipped bits. Unrelated data
+/// differs in half of all bits, with a standard deviation of 32 in the 4096 of a sector: 64 is 62 deviations below.
+const BITS_FOR_ONE_FLIP: u32 = 64;
+
+/// Bits that may differ in any part of a sector, however short: all those of one byte.
+const FLIPS_OF_A_BYTE: u32 = 8;
+
+/// Neighbouring words that must agree on unit, generation and place before they name a sector that is not wholly theirs.
+/// A second word agrees by chance once in 2^128.
+const AGREEING_WORDS: usize = 2;
+
+/// A range of the stream that does not hold what it should, and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it begins, in bytes from the start of the stream.
+    pub offset: u64,
+    /// Its length in bytes: whole sectors, but where the range that was diagnosed cuts them.
+    pub length: u64,
+    /// What it holds.
+    pub kind: FaultKind,
+}
+
+/// What a range holds instead of its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Zeros.
+    Zeroed,
+    /// This place's content of another generation: a write that was lost or came too late.
+    Stale {
+        /// The generation that is there.
+        generation: u16,
+    },
+    /// Content of this stream that belongs elsewhere.
+    Misdirected {
+        /// The units that it may belong to: under dedup several hold the same. In ascending order, at most
+        /// [`MAX_CANDIDATE_UNITS`] of them.
+        units: Vec<u64>,
+        /// Where in any of these units the fault's first byte belongs.
+        offset_in_unit: u64,
+        /// Its generation.
+        generation: u16,
+    },
+    /// The right content, but for a few bits of one sector.
+    BitFlip {
+        /// How many bits differ.
+        bits: u32,
+        /// The first byte that differs, in bytes from the start of the stream.
+        first_byte_offset: u64,
+    },
+    /// Nothing that this stream holds anywhere.
+    Foreign,
+}
+
+/// A place in a unit and a generation of it: where some bytes may have come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Origin {
+    uid: u64,
+    generation: u16,
+    at: usize,
+}
+
+impl Content {
+    /// Says of every sector of `actual` that is not the stream's from `offset` on what it is instead; neighbours with
+    /// one name are one fault. Empty where all is right.
+    ///
+    /// Sectors are those of the stream. Where the range begins or ends inside one, the part that is there is named, with
+    /// less certainty the shorter it is. What lies beyond the end of the stream belongs to nothing and is foreign.
+    pub fn diagnose(&self, generation: u16, offset: u64, actual: &[u8]) -> Vec<Fault> {
+        if check_range(offset, actual.len()).is_err() {
+            return vec![Fault { offset, length: actual.len() as u64, kind: FaultKind::Foreign }];
+        }
+        let mut faults = Vec::new();
+        for piece in Pieces::new(self, offset, actual.len()) {
+            for range in sectors(piece.at, piece.range.len()) {
+                let origin = Origin { uid: piece.uid, generation, at: piece.at + range.start };
+                let start = piece.range.start + range.start;
+                let sector = &actual[start..start + range.len()];
+                if let Some(kind) = self.name_sector(origin, offset + start as u64, sector) {
+                    report(&mut faults, Fault { offset: offset + start as u64, length: sector.len() as u64, kind });
+                }
+            }
+        }
+        faults
+    }
+
+    /// What a sector is that should be `expected`, or `None` where it is that.
+    fn name_sector(&self, expected: Origin, offset: u64, actual: &[u8]) -> Option<FaultKind> {
+        let mut right = [0; SECTOR_BYTES];
+        let right = &mut right[..actual.len()];
+        self.fill_piece(expected.generation, expected.uid, expected.at, right);
+        let bits = different_bits(right, actual);
+        if bits == 0 {
+            return None;
+        }
+        if is_nearly(bits, actual) {
+            let first = right.iter().zip(actual).position(|(right, actual)| right != actual)?;
+            return Some(FaultKind::BitFlip { bits, first_byte_offset: offset + first as u64 });
+        }
+        if actual.iter().all(|byte| *byte == 0) {
+            return Some(FaultKind::Zeroed);
+        }
+        let Some(origin) = self.origin(expected, actual) else { return Some(FaultKind::Foreign) };
+        if (origin.uid, origin.at) == (expected.uid, expected.at) {
+            return Some(FaultKind::Stale { generation: origin.generation });
+        }
+        let mut units: Vec<_> = self.units_of(origin.uid).take(MAX_CANDIDATE_UNITS).collect();
+        units.sort_unstable();
+        Some(FaultKind::Misdirected { units, offset_in_unit: origin.at as u64, generation: origin.generation })
+    }
+
+    /// Where a wrong sector's bytes come from, if they are this stream's.
+    fn origin(&self, expected: Origin, actual: &[u8]) -> Option<Origin> {
+        let names = self.names(expected.at, actual);
+        // First whoever's whole content this is: that is proof, also in the repeated part of a cell, where words stand
+        // in places that are not their own.
+        let mut cells: Vec<Origin> = Vec::new();
+        for (_, name) in &names {
+            let cell = Origin {
+                uid: name.uid,
+                generation: name.generation,
+                at: name.index as usize * WORD_BYTES / CELL_BYTES * CELL_BYTES,
+            };
+            if !cells.contains(&cell) {
+                cells.push(cell);
+            }
+        }
+        let whole = cells.iter().find_map(|cell| self.place_in_cell(*cell, expected, actual));
+        whole.or_else(|| self.agreed(&names, expected))
+    }
+
+    /// The words of a sector that have a name which is possible in this stream, with the place of each in the sector.
+    fn names(&self, at: usize, actual: &[u8]) -> Vec<(usize, WordName)> {
+        let first = at.next_multiple_of(WORD_BYTES) - at;
+        let words = actual.get(first..).unwrap_or_default().as_chunks::<WORD_BYTES>().0;
+        let places = words.iter().enumerate().map(|(nth, word)| (first + nth * WORD_BYTES, word));
+        let names = places.filter_map(|(place, word)| Some((place, self.name_word(word)?)));
+        let possible = |name: &WordName| name.index < self.unit_words() && self.units_of(name.uid).next().is_some();
+        names.filter(|(_, name)| possible(name)).collect()
+    }
+
+    /// The place in this cell whose content these bytes are, but for flipped bits.
+    fn place_in_cell(&self, cell: Origin, expected: Origin, actual: &[u8]) -> Option<Origin> {
+        let mut content = [0; CELL_BYTES];
+        self.fill_piece(cell.generation, cell.uid, cell.at, &mut content);
+        // The same place of the cell comes first: storage mostly misplaces whole blocks, and where a cell's period is
+        // short several places fit.
+        let own = expected.at % CELL_BYTES;
+        let others = (own % SECTOR_BYTES..CELL_BYTES).step_by(SECTOR_BYTES);
+        let place = std::iter::once(own).chain(others).find(|place| {
+            let there = content.get(*place..*place + actual.len());
+            there.is_some_and(|there| is_nearly(different_bits(there, actual), actual))
+        })?;
+        Some(Origin { at: cell.at + place, ..cell })
+    }
+
+    /// The origin that the most words agree on, if enough do. Those that are where they should be say nothing.
+    fn agreed(&self, names: &[(usize, WordName)], expected: Origin) -> Option<Origin> {
+        let origins = names.iter().filter_map(|(place, name)| {
+            let at = (name.index as usize * WORD_BYTES).checked_sub(*place)?;
+            let origin = Origin { uid: name.uid, generation: name.generation, at };
+            (origin != expected).then_some(origin)
+        });
+        let origins: Vec<_> = origins.collect();
+        let votes = |origin: &Origin| origins.iter().filter(|other| *other == origin).count();
+        origins.iter().copied().max_by_key(votes).filter(|origin| votes(origin) >= AGREEING_WORDS)
+    }
+}
+
+/// Adds a fault, or makes the last one longer where this one only goes on with it.
+fn report(faults: &mut Vec<Fault>, fault: Fault) {
+    match faults.last_mut() {
+        Some(last) if last.offset + last.length == fault.offset && goes_on(last, &fault.kind) => {
+            last.length += fault.length;
+        }
+        _ => faults.push(fault),
+    }
+}
+
+/// Whether the sector after a fault has the fault's name too. Bit flips are kept apart: each has a place of its own.
+fn goes_on(last: &Fault, kind: &FaultKind) -> bool {
+    match (&last.kind, kind) {
+        (
+            FaultKind::Misdirected { units, offset_in_unit, generation },
+            FaultKind::Misdirected { units: next_units, offset_in_unit: next_offset, generation: next_generation },
+        ) => (units, offset_in_unit + last.length, generation) == (next_units, *next_offset, next_generation),
+        (FaultKind::BitFlip { .. }, _) => false,
+        (last, kind) => last == kind,
+    }
+}
+
+/// The ranges, in `length` bytes from byte `at` of a unit on, that lie in one sector each.
+fn sectors(at: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let end = (start + SECTOR_BYTES - (at + start) % SECTOR_BYTES).min(length);
+        let range = start..end;
+        start = end;
+        (!range.is_empty()).then_some(range)
+    })
+}
+
+fn different_bits(left: &[u8], right: &[u8]) -> u32 {
+    left.iter().zip(right).map(|(left, right)| (left ^ right).count_ones()).sum()
+}
+
+/// Whether bytes that differ in this many bits are the same but for flipped bits.
+fn is_nearly(different_bits: u32, bytes: &[u8]) -> bool {
+    different_bits <= (bytes.len() as u32 * 8 / BITS_FOR_ONE_FLIP).max(FLIPS_OF_A_BYTE)
+}
