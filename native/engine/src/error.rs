@@ -28,6 +28,10 @@ codes! {
     InvalidArgument => "INVALID_ARGUMENT",
     /// The engine was closed before this call.
     EngineClosed => "ENGINE_CLOSED",
+    /// A lane asked its own engine to close: it cannot wait for itself to end.
+    CloseOnLane => "CLOSE_ON_LANE",
+    /// Too many jobs wait for the engine's lanes.
+    QueueFull => "QUEUE_FULL",
     /// A lane panicked while it worked on the task.
     LanePanicked => "LANE_PANICKED",
     /// The system refused to start or to pin a thread.

@@ -1,4 +1,10 @@
 //! Seedstorm's native engine: topology, placement, memory, lanes, sinks and measurement. Knows nothing of Node, of
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
+pub mod cpuset;
+pub mod engine;
 pub mod error;
+pub mod lane;
+pub mod memory;
+pub mod placement;
+pub mod topology;
