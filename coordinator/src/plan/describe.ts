@@ -1,0 +1,69 @@
+/** What a resolved plan would do, in plain lines. */
+import { formatBytes, formatCount } from './format.js';
+import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import { formatDuration, formatRatio, formatSize } from './units.js';
+
+/** What the run would do: one line for each thing, without line feeds. */
+export function describePlan(plan: ResolvedPlan): string[] {
+  const { content, layout } = plan;
+  const dataBytes = BigInt(layout.units) * BigInt(layout.unitBytes);
+  const leases = Math.ceil(layout.units / plan.leaseUnits);
+  return [
+    `run      ${plan.runId}${plan.name === undefined ? '' : ` (${plan.name})`}, seed ${content.seed}, namespace ${JSON.stringify(content.namespace)}`,
+    `data     ${formatBytes(dataBytes, 'binary')} (${formatBytes(dataBytes)}): ${formatCount(layout.units)} units of ${formatSize(layout.unitBytes)}; ${dedupText(plan)}; ${compressText(plan)}`,
+    `target   ${targetText(plan.target)}`,
+    ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
+    `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
+    `agents   at least ${formatCount(plan.agentsMinimum)}, ${plan.lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(plan.lanesPerAgent)} lanes of each`}`,
+    ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
+    ...plan.notes.map((note) => `note     ${note}`),
+  ];
+}
+
+function dedupText({ content }: ResolvedPlan): string {
+  if (content.dedupMilli === 1000) return 'no dedup';
+  return `dedup ${formatRatio(content.dedupMilli)}:1 in windows of ${formatCount(2 ** content.windowBits)} units`;
+}
+
+function compressText({ content }: ResolvedPlan): string {
+  if (content.compressMilli === 1000) return 'no compression';
+  return `compression ${formatRatio(content.compressMilli)}:1 (${content.codec}, ${formatSize(content.recordBytes)} records)`;
+}
+
+function targetText(target: ResolvedTarget): string {
+  if (target.kind === 'null') return 'null: bytes are made and thrown away';
+  if (target.kind === 'memory') {
+    const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
+    return `the memory of each agent, ${limit}`;
+  }
+  return `${target.runFolder}${target.scope === 'local' ? ', on storage of each node' : ''}`;
+}
+
+function filesText(plan: ResolvedPlan): string {
+  const { layout, target } = plan;
+  if (target.kind !== 'file') throw new TypeError('only a file target has files');
+  const count = layout.objects === 1 ? '1 shared file' : `${formatCount(layout.objects)} files`;
+  const direct = {
+    auto: 'direct I/O where the file system takes it',
+    true: 'direct I/O',
+    false: 'buffered I/O',
+  }[`${target.direct}`];
+  const sync = {
+    block: 'made durable after each block',
+    range: 'made durable after each range',
+    file: 'made durable after each file',
+    end: 'made durable at the end of the stage',
+    never: 'never made durable',
+  }[target.sync];
+  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${sync}`;
+}
+
+function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
+  return formatSize(BigInt(units) * BigInt(layout.unitBytes));
+}
+
+function stageText(stage: ResolvedStage): string {
+  const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
+  const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
+  return `${stage.kind}${generation}${wait}`;
+}

@@ -1,0 +1,94 @@
+/**
+ * How a plan's data is cut: units into objects (files), objects into leases, units into blocks. Pure arithmetic,
+ * the same for every agent.
+ */
+import { defaults, type Plan } from './schema.js';
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+
+/** The pure function from a unit to its object and offset: unit u lies in object ⌊u / unitsPerObject⌋. */
+export interface Layout {
+  readonly units: number;
+  readonly unitBytes: number;
+  readonly unitsPerObject: number;
+  readonly objects: number;
+}
+
+/** How the data is cut for the layout, for I/O and for leases. */
+export interface Geometry {
+  readonly layout: Layout;
+  /** Bytes in one I/O. */
+  readonly blockBytes: number;
+  /** Leases begin and end on multiples of this many units. */
+  readonly grainUnits: number;
+  /** Units in one lease under `assign: dynamic`; a multiple of `grainUnits`. */
+  readonly leaseUnits: number;
+}
+
+/**
+ * The largest part of a unit that is a whole number of 4 KiB and at most `limit`: the block where the plan names
+ * none, so that a unit is a whole number of blocks whatever its size.
+ */
+export function largestBlock(unitBytes: number, limit = MiB): number {
+  const cells = unitBytes / 4096;
+  let parts = Math.ceil(unitBytes / limit);
+  while (cells % parts !== 0) parts += 1;
+  return unitBytes / parts;
+}
+
+/** The geometry of a plan that has passed the checks. */
+export function geometryOf(plan: Plan): Geometry {
+  const unitBytes = plan.data.unit ?? defaults.unitBytes;
+  const units = Number((plan.data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes));
+  const { target } = plan;
+  const blockBytes = (target.kind === 'file' ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
+  const blockUnits = Math.max(1, blockBytes / unitBytes);
+
+  const files = target.kind === 'file' ? target.files : undefined;
+  const unitsPerObject = roundUp(objectUnits(files, units, unitBytes), blockUnits);
+  const objects = Math.ceil(units / unitsPerObject);
+
+  const alignBytes = target.kind === 'file' ? target.align : undefined;
+  const sharedGrain = Math.max(blockUnits, (alignBytes ?? 0) / unitBytes);
+  const grainUnits =
+    objects > 1 ? unitsPerObject : Math.min(unitsPerObject, roundUp(Math.ceil(sharedGrain), blockUnits));
+  return {
+    layout: { units, unitBytes, unitsPerObject, objects },
+    blockBytes,
+    grainUnits,
+    leaseUnits: grainUnits * Math.max(1, Math.floor(leaseTarget(units * unitBytes) / unitBytes / grainUnits)),
+  };
+}
+
+// Without storage the block only bounds the buffer: a quarter of a MiB stays in every L2 that matters.
+function defaultBlock(plan: Plan, unitBytes: number): number {
+  return largestBlock(unitBytes, plan.target.kind === 'file' ? MiB : MiB / 4);
+}
+
+/**
+ * Units per object. Without a word in the plan: 1/64 of the data, so that a small run still has enough objects to
+ * share out and to hand over, and at most 1 GiB, so that a large one loses little with an agent.
+ */
+function objectUnits(
+  files: { count?: number | undefined; size?: number | undefined } | undefined,
+  units: number,
+  unitBytes: number,
+): number {
+  if (files?.size !== undefined) return files.size / unitBytes;
+  if (files?.count !== undefined) return Math.ceil(units / files.count);
+  return Math.max(1, Math.min(Math.floor(GiB / unitBytes), Math.floor(units / 64)));
+}
+
+/**
+ * Bytes that one lease aims at: 1/1024 of the data, so that hundreds of agents each get several; no less than 64 MiB
+ * and no more than 4 GiB, so that a fast agent asks a few times a second and a dead one loses seconds; but never
+ * more than 1/64 of the data, so that small runs are shared out too.
+ */
+function leaseTarget(dataBytes: number): number {
+  return Math.min(dataBytes / 64, Math.max(64 * MiB, Math.min(4 * GiB, dataBytes / 1024)));
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,75 @@
+/** From the text of a plan file to a plan, or to everything that is wrong with it, each with line and column. */
+import { isSeedstormError, SeedstormError } from '@seedstorm/errors';
+import { checkSections, type Sections } from './checks.js';
+import { readDocument } from './document.js';
+import { type Problem, problemsOf, withoutEchoes } from './problems.js';
+import { type Plan, planSchema } from './schema.js';
+
+/**
+ * The most bytes of UTF-8 that a plan may have. The YAML parser needs about a second for this much of its worst
+ * (nothing but brackets), and it runs on the coordinator's event loop; a plan is a page or two.
+ */
+export const maxPlanBytes = 128 * 1024;
+/** The most problems that are told at once. */
+export const maxProblems = 20;
+
+/**
+ * The plan that a text holds. `fileName` is only shown in messages.
+ * @throws SeedstormError PLAN_SYNTAX, PLAN_UNKNOWN_KEY or PLAN_INVALID: the first problem in the order of the text,
+ *   with the others, up to 20 in all, as its `details`
+ */
+export function parsePlan(text: string, fileName: string): Plan {
+  if (Buffer.byteLength(text) > maxPlanBytes) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_PLAN_UNREADABLE',
+      what: `${fileName} is longer than 128KiB`,
+      mend: 'give the file of a plan, which is a page or two of YAML',
+    });
+  }
+  const document = readDocument(text, fileName);
+  if (document.problems.length > 0) throw together(document.problems);
+
+  const result = planSchema.safeParse(document.value);
+  const problems = withoutEchoes([
+    ...(result.success ? [] : result.error.issues.flatMap((issue) => problemsOf(issue, document.value))),
+    ...checkSections(result.success ? result.data : validSections(document.value)),
+  ]);
+  if (result.success && problems.length === 0) return result.data;
+  throw together(problems.map((problem) => located(problem, document.place(problem.path, problem.at))));
+}
+
+function validSections(value: unknown): Sections {
+  if (typeof value !== 'object' || value === null) return {};
+  const sections = Object.entries(planSchema.shape).map(([name, schema]) => {
+    const result = schema.safeParse((value as Record<string, unknown>)[name]);
+    return [name, result.success ? result.data : undefined];
+  });
+  return Object.fromEntries(sections) as Sections;
+}
+
+function located(problem: Problem, where: SeedstormError['where']): SeedstormError {
+  return new SeedstormError({ code: problem.code, what: problem.what, mend: problem.mend, where });
+}
+
+function together(problems: readonly SeedstormError[]): SeedstormError {
+  const inOrder = [...problems].sort(byPlace);
+  const [first, ...others] = inOrder.slice(0, maxProblems);
+  if (!isSeedstormError(first)) throw new TypeError('a plan without a problem has no error');
+  const hidden = inOrder.length - maxProblems;
+  if (hidden > 0) {
+    const what = `${hidden} more ${hidden === 1 ? 'problem is' : 'problems are'} not shown`;
+    others.push(new SeedstormError({ code: 'SEEDSTORM_E_PLAN_INVALID', what, mend: 'mend those above first' }));
+  }
+  return new SeedstormError({
+    code: first.code,
+    what: first.what,
+    mend: first.mend,
+    where: first.where,
+    details: others,
+  });
+}
+
+function byPlace(a: SeedstormError, b: SeedstormError): number {
+  const lines = (a.where?.line ?? 0) - (b.where?.line ?? 0);
+  return lines !== 0 ? lines : (a.where?.column ?? 0) - (b.where?.column ?? 0);
+}

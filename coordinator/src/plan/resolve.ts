@@ -1,0 +1,121 @@
+/** Fills in every default of a plan, and fixes its layout and its generations. Pure: no clock, no I/O, no chance. */
+import path from 'node:path';
+import { formatCount } from './format.js';
+import { type Geometry, geometryOf } from './geometry.js';
+import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import { defaults, type Plan } from './schema.js';
+import { formatRatio, formatSize } from './units.js';
+
+/** What a plan does not say by itself. */
+export interface ResolveContext {
+  readonly runId: string;
+  /** The seed for a plan that sets none; below 2^64. */
+  readonly randomSeed: bigint;
+  /** CONTENT.md's default dedup window, as an exponent of two, for so many units and a ratio × 1000. */
+  readonly defaultWindowBits: (units: number, dedupMilli: number) => number;
+  /** The absolute folder of the plan file, which relative target paths start from. */
+  readonly planFolder: string;
+}
+
+/** The plan with every default filled in. It takes what `parsePlan` returned, and never fails for such a plan. */
+export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
+  const { data, load, agents, control } = plan;
+  const geometry = geometryOf(plan);
+  const { layout } = geometry;
+  const dedupMilli = data.dedup?.ratio ?? defaults.ratioMilli;
+  const resolved = {
+    runId: context.runId,
+    ...(plan.name === undefined ? {} : { name: plan.name }),
+    content: {
+      seed: plan.seed ?? context.randomSeed,
+      namespace: plan.namespace ?? context.runId,
+      unitBytes: layout.unitBytes,
+      dedupMilli,
+      windowBits: data.dedup?.window ?? context.defaultWindowBits(layout.units, dedupMilli),
+      compressMilli: data.compress?.ratio ?? defaults.ratioMilli,
+      codec: data.compress?.codec ?? defaults.codec,
+      recordBytes: data.compress?.record ?? defaults.recordBytes,
+    },
+    layout,
+    target: resolveTarget(plan.target, context),
+    blockBytes: geometry.blockBytes,
+    grainUnits: geometry.grainUnits,
+    leaseUnits: geometry.leaseUnits,
+    assign: plan.assign ?? defaults.assign,
+    ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
+    agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
+    leaseMs: control?.lease ?? defaults.leaseMs,
+    settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
+    stages: resolveStages(plan.stages),
+  };
+  return { ...resolved, notes: notesOn(plan, resolved, geometry) };
+}
+
+function resolveTarget(target: Plan['target'], context: ResolveContext): ResolvedTarget {
+  if (target.kind === 'null') return { kind: 'null' };
+  if (target.kind === 'memory') {
+    return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
+  }
+  const folder = path.resolve(context.planFolder, target.path);
+  return {
+    kind: 'file',
+    path: folder,
+    runFolder: path.join(folder, context.runId),
+    scope: target.scope ?? defaults.scope,
+    direct: target.io?.direct ?? defaults.direct,
+    sync: target.io?.sync ?? defaults.sync,
+  };
+}
+
+function resolveStages(stages: Plan['stages']): ResolvedStage[] {
+  /** Write stages since the data was last deleted. */
+  let writes = 0;
+  return stages.map(({ kind, delay }) => {
+    const delayMs = delay ?? defaults.delayMs;
+    if (kind === 'write') {
+      writes += 1;
+      return { kind, delayMs, generation: writes - 1 };
+    }
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1) };
+    if (kind === 'delete') writes = 0;
+    return stage;
+  });
+}
+
+function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Geometry): string[] {
+  const { layout, leaseUnits } = geometry;
+  const { content } = resolved;
+  const notes: string[] = [];
+  const dataBytes = BigInt(layout.units) * BigInt(layout.unitBytes);
+  if (dataBytes !== plan.data.size) {
+    notes.push(
+      `data.size is rounded up from ${formatSize(plan.data.size)} to ${formatSize(dataBytes)}, a whole number of units`,
+    );
+  }
+  const asked = plan.target.kind === 'file' ? plan.target.files?.count : undefined;
+  if (asked !== undefined && asked !== layout.objects) {
+    notes.push(
+      `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked)} files: ` +
+        `there will be ${formatCount(layout.objects)}, each of ${formatCount(layout.unitsPerObject)} units but the last`,
+    );
+  }
+  const window = 2 ** content.windowBits;
+  // A cut window has fewer copies than asked; under 1/64 of the data that is hardly seen.
+  if (content.dedupMilli > 1000 && layout.units % window !== 0 && window * 64 > layout.units) {
+    notes.push(
+      `the data is no whole number of dedup windows of ${formatCount(window)} units, ` +
+        `so it will deduplicate somewhat less than ${formatRatio(content.dedupMilli)}:1`,
+    );
+  }
+  const leases = Math.ceil(layout.units / (resolved.assign === 'static' ? geometry.grainUnits : leaseUnits));
+  if (leases < resolved.agentsMinimum) {
+    notes.push(
+      `the data makes ${formatCount(leases)} leases for at least ${formatCount(resolved.agentsMinimum)} agents: ` +
+        'some will have nothing to do, unless it is cut into more files',
+    );
+  }
+  if (resolved.target.kind === 'file' && resolved.target.sync === 'never') {
+    notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  return notes;
+}
