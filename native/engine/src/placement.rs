@@ -4,6 +4,11 @@
 use crate::error::{Code, Error, Result};
 use crate::topology::Topology;
 
+mod choose;
+mod memory;
+#[cfg(test)]
+mod tests;
+
 /// What may be asked of a placement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlacementOptions {
@@ -76,31 +81,121 @@ impl Placement {
     }
 }
 
-/// Places lanes on a machine.
+/// Places lanes on a machine: one on the first allowed PU of every core (with `smt` on all of them), a pool for every
+/// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool`.
+///
+/// Shares are disjoint slices of neighbouring cores and together all of them. When there are more agents than cores,
+/// each has one core, and cores are used by several agents in turn.
 ///
 /// # Errors
-/// `NoCores` when nothing is left to place a lane on; `InvalidArgument` for options that contradict the machine.
+/// `NoCores` when nothing is left to place a lane on. `InvalidArgument` for a NUMA node that does not exist, for more
+/// lanes per pool than any pool has room for, and for a share that is no share.
 pub fn place(topology: &Topology, options: &PlacementOptions) -> Result<Placement> {
-    let _ = options;
-    let node = topology.numa_nodes.first().map_or(0, |node| node.os_index);
-    let first = |core: &crate::topology::Core| core.pus.iter().copied().find(|pu| topology.is_pu_allowed(*pu));
-    let lanes: Vec<LanePlacement> = topology
-        .cores
-        .iter()
-        .enumerate()
-        .filter_map(|(at, core)| Some((at, core, first(core)?)))
-        .enumerate()
-        .map(|(index, (at, core, pu))| LanePlacement {
-            index,
-            pu,
-            core: at,
-            l2: core.l2,
-            l3: core.l3,
-            package: core.package,
-        })
-        .collect();
-    if lanes.is_empty() {
-        return Err(Error::new(Code::NoCores, "no core is left for a lane", "allow this process at least one core"));
+    check(topology, options)?;
+    let mut pools = cores_by_pool(topology, options);
+    if pools.is_empty() {
+        return Err(no_cores(topology, options));
     }
-    Ok(Placement { pools: vec![PoolPlacement { numa_node: node, memory_node: node, lanes }] })
+    choose::reserve(&mut pools, options.reserve_cores).map_err(|cores| {
+        Error::new(
+            Code::NoCores,
+            format!(
+                "{} of {}'s {cores} usable cores are to be reserved: none is left",
+                options.reserve_cores, topology.name
+            ),
+            "reserve fewer cores",
+        )
+    })?;
+    let room = |pool: &Pool| pool.cores.iter().map(|core| usable_pus(topology, options, *core).len()).sum::<usize>();
+    let most = pools.iter().map(room).max().unwrap_or(0);
+    if let Some(asked) = options.lanes_per_pool.filter(|asked| *asked > most) {
+        let what = format!(
+            "{asked} lanes per pool were asked for, and the largest pool of {} has room for {most}",
+            topology.name
+        );
+        return Err(Error::new(
+            Code::InvalidArgument,
+            what,
+            "ask for fewer lanes per pool, or for hardware threads too",
+        ));
+    }
+    choose::share(&mut pools, options.share);
+    let mut index = 0;
+    let pools = pools.iter().map(|pool| {
+        let memory_node = memory::nearest(topology, pool.numa_node);
+        let chosen = choose::lanes(topology, pool, options.lanes_per_pool, |core| usable_pus(topology, options, core));
+        let lanes = chosen.into_iter().map(|(at, pu)| {
+            let core = &topology.cores[at];
+            index += 1;
+            LanePlacement { index: index - 1, pu, core: at, l2: core.l2, l3: core.l3, package: core.package }
+        });
+        PoolPlacement { numa_node: pool.numa_node, memory_node, lanes: lanes.collect() }
+    });
+    Ok(Placement { pools: pools.collect() })
+}
+
+/// The cores that a pool may use, as positions in [`Topology::cores`], ascending; at least one.
+struct Pool {
+    numa_node: u32,
+    cores: Vec<usize>,
+}
+
+fn check(topology: &Topology, options: &PlacementOptions) -> Result<()> {
+    let invalid = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
+    let Share { index, of } = options.share;
+    if index >= of {
+        return invalid(format!("share {index} of {of} does not exist"), "count shares from 0 to one less than all");
+    }
+    if options.lanes_per_pool == Some(0) {
+        return invalid("0 lanes per pool were asked for".into(), "ask for at least one");
+    }
+    let unknown = |node: &&u32| topology.numa_node(**node).is_none();
+    if let Some(node) = options.nodes.iter().flatten().find(unknown) {
+        let mut known: Vec<u32> = topology.numa_nodes.iter().map(|node| node.os_index).collect();
+        known.sort_unstable();
+        return invalid(format!("{} has no NUMA node {node}", topology.name), &format!("choose from {known:?}"));
+    }
+    Ok(())
+}
+
+/// The PUs of a core that get lanes.
+fn usable_pus(topology: &Topology, options: &PlacementOptions, core: usize) -> Vec<u32> {
+    let allowed = topology.cores[core].pus.iter().copied().filter(|pu| topology.is_pu_allowed(*pu));
+    allowed.take(if options.smt { usize::MAX } else { 1 }).collect()
+}
+
+/// Every core that has an allowed PU, with its node, in the machine's order of nodes; pools without cores left out.
+fn cores_by_pool(topology: &Topology, options: &PlacementOptions) -> Vec<Pool> {
+    let wanted = |node: u32| options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node));
+    let mut pools: Vec<Pool> =
+        topology.numa_nodes.iter().map(|node| Pool { numa_node: node.os_index, cores: Vec::new() }).collect();
+    for (at, core) in topology.cores.iter().enumerate() {
+        if usable_pus(topology, options, at).is_empty() {
+            continue;
+        }
+        let local = core.numa_nodes.iter().filter(|node| wanted(**node)).filter_map(|node| topology.numa_node(*node));
+        // A core that no node claims still counts: it works for the node nearest to it.
+        let adopted = if core.numa_nodes.is_empty() { memory::adopting_node(topology, core) } else { None };
+        let home = topology.home_node(local).or(adopted.filter(|node| wanted(*node)));
+        if let Some(pool) = pools.iter_mut().find(|pool| Some(pool.numa_node) == home) {
+            pool.cores.push(at);
+        }
+    }
+    pools.retain(|pool| !pool.cores.is_empty());
+    pools
+}
+
+fn no_cores(topology: &Topology, options: &PlacementOptions) -> Error {
+    match &options.nodes {
+        Some(nodes) if !topology.allowed.pus.is_empty() => Error::new(
+            Code::NoCores,
+            format!("the NUMA nodes {nodes:?} of {} have no core that this process may use", topology.name),
+            "choose nodes with CPUs, inside the process's cpuset",
+        ),
+        _ => Error::new(
+            Code::NoCores,
+            format!("{} has no core that this process may use", topology.name),
+            "allow the process at least one CPU (taskset, the cgroup's cpuset, the batch job's binding)",
+        ),
+    }
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use crate::error::Result;
 
 mod load;
+#[cfg(test)]
+mod tests;
 
 /// Where a topology comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct NumaNode {
     pub kind: Option<String>,
     /// OS indexes of the PUs local to it, ascending; empty for a node with memory only.
     pub cpuset: Vec<u32>,
+    /// Position of its package in [`Topology::packages`], where it belongs to one.
+    pub package: Option<usize>,
 }
 
 /// A data or unified cache.
@@ -155,10 +159,7 @@ impl Topology {
     /// Which of these nodes a core belongs to that is local to all of them: the nearest (fewest PUs), ordinary DRAM
     /// before other kinds, one with memory before one without, the lowest number.
     pub fn home_node<'a>(&self, nodes: impl IntoIterator<Item = &'a NumaNode>) -> Option<u32> {
-        let rank = |node: &&NumaNode| {
-            let special = node.kind.as_deref().is_some_and(|kind| kind != "DRAM");
-            (node.cpuset.len(), special, node.memory_bytes == 0, node.os_index)
-        };
+        let rank = |node: &&NumaNode| (node.cpuset.len(), node.is_special(), node.memory_bytes == 0, node.os_index);
         nodes.into_iter().min_by_key(rank).map(|node| node.os_index)
     }
 
@@ -195,6 +196,13 @@ impl Topology {
     /// Whether memory of this node may be used.
     pub fn is_node_allowed(&self, os_index: u32) -> bool {
         self.allowed.nodes.binary_search(&os_index).is_ok()
+    }
+}
+
+impl NumaNode {
+    /// Whether its memory is known to be of another kind than ordinary DRAM.
+    pub fn is_special(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| kind != "DRAM")
     }
 }
 

@@ -24,23 +24,19 @@ pub(super) fn load(source: &TopologySource) -> Result<Topology> {
     let builder = TopologyBuilder::new()
         .with_flags(BuildFlags::INCLUDE_DISALLOWED)
         .map_err(|error| unreadable(&name(source), &error.to_string(), "report this as a defect"))?;
+    let refused = || unreadable(&name(source), why(source), mend(source));
     let builder = match source {
         TopologySource::ThisMachine => builder,
-        TopologySource::XmlFile(path) => builder
-            .from_xml(&read_xml(path)?)
-            .map_err(|error| unreadable(&name(source), &error.to_string(), XML_MEND))?,
-        TopologySource::Synthetic(description) => builder
-            .from_synthetic(description)
-            .map_err(|error| unreadable(&name(source), &error.to_string(), SYNTHETIC_MEND))?,
+        TopologySource::XmlFile(path) => {
+            let xml = read_xml(path)?;
+            if xml.contains("<topology version=\"3") {
+                return Err(unreadable(&name(source), "it was written by hwloc 3, and hwloc 2 reads it", mend(source)));
+            }
+            builder.from_xml(&xml).map_err(|_| refused())?
+        }
+        TopologySource::Synthetic(description) => builder.from_synthetic(description).map_err(|_| refused())?,
     };
-    let machine = builder.build().map_err(|error| {
-        let mend = match source {
-            TopologySource::ThisMachine => "run `lstopo` to see what hwloc says of this machine",
-            TopologySource::XmlFile(_) => XML_MEND,
-            TopologySource::Synthetic(_) => SYNTHETIC_MEND,
-        };
-        unreadable(&name(source), &error.to_string(), mend)
-    })?;
+    let machine = builder.build().map_err(|_| refused())?;
     let mut topology = copy_out(&machine, name(source));
     if topology.is_this_machine {
         restrict_to_affinity(&mut topology)?;
@@ -48,8 +44,24 @@ pub(super) fn load(source: &TopologySource) -> Result<Topology> {
     Ok(topology)
 }
 
+/// What a refusal of hwloc means: its own error is no more than "invalid argument".
+fn why(source: &TopologySource) -> &'static str {
+    match source {
+        TopologySource::ThisMachine => "hwloc cannot make sense of it",
+        TopologySource::XmlFile(_) => "it is not a whole XML file of hwloc 2",
+        TopologySource::Synthetic(_) => "it is not a synthetic description of hwloc",
+    }
+}
+
+fn mend(source: &TopologySource) -> &'static str {
+    match source {
+        TopologySource::ThisMachine => "run `lstopo` to see what hwloc says of this machine",
+        TopologySource::XmlFile(_) => XML_MEND,
+        TopologySource::Synthetic(_) => "write it as hwloc does, for example \"package:2 numa:1 core:8 pu:2\"",
+    }
+}
+
 const XML_MEND: &str = "export the machine again with hwloc 2: lstopo machine.xml";
-const SYNTHETIC_MEND: &str = "write it as hwloc does, for example \"package:2 numa:1 core:8 pu:2\"";
 
 fn name(source: &TopologySource) -> String {
     match source {
@@ -110,8 +122,16 @@ fn copy_out(machine: &hwlocality::Topology, name: String) -> Topology {
         caches.push(Cache { level: attributes.depth() as u32, size_bytes, pus: pus(object) });
     }
 
-    let mut numa_nodes: Vec<NumaNode> = machine.objects_with_type(ObjectType::NUMANode).filter_map(node).collect();
-    numa_nodes.extend(unseen_nodes(machine, &numa_nodes));
+    let package_of = |object: &TopologyObject| {
+        let package = object.first_ancestor_with_type(ObjectType::Package)?;
+        package_at.get(&package.global_persistent_index()).copied()
+    };
+    let mut numa_nodes: Vec<NumaNode> = Vec::new();
+    for object in machine.objects_with_type(ObjectType::NUMANode) {
+        numa_nodes.extend(os_index(object).map(|number| node(object, number, package_of(object))));
+    }
+    let unseen = unseen_nodes(machine, &numa_nodes, package_of);
+    numa_nodes.extend(unseen);
 
     let mut cores: Vec<Core> = Vec::new();
     let mut core_at: HashMap<u64, usize> = HashMap::new();
@@ -120,12 +140,13 @@ fn copy_out(machine: &hwlocality::Topology, name: String) -> Topology {
         let Some(pu) = os_index(object) else { continue };
         let owner = object.first_ancestor_with_type(ObjectType::Core).unwrap_or(object);
         let core = *core_at.entry(owner.global_persistent_index()).or_insert_with(|| {
-            let up = |kind, places: &HashMap<u64, usize>| {
-                object.first_ancestor_with_type(kind).and_then(|o| places.get(&o.global_persistent_index()).copied())
+            let cache = |level| {
+                let cache = object.first_ancestor_with_type(level)?;
+                cache_at.get(&cache.global_persistent_index()).copied()
             };
             let os_index = os_index(owner).filter(|_| owner.object_type() == ObjectType::Core);
-            let package = up(ObjectType::Package, &package_at);
-            let (l2, l3) = (up(ObjectType::L2Cache, &cache_at), up(ObjectType::L3Cache, &cache_at));
+            let package = package_of(object);
+            let (l2, l3) = (cache(ObjectType::L2Cache), cache(ObjectType::L3Cache));
             cores.push(Core { os_index, pus: Vec::new(), numa_node: None, numa_nodes: Vec::new(), package, l2, l3 });
             cores.len() - 1
         });
@@ -156,18 +177,22 @@ fn copy_out(machine: &hwlocality::Topology, name: String) -> Topology {
     topology
 }
 
-fn node(object: &TopologyObject) -> Option<NumaNode> {
+fn node(object: &TopologyObject, os_index: u32, package: Option<usize>) -> NumaNode {
     let memory_bytes = match object.attributes() {
         Some(ObjectAttributes::NUMANode(attributes)) => attributes.local_memory().map_or(0, u64::from),
         _ => 0,
     };
     let kind = object.subtype().map(|kind| kind.to_string_lossy().into_owned());
-    Some(NumaNode { os_index: os_index(object)?, memory_bytes, kind, cpuset: pus(object) })
+    NumaNode { os_index, memory_bytes, kind, cpuset: pus(object), package }
 }
 
 /// Nodes that have PUs but are no objects of their own, since their memory is missing or off limits: the complete
 /// node sets of their PUs still name them.
-fn unseen_nodes(machine: &hwlocality::Topology, seen: &[NumaNode]) -> Vec<NumaNode> {
+fn unseen_nodes(
+    machine: &hwlocality::Topology,
+    seen: &[NumaNode],
+    package_of: impl Fn(&TopologyObject) -> Option<usize>,
+) -> Vec<NumaNode> {
     let mut unseen: Vec<NumaNode> = Vec::new();
     for object in machine.objects_with_type(ObjectType::PU) {
         let Some(pu) = os_index(object) else { continue };
@@ -176,11 +201,14 @@ fn unseen_nodes(machine: &hwlocality::Topology, seen: &[NumaNode]) -> Vec<NumaNo
         }
         // Several names would be those of a whole package or machine: no telling which one is the PU's own.
         let names: Vec<u32> = object.complete_nodeset().iter().flat_map(|set| set.iter_set()).map(number).collect();
-        let [name] = names[..] else { continue };
-        match unseen.iter_mut().find(|node| node.os_index == name) {
+        let [os_index] = names[..] else { continue };
+        match unseen.iter_mut().find(|node| node.os_index == os_index) {
             Some(node) => node.cpuset.push(pu),
-            None if seen.iter().any(|node| node.os_index == name) => {}
-            None => unseen.push(NumaNode { os_index: name, memory_bytes: 0, kind: None, cpuset: vec![pu] }),
+            None if seen.iter().any(|node| node.os_index == os_index) => {}
+            None => {
+                let (cpuset, package) = (vec![pu], package_of(object));
+                unseen.push(NumaNode { os_index, memory_bytes: 0, kind: None, cpuset, package });
+            }
         }
     }
     for node in &mut unseen {

@@ -1,0 +1,129 @@
+//! What is known of a machine, and what happens to descriptions that are none.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::error::Code;
+
+fn machines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/topologies")
+}
+
+fn xml(file: &str) -> Topology {
+    Topology::load(&TopologySource::XmlFile(machines().join(file))).unwrap()
+}
+
+fn synthetic(description: &str) -> Topology {
+    Topology::load(&TopologySource::Synthetic(description.into())).unwrap()
+}
+
+/// A file that lives as long as the test.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str, content: &[u8]) -> Self {
+        let path = std::env::temp_dir().join(format!("seedstorm-topology-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn an_epyc_node_is_known_down_to_its_caches() {
+    let machine = xml("AMD-19h-Zen4-2xEpyc-9654.xml");
+    assert!(!machine.is_this_machine);
+    assert_eq!((machine.packages.len(), machine.numa_nodes.len()), (2, 2));
+    assert_eq!((machine.cores.len(), machine.pus.len(), machine.allowed.pus.len()), (192, 384, 384));
+    assert_eq!(machine.caches.iter().filter(|cache| cache.level == 3).count(), 24);
+    assert_eq!(machine.l2_bytes_per_core(), Some(1 << 20));
+    let core = &machine.cores[0];
+    assert_eq!((core.pus.as_slice(), core.numa_node, core.package), ([0, 192].as_slice(), Some(0), Some(0)));
+    assert_eq!(machine.caches[core.l3.unwrap()].pus.len(), 16);
+    assert_eq!(machine.caches[core.l2.unwrap()].pus, [0, 192]);
+    assert_eq!(machine.numa_nodes.iter().map(|node| node.package).collect::<Vec<_>>(), [Some(0), Some(1)]);
+}
+
+#[test]
+fn distances_between_nodes_are_known_where_the_machine_tells_them() {
+    let machine = xml("192em64t-12gr2n8c2t.xml");
+    assert!(machine.numa_nodes.iter().all(|node| node.memory_bytes > 30 << 30));
+    let distances = machine.distances.as_ref().unwrap();
+    assert_eq!((distances.nodes.len(), distances.values.len()), (24, 24 * 24));
+    let (here, there) = (distances.nodes[0], distances.nodes[23]);
+    assert!(distances.between(here, here).unwrap() < distances.between(here, there).unwrap());
+    assert_eq!(distances.between(here, 1000), None);
+}
+
+#[test]
+fn a_node_whose_memory_is_off_limits_keeps_its_number_and_cpus() {
+    let machine = xml("16amd64-8n2c-cpusets.xml");
+    assert_eq!(machine.allowed.pus, [0, 1, 2, 3, 5, 6, 12, 13, 14, 15]);
+    assert_eq!(machine.allowed.nodes, [1, 2, 3, 4, 5]);
+    let node = machine.numa_node(0).unwrap();
+    assert_eq!((node.cpuset.as_slice(), node.memory_bytes), ([0, 1].as_slice(), 0));
+    assert!(machine.numa_node(4).unwrap().cpuset.iter().all(|pu| !machine.is_pu_allowed(*pu)));
+}
+
+#[test]
+fn this_machine_is_limited_to_what_the_process_may_use() {
+    let machine = Topology::load(&TopologySource::ThisMachine).unwrap();
+    assert!(machine.is_this_machine);
+    assert_eq!(machine.allowed.pus, crate::cpuset::allowed_to_process().unwrap());
+    assert!(machine.allowed.pus.iter().all(|pu| machine.pus.iter().any(|known| known.os_index == *pu)));
+    assert!(!machine.allowed.nodes.is_empty());
+}
+
+#[test]
+fn a_machine_that_tells_of_no_cores_has_one_for_every_pu() {
+    let machine = synthetic("numa:2 pu:3");
+    assert_eq!((machine.cores.len(), machine.pus.len()), (6, 6));
+    assert!(machine.cores.iter().all(|core| core.pus.len() == 1));
+}
+
+#[test]
+fn a_broken_xml_file_is_named_with_what_to_do() {
+    let whole = std::fs::read_to_string(machines().join("16amd64-8n2c-cpusets.xml")).unwrap();
+    let newer = whole.replacen("<topology version=\"2.0\">", "<topology version=\"3.0\">", 1);
+    assert_ne!(newer, whole);
+    let cases: [(&str, &[u8]); 7] = [
+        ("empty", b""),
+        ("text", b"not XML at all"),
+        ("other-root", b"<?xml version=\"1.0\"?><plan></plan>"),
+        ("truncated", &whole.as_bytes()[..whole.len() / 2]),
+        ("newer", newer.as_bytes()),
+        ("binary", &[0xff, 0xfe, 0x00, 0x81]),
+        ("nul", b"<topology>\0</topology>"),
+    ];
+    for (name, content) in cases {
+        let file = Temporary::new(name, content);
+        let error = Topology::load(&TopologySource::XmlFile(file.0.clone())).unwrap_err();
+        assert_eq!(error.code, Code::TopologyUnreadable, "{name}");
+        assert!(error.what.contains(file.0.to_str().unwrap()), "{error}");
+        assert_eq!(error.what.contains("hwloc 3"), name == "newer", "{error}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_not_taken_for_a_broken_one() {
+    let path = machines().join("no-such-machine.xml");
+    let error = Topology::load(&TopologySource::XmlFile(path.clone())).unwrap_err();
+    assert_eq!(error.code, Code::TopologyUnreadable);
+    assert!(error.what.contains(path.to_str().unwrap()) && error.what.contains("No such file"), "{error}");
+    let error = Topology::load(&TopologySource::XmlFile(machines())).unwrap_err();
+    assert_eq!(error.code, Code::TopologyUnreadable);
+}
+
+#[test]
+fn a_wrong_synthetic_description_is_repeated_in_the_error() {
+    for description in ["", "nonsense", "core:0", "core:-1", "package:2 core", "pu:2 core:2", "core:2\0"] {
+        let error = Topology::load(&TopologySource::Synthetic(description.into())).unwrap_err();
+        assert_eq!(error.code, Code::TopologyUnreadable, "{description:?}");
+        assert!(error.what.contains(&format!("\"{description}\"")), "{error}");
+    }
+}
