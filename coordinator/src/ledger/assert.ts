@@ -3,12 +3,15 @@ export class LedgerInvariantError extends Error {
   override readonly name = 'LedgerInvariantError';
 }
 
-/** Throws {@link LedgerInvariantError} unless `condition` holds. */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new LedgerInvariantError(`ledger: ${message}`);
+/** Throws {@link LedgerInvariantError} unless `condition` holds. The message is only made when it is needed. */
+export function assert(condition: boolean, message: () => string): asserts condition {
+  if (!condition) throw new LedgerInvariantError(`ledger: ${message()}`);
 }
 
 /** Throws unless `value` is a safe integer of at least `least`. */
 export function assertInteger(value: number, least: number, name: string): void {
-  assert(Number.isSafeInteger(value) && value >= least, `${name} must be an integer of at least ${least}, not ${value}`);
+  assert(
+    Number.isSafeInteger(value) && value >= least,
+    () => `${name} must be an integer of at least ${least}, not ${value}`,
+  );
 }

@@ -1,6 +1,7 @@
 /**
  * What a ledger says of itself: how far the pass is, by whom, what was done twice and what is in doubt.
  */
+import type { Lease } from './lease.js';
 
 /** One agent's part, over all its incarnations. */
 export interface AgentCoverage {
@@ -39,6 +40,12 @@ export interface Coverage {
 export type Handover =
   | { readonly waiting: false }
   | { readonly waiting: true; readonly reason: string; readonly silent: readonly string[]; readonly members: number };
+
+/** What one look at the time brought about: the leases that ended, and whether others wait to. */
+export interface Expiry {
+  readonly leases: readonly Lease[];
+  readonly handover: Handover;
+}
 
 /** A lost holder whose writes may still arrive, and until when that is waited for. */
 export interface Unsettled {

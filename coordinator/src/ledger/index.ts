@@ -1,5 +1,5 @@
 /** The ledger's public face. */
-export type { AgentCoverage, Coverage, Handover, Unsettled } from './coverage.js';
+export type { AgentCoverage, Coverage, Expiry, Handover, Unsettled } from './coverage.js';
 export type { Range } from './intervals.js';
 export type { Lease, LeaseEnd } from './lease.js';
 export { Ledger } from './ledger.js';

@@ -69,7 +69,10 @@ export class IntervalMap<V> {
   }
 
   #replace(first: number, end: number, entry: Entry<V> | undefined): void {
-    assert(Number.isSafeInteger(first) && Number.isSafeInteger(end) && first < end, `no interval: [${first}, ${end})`);
+    assert(
+      Number.isSafeInteger(first) && Number.isSafeInteger(end) && first < end,
+      () => `no interval: [${first}, ${end})`,
+    );
     // Entries from `low` to before `high` overlap [first, end), or touch it and so may have to be merged with it.
     const low = this.#firstEndingAfter(first - 1);
     let high = low;
@@ -106,7 +109,7 @@ export class IntervalMap<V> {
 
   #at(index: number): Entry<V> {
     const entry = this.#entries[index];
-    assert(entry !== undefined, `no entry ${index} of ${this.#entries.length}`);
+    assert(entry !== undefined, () => `no entry ${index} of ${this.#entries.length}`);
     return entry;
   }
 }

@@ -2,6 +2,8 @@
  * A lease as agents see it, and as the ledger keeps it: what was worked on, what of it counts, how it ended.
  */
 import { IntervalSet } from './intervals.js';
+import type { MemberRecord } from './members.js';
+import type { Pool } from './pools.js';
 
 /** A seed range [first, end) given to one agent; `epoch` is higher than that of every earlier lease of its units. */
 export interface Lease {
@@ -31,13 +33,15 @@ export class LeaseRecord {
   /** `pool` is where the units came from, and where the rest goes back to. */
   constructor(
     readonly lease: Lease,
-    readonly pool: number,
+    readonly holder: MemberRecord,
+    readonly pool: Pool,
   ) {}
 
   get units(): number {
     return this.lease.end - this.lease.first;
   }
 
+  /** Whether it runs and has units left to work on; a lease that only waits for its sync is not open. */
   get isOpen(): boolean {
     return this.ended === undefined && this.worked.units < this.units;
   }

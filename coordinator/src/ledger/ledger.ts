@@ -2,77 +2,348 @@
  * The ledger of one pass of one stage: which units are leased, done, reworked, settled, and by whom. It must never
  * know of I/O, clocks or messages: whoever calls it says what time it is.
  */
-import type { Coverage, Handover, Unsettled } from './coverage.js';
-import type { Range } from './intervals.js';
-import type { Lease } from './lease.js';
-import { type LedgerOptions, resolveOptions, type WriterRange } from './options.js';
-import type { Report, ReportOutcome } from './report.js';
+import { Accounts } from './accounts.js';
+import { assert, assertInteger } from './assert.js';
+import type { AgentCoverage, Coverage, Expiry, Unsettled } from './coverage.js';
+import { IntervalSet, type Range } from './intervals.js';
+import type { Lease, LeaseEnd, LeaseRecord } from './lease.js';
+import { type MemberRecord, Members } from './members.js';
+import {
+  type LedgerOptions,
+  MAX_OPEN_LEASES_PER_AGENT,
+  type ResolvedOptions,
+  resolveOptions,
+  type WriterRange,
+} from './options.js';
+import { choosePool, isGone } from './placement.js';
+import type { Pool } from './pools.js';
+import { type Report, type ReportOutcome, refusalOf, refused } from './report.js';
+import { Settling } from './settling.js';
 
+/**
+ * Accounts for units 0…N−1 of one pass of one stage, each exactly once.
+ *
+ * Times (`nowMs`) are the coordinator's monotonic clock in milliseconds; one that lies before an earlier one counts as
+ * the earlier one. Everything is deterministic. A call that breaks a limit or an option that no plan resolves to
+ * throws `LedgerInvariantError`; nothing that an agent can say makes a call throw, if its types were checked.
+ */
 export class Ledger {
+  readonly #options: ResolvedOptions;
+  readonly #members: Members;
+  readonly #accounts: Accounts;
+  readonly #settling = new Settling();
+  #verifiedByWriter = 0;
+  #nowMs = Number.NEGATIVE_INFINITY;
+  #isHandoverHeld = false;
+
   constructor(options: LedgerOptions) {
-    resolveOptions(options);
+    this.#options = resolveOptions(options);
+    this.#members = new Members(this.#options);
+    this.#accounts = new Accounts(this.#options);
+    const { assign } = this.#options;
+    if (assign.kind === 'static') {
+      for (const { agent, incarnation, host } of assign.members) this.join(agent, incarnation, host, assign.nowMs);
+    }
   }
-  join(_agent: string, _incarnation: number, _host: string, _nowMs: number): 'joined' | 'fenced' {
-    throw new Error();
+
+  /**
+   * An agent came, or came back; counts as its first renewal. The same incarnation keeps the leases that still run. A
+   * higher one fences the older: its leases end at once. An older or dead incarnation stays `fenced`. At the limit of
+   * members a new agent finds the ledger `full`.
+   */
+  join(agent: string, incarnation: number, host: string, nowMs: number): 'joined' | 'fenced' | 'full' {
+    assertInteger(incarnation, 0, 'incarnation');
+    const now = this.#advance(nowMs);
+    const member = this.#members.get(agent);
+    if (member === undefined) {
+      if (this.#members.isFull()) return 'full';
+      this.#members.add({ agent, incarnation, host }, 'live', now);
+    } else {
+      const isReplay = incarnation === member.incarnation && member.presence === 'dead';
+      if (incarnation < member.incarnation || isReplay) return 'fenced';
+      if (incarnation > member.incarnation) {
+        this.#endAll(member, 'fenced', Math.max(now, this.#members.expiresMs(member)));
+        member.incarnation = incarnation;
+      }
+      member.presence = 'live';
+      member.renewedMs = now;
+      member.host = host;
+    }
+    this.#isHandoverHeld = false;
+    return 'joined';
   }
-  renew(_agent: string, _incarnation: number, _nowMs: number): 'renewed' | 'fenced' {
-    throw new Error();
+
+  /**
+   * The coordinator acknowledges a renewal at `nowMs`: all leases of the agent run until `nowMs` + `leaseMs`. `fenced`
+   * when this incarnation has been replaced, is dead, or never joined. After an expiry it is renewed without leases.
+   */
+  renew(agent: string, incarnation: number, nowMs: number): 'renewed' | 'fenced' {
+    const now = this.#advance(nowMs);
+    const member = this.#members.get(agent);
+    if (member === undefined || incarnation !== member.incarnation) return 'fenced';
+    if (member.presence === 'dead' || member.presence === 'left') return 'fenced';
+    member.presence = 'live';
+    member.renewedMs = now;
+    this.#isHandoverHeld = false;
+    return 'renewed';
   }
-  lost(_agent: string, _incarnation: number, _how: { knownDead: boolean }, _nowMs: number): Lease[] {
-    throw new Error();
+
+  /**
+   * An agent is lost. `knownDead`, its process or node is gone: everything it held is handed over at once and nothing
+   * of it can still arrive. Otherwise its connection broke: it gets no more leases, and those it has run to their end.
+   * Returns the leases that ended. An agent that never joined is lost at once, either way.
+   */
+  lost(agent: string, incarnation: number, how: { readonly knownDead: boolean }, nowMs: number): Lease[] {
+    const now = this.#advance(nowMs);
+    this.#isHandoverHeld = false;
+    const member = this.#members.get(agent);
+    if (how.knownDead) this.#settling.settle(agent, incarnation);
+    if (member === undefined) {
+      if (!this.#members.isFull()) {
+        this.#members.add({ agent, incarnation, host: '' }, how.knownDead ? 'dead' : 'expired', now);
+      }
+      return [];
+    }
+    if (incarnation !== member.incarnation) return [];
+    if (!how.knownDead) {
+      if (member.presence === 'live') member.presence = 'absent';
+      return [];
+    }
+    const ended = this.#endAll(member, 'dead', now);
+    member.presence = 'dead';
+    return ended;
   }
-  drained(_agent: string, _incarnation: number): void {
-    throw new Error();
+
+  /** The agent says that nothing of its ended leases is in flight any more: their units are settled. */
+  drained(agent: string, incarnation: number): void {
+    this.#settling.settle(agent, incarnation);
   }
-  leave(_agent: string, _incarnation: number): Lease[] {
-    throw new Error();
+
+  /** The agent goes, with nothing in flight: what it has not done is given back and settled. Returns its leases. */
+  leave(agent: string, incarnation: number): Lease[] {
+    const member = this.#members.get(agent);
+    if (member === undefined || member.incarnation !== incarnation || member.presence === 'dead') return [];
+    const records = [...member.leases];
+    for (const record of records) this.#accounts.end(record, 'released');
+    this.#settling.settle(agent, incarnation);
+    member.presence = 'left';
+    this.#isHandoverHeld = false;
+    return records.map((record) => record.lease);
   }
-  grant(_agent: string, _nowMs: number): Lease | undefined {
-    throw new Error();
+
+  /**
+   * The next lease for a live agent, or undefined when there is nothing that it may take now, or it already works on
+   * 1,024 leases. How many leases deep an agent works is the caller's to decide.
+   */
+  grant(agent: string, nowMs: number): Lease | undefined {
+    const now = this.#advance(nowMs);
+    const member = this.#members.get(agent);
+    if (member === undefined || !this.#members.isLive(member, now)) return undefined;
+    if (member.openLeases >= MAX_OPEN_LEASES_PER_AGENT) return undefined;
+    const { assign, leaseUnits } = this.#options;
+    const { pools } = this.#accounts;
+    const live = this.#members.live(now);
+    const memberOf = (name: string): MemberRecord | undefined => this.#members.get(name);
+    const pool = choosePool(pools.all, { assign, member, live, memberOf });
+    if (pool === undefined) return undefined;
+    const size = assign.kind === 'static' ? leaseUnits : pools.guidedSize(leaseUnits, live.length);
+    return this.#accounts.open(member, pool, size).lease;
   }
-  report(_report: Report): ReportOutcome {
-    throw new Error();
+
+  /** Applies an agent's cumulative progress of one lease; see {@link ReportOutcome}. */
+  report(report: Report): ReportOutcome {
+    const record = this.#accounts.lease(report.leaseId);
+    if (record === undefined) return refused('unknown-lease', `there is no lease ${report.leaseId}`);
+    const refusal = refusalOf(report, record.lease);
+    if (refusal !== undefined) return refusal;
+    if (record.ended === 'completed') return { kind: 'applied', newlyDone: 0, completed: true };
+    if (record.ended !== undefined) {
+      return { kind: 'fenced', because: record.ended, newRework: this.#accounts.rework(record, report) };
+    }
+    const { newlyDone, completed } = this.#accounts.progress(record, report);
+    if (this.#isByWriter(record)) this.#verifiedByWriter += newlyDone;
+    return { kind: 'applied', newlyDone, completed };
   }
-  undo(_leaseId: number, _nowMs: number): boolean {
-    throw new Error();
+
+  /**
+   * A sync of the lease failed: what is not done goes back to be granted. It is unsettled, since pages that failed to
+   * sync may reach the storage later. False when the agent does not hold this lease.
+   */
+  undo(agent: string, incarnation: number, leaseId: number, nowMs: number): boolean {
+    const now = this.#advance(nowMs);
+    const record = this.#liveLease(agent, incarnation, leaseId);
+    if (record === undefined) return false;
+    this.#endUnsettled(record, 'undone', now);
+    return true;
   }
-  release(_leaseId: number): boolean {
-    throw new Error();
+
+  /**
+   * The agent gives back what it has not done of a lease, with nothing of it in flight. False when the agent does not
+   * hold this lease.
+   */
+  release(agent: string, incarnation: number, leaseId: number): boolean {
+    const record = this.#liveLease(agent, incarnation, leaseId);
+    if (record === undefined) return false;
+    this.#accounts.end(record, 'released');
+    return true;
   }
-  expire(_nowMs: number): { readonly leases: readonly Lease[]; readonly handover: Handover } {
-    throw new Error();
+
+  /** Ends the leases whose time is up, unless handover has to wait, and stops waiting for writes past their time. */
+  expire(nowMs: number): Expiry {
+    const now = this.#advance(nowMs);
+    this.#settling.timeOut(now);
+    const due = this.#members.due(now);
+    if (due.length === 0) return { leases: [], handover: { waiting: false } };
+    const handover = this.#members.handover(now);
+    this.#isHandoverHeld = handover.waiting;
+    if (handover.waiting) return { leases: [], handover };
+    const leases = due.flatMap((member) => {
+      const ended = this.#endAll(member, 'expired', now);
+      member.presence = 'expired';
+      return ended;
+    });
+    return { leases, handover };
   }
+
+  /**
+   * When {@link expire} has something to do next, in the same milliseconds as `nowMs`; undefined when only another
+   * call can bring that about. Each call that changes the ledger may move it.
+   */
   nextEventMs(): number | undefined {
-    throw new Error();
+    const settled = this.#settling.nextMs();
+    const expiry = this.#isHandoverHeld ? undefined : this.#members.nextExpiryMs();
+    if (settled === undefined || expiry === undefined) return settled ?? expiry;
+    return Math.min(settled, expiry);
   }
+
+  /** The leases that an agent holds, in the order in which they were granted. */
+  leasesOf(agent: string): Lease[] {
+    return [...(this.#members.get(agent)?.leases ?? [])].map((record) => record.lease);
+  }
+
+  /** Everything there is to count. */
   coverage(): Coverage {
-    throw new Error();
+    const agents = new Map<string, AgentCoverage>();
+    let rework = 0;
+    for (const member of this.#members.all()) {
+      rework += member.rework;
+      const { done, openLeases } = member;
+      agents.set(member.agent, { done, rework: member.rework, leases: member.leases.size, openLeases });
+    }
+    const lost = this.#lostUnits();
+    return {
+      units: this.#options.units,
+      done: this.#accounts.doneUnits,
+      leased: this.#accounts.leasedUnits,
+      free: this.#accounts.pools.units - lost,
+      lost,
+      rework,
+      indeterminate: this.#settling.indeterminateUnits,
+      unsettled: this.#settling.units,
+      verifiedByWriter: this.#verifiedByWriter,
+      agents,
+    };
   }
-  leasesOf(_agent: string): Lease[] {
-    throw new Error();
-  }
+
+  /** Whether every unit is done. */
   isComplete(): boolean {
-    throw new Error();
+    return this.#accounts.doneUnits === this.#options.units;
   }
+
+  /** Whether there is nothing left to do: every unit is done, or lost with its writer. */
   isOver(): boolean {
-    throw new Error();
+    return this.#accounts.doneUnits + this.#lostUnits() === this.#options.units;
   }
+
+  /** Whether nobody can have I/O in flight: no lease runs, and no lost holder is waited for. */
   isSettled(): boolean {
-    throw new Error();
+    return this.#accounts.leasedUnits === 0 && this.#settling.pending.length === 0;
   }
+
+  /** The units that are not done. */
   unfinished(): Range[] {
-    throw new Error();
+    const done = new IntervalSet();
+    for (const { first, end } of this.#accounts.doneRanges(this.#members.all())) done.add(first, end);
+    return done.gaps(0, this.#options.units);
   }
-  writers(): readonly WriterRange[] {
-    throw new Error();
+
+  /** Who did what is done, ascending and merged by agent: the writers of the next stage's placement. */
+  writers(): WriterRange[] {
+    const ranges = this.#accounts.doneRanges(this.#members.all());
+    return ranges.map((range) => ({ ...range, host: this.#members.get(range.agent)?.host ?? '' }));
   }
-  lostUnits(): readonly WriterRange[] {
-    throw new Error();
+
+  /** Units of node-local data whose writer is gone, by writer. They are free again when it comes back. */
+  lostUnits(): WriterRange[] {
+    return this.#lostPools().flatMap(({ owner, free }) =>
+      free.entries.map(({ first, end }) => ({ first, end, agent: owner?.agent ?? '', host: owner?.host ?? '' })),
+    );
   }
-  indeterminate(_agent: string): Range[] {
-    throw new Error();
+
+  /**
+   * Units where an older generation is nobody's fault: a late write of this agent was waited for in vain, or it was
+   * lost before what it did was durable.
+   */
+  indeterminate(agent: string): Range[] {
+    return this.#settling.indeterminateOf(agent);
   }
-  unsettled(): Unsettled[] {
-    throw new Error();
+
+  /** Lost holders whose writes may still arrive. */
+  unsettled(): readonly Unsettled[] {
+    return [...this.#settling.pending];
+  }
+
+  /** Ends all leases of a member that is lost; unless it is dead, its writes may arrive until after `stoppedMs`. */
+  #endAll(member: MemberRecord, why: 'expired' | 'dead' | 'fenced', stoppedMs: number): Lease[] {
+    const records = [...member.leases];
+    for (const record of records) {
+      if (why === 'dead') this.#accounts.end(record, why);
+      else this.#endUnsettled(record, why, stoppedMs);
+    }
+    if (!this.#options.durable && member.presence !== 'left') {
+      // What it did may never have reached the storage.
+      for (const [first, end] of this.#accounts.doneBy(member.agent, member.incarnation)) {
+        this.#settling.markIndeterminate(member.agent, first, end);
+      }
+    }
+    return records.map((record) => record.lease);
+  }
+
+  #endUnsettled(record: LeaseRecord, why: LeaseEnd, stoppedMs: number): void {
+    const { agent, incarnation } = record.lease;
+    const untilMs = stoppedMs + this.#options.settleMs;
+    for (const [first, end] of this.#accounts.end(record, why)) {
+      this.#settling.waitFor({ agent, incarnation, first, end, untilMs });
+    }
+  }
+
+  #liveLease(agent: string, incarnation: number, leaseId: number): LeaseRecord | undefined {
+    const record = this.#accounts.lease(leaseId);
+    if (record === undefined || record.ended !== undefined) return undefined;
+    return record.lease.agent === agent && record.lease.incarnation === incarnation ? record : undefined;
+  }
+
+  #isByWriter(record: LeaseRecord): boolean {
+    const { assign } = this.#options;
+    const isByAnother = assign.kind === 'dynamic' && assign.placement.kind === 'other';
+    return isByAnother && record.pool.owner?.agent === record.lease.agent;
+  }
+
+  #lostPools(): Pool[] {
+    const { assign } = this.#options;
+    if (assign.kind !== 'dynamic' || assign.placement.kind !== 'same') return [];
+    return this.#accounts.pools.all.filter(
+      ({ owner }) => owner !== undefined && isGone(this.#members.get(owner.agent)),
+    );
+  }
+
+  #lostUnits(): number {
+    return this.#lostPools().reduce((units, { free }) => units + free.units, 0);
+  }
+
+  #advance(nowMs: number): number {
+    assert(Number.isFinite(nowMs), () => `nowMs must be a time, not ${nowMs}`);
+    this.#nowMs = Math.max(this.#nowMs, nowMs);
+    return this.#nowMs;
   }
 }

@@ -82,21 +82,24 @@ export function resolveOptions(options: LedgerOptions): ResolvedOptions {
   const { units, boundaryUnits, leaseMs, marginMs, settleMs = 60_000, assign } = options;
   const silentMs = options.silentMs ?? Math.min(3000, leaseMs);
   assertInteger(units, 1, 'units');
-  assert(units <= MAX_UNITS, `units must be at most ${MAX_UNITS}, not ${units}`);
+  assert(units <= MAX_UNITS, () => `units must be at most ${MAX_UNITS}, not ${units}`);
   assertInteger(boundaryUnits, 1, 'boundaryUnits');
-  assert(boundaryUnits <= MAX_LEASE_UNITS, `boundaryUnits must be at most ${MAX_LEASE_UNITS}, not ${boundaryUnits}`);
+  assert(
+    boundaryUnits <= MAX_LEASE_UNITS,
+    () => `boundaryUnits must be at most ${MAX_LEASE_UNITS}, not ${boundaryUnits}`,
+  );
   assertInteger(options.leaseUnits, 1, 'leaseUnits');
   const most = Math.floor(MAX_LEASE_UNITS / boundaryUnits);
   const boundaries = Math.min(most, Math.max(1, Math.round(options.leaseUnits / boundaryUnits)));
   for (const [name, value] of Object.entries({ leaseMs, marginMs, settleMs, silentMs })) {
-    assert(Number.isFinite(value) && value >= 0, `${name} must be a time of at least 0 ms, not ${value}`);
+    assert(Number.isFinite(value) && value >= 0, () => `${name} must be a time of at least 0 ms, not ${value}`);
   }
-  assert(leaseMs > 0, 'leaseMs must be more than 0');
-  assert(silentMs <= leaseMs, `silentMs ${silentMs} must be at most leaseMs ${leaseMs}`);
+  assert(leaseMs > 0, () => 'leaseMs must be more than 0');
+  assert(silentMs <= leaseMs, () => `silentMs ${silentMs} must be at most leaseMs ${leaseMs}`);
   if (assign.kind === 'static') {
-    assert(assign.members.length > 0, 'static shares need at least one member');
+    assert(assign.members.length > 0, () => 'static shares need at least one member');
     const names = new Set(assign.members.map((member) => member.agent));
-    assert(names.size === assign.members.length, 'static shares name a member twice');
+    assert(names.size === assign.members.length, () => 'static shares name a member twice');
   } else if (assign.placement.kind !== 'any') {
     checkWriters(assign.placement.writers, units, assign.placement.kind === 'same');
   }
@@ -108,8 +111,8 @@ function checkWriters(writers: readonly WriterRange[], units: number, whole: boo
   for (const { first, end } of writers) {
     assertInteger(first, covered[1], 'first unit of a writer');
     assertInteger(end, first + 1, 'end of a writer');
-    assert(!whole || first === covered[1], `units ${covered[1]}…${first - 1} have no writer`);
+    assert(!whole || first === covered[1], () => `units ${covered[1]}…${first - 1} have no writer`);
     covered = [first, end];
   }
-  assert(whole ? covered[1] === units : covered[1] <= units, `writers end at ${covered[1]} of ${units} units`);
+  assert(whole ? covered[1] === units : covered[1] <= units, () => `writers end at ${covered[1]} of ${units} units`);
 }

@@ -2,7 +2,7 @@
  * An agent's report about one lease, and the checks that a report must pass before anything in it is believed.
  */
 import type { Range } from './intervals.js';
-import type { LeaseEnd, LeaseRecord } from './lease.js';
+import type { Lease, LeaseEnd } from './lease.js';
 import { MAX_RANGES_PER_REPORT } from './options.js';
 
 /** Cumulative progress of one lease: everything so far, so that it may be repeated, reordered and late. */
@@ -36,44 +36,45 @@ export type Refusal =
 export type ReportOutcome =
   | { readonly kind: 'applied'; readonly newlyDone: number; readonly completed: boolean }
   | { readonly kind: 'fenced'; readonly because: Exclude<LeaseEnd, 'completed'>; readonly newRework: number }
-  | { readonly kind: 'refused'; readonly reason: Refusal; readonly detail: string };
+  | RefusedReport;
 
-/** The first reason not to believe `report`, or undefined. `record` is the lease that it names, if there is one. */
-export function refusalOf(
-  report: Report,
-  record: LeaseRecord | undefined,
-): { reason: Refusal; detail: string } | undefined {
-  if (record === undefined) return { reason: 'unknown-lease', detail: `there is no lease ${report.leaseId}` };
-  const { lease } = record;
+/** See {@link ReportOutcome}. */
+export interface RefusedReport {
+  readonly kind: 'refused';
+  readonly reason: Refusal;
+  readonly detail: string;
+}
+
+/** Why a report about `lease` cannot be true, or undefined. */
+export function refusalOf(report: Report, lease: Lease): RefusedReport | undefined {
   if (report.agent !== lease.agent || report.incarnation !== lease.incarnation) {
     const holder = `${lease.agent} incarnation ${lease.incarnation}`;
-    const detail = `lease ${lease.id} belongs to ${holder}, not to ${report.agent} incarnation ${report.incarnation}`;
-    return { reason: 'not-the-holder', detail };
+    const reporter = `${report.agent} incarnation ${report.incarnation}`;
+    return refused('not-the-holder', `lease ${lease.id} belongs to ${holder}, not to ${reporter}`);
   }
   if (report.epoch !== lease.epoch) {
-    return { reason: 'wrong-epoch', detail: `lease ${lease.id} has epoch ${lease.epoch}, not ${report.epoch}` };
+    return refused('wrong-epoch', `lease ${lease.id} has epoch ${lease.epoch}, not ${report.epoch}`);
   }
   return refusalOfRanges('done', report.done, lease) ?? refusalOfRanges('written', report.written, lease);
 }
 
-function refusalOfRanges(
-  name: string,
-  ranges: readonly Range[],
-  lease: { first: number; end: number },
-): { reason: Refusal; detail: string } | undefined {
+/** A refusal with its reason, for the log and for the agent. */
+export function refused(reason: Refusal, detail: string): RefusedReport {
+  return { kind: 'refused', reason, detail };
+}
+
+function refusalOfRanges(name: string, ranges: readonly Range[], lease: Lease): RefusedReport | undefined {
   if (ranges.length > MAX_RANGES_PER_REPORT) {
-    const detail = `${name} has ${ranges.length} intervals, the limit is ${MAX_RANGES_PER_REPORT}`;
-    return { reason: 'too-many-ranges', detail };
+    return refused('too-many-ranges', `${name} has ${ranges.length} intervals, the limit is ${MAX_RANGES_PER_REPORT}`);
   }
-  let previousEnd = Number.NEGATIVE_INFINITY;
+  let previousEnd = 0;
   for (const [first, end] of ranges) {
-    const isWhole = Number.isSafeInteger(first) && Number.isSafeInteger(end) && first >= 0 && first < end;
-    if (!isWhole || first < previousEnd) {
-      return { reason: 'malformed-range', detail: `${name} [${first}, ${end}) is empty, negative or out of order` };
+    const isRange = Number.isSafeInteger(first) && Number.isSafeInteger(end) && previousEnd <= first && first < end;
+    if (!isRange) {
+      return refused('malformed-range', `${name} [${first}, ${end}) is empty, negative or out of order`);
     }
     if (first < lease.first || end > lease.end) {
-      const detail = `${name} [${first}, ${end}) is outside of the lease [${lease.first}, ${lease.end})`;
-      return { reason: 'outside-lease', detail };
+      return refused('outside-lease', `${name} [${first}, ${end}) is outside of [${lease.first}, ${lease.end})`);
     }
     previousEnd = end;
   }
