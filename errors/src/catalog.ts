@@ -258,6 +258,13 @@ export const catalog = [
     mend: 'wait until some of the work is done before asking for more',
   },
   {
+    code: 'SEEDSTORM_E_SELF_CHECK_FAILED',
+    area: 'engine',
+    exit: ExitCode.failed,
+    meaning: 'Bytes that a lane had just made in memory did not verify.',
+    mend: 'do not trust this machine: test its memory and CPU, then report it as a bug',
+  },
+  {
     code: 'SEEDSTORM_E_LANE_PANICKED',
     area: 'engine',
     exit: ExitCode.failed,

@@ -17,6 +17,7 @@ import {
   sizeChoice,
   text,
 } from './leaf.js';
+import { formatDuration, formatSize } from './units.js';
 
 const KiB = 1024;
 const MiB = 1024 ** 2;
@@ -81,7 +82,7 @@ const data = z.strictObject({
   }),
   unit: key(size({ minimum: 4096, maximum: GiB, multiple: 4096 }).optional(), {
     meaning: 'The grain of dedup and of seed ranges.',
-    default: '1MiB',
+    default: formatSize(defaults.unitBytes),
     example: 'unit: 1MiB',
   }),
   dedup: key(
@@ -110,12 +111,12 @@ const data = z.strictObject({
         codec: key(choice(codecs).optional(), {
           meaning:
             'What the ratio is aimed at. any is near for all of them; at-least is for storage that keeps compressed data in fixed fragments.',
-          default: 'any',
+          default: defaults.codec,
           example: 'codec: lz4',
         }),
         record: key(sizeChoice(recordSizes).optional(), {
           meaning: 'Bytes that the codec compresses at a time.',
-          default: '128KiB',
+          default: formatSize(defaults.recordBytes),
           example: 'record: 16KiB',
         }),
       })
@@ -172,7 +173,7 @@ const fileTarget = z.strictObject({
   scope: key(choice(['shared', 'local']).optional(), {
     meaning:
       'shared: all agents see the same files. local: each node has storage of its own under this path; what an agent wrote stays with that agent.',
-    default: 'shared',
+    default: defaults.scope,
     example: 'scope: local',
   }),
   files: key(
@@ -220,13 +221,13 @@ const fileTarget = z.strictObject({
         direct: key(choiceOrBoolean(['auto']).optional(), {
           meaning:
             'Whether I/O goes around the page cache (O_DIRECT). auto falls back where the file system refuses, and says so; true fails there.',
-          default: 'auto',
+          default: defaults.direct,
           example: 'direct: true',
         }),
         sync: key(choice(syncModes).optional(), {
           meaning:
             'When written data is made durable, and so counts as done: after each block, each leased range, each file, at the end of the stage, or never.',
-          default: 'range',
+          default: defaults.sync,
           example: 'sync: end',
         }),
       })
@@ -242,7 +243,7 @@ const fileTarget = z.strictObject({
 const stageOptions = z.strictObject({
   delay: key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
     meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
-    default: '0s',
+    default: formatDuration(defaults.delayMs),
     example: 'delay: 30s',
   }),
 });
@@ -336,7 +337,7 @@ export const planSchema = z.strictObject({
       .strictObject({
         minimum: key(integer({ minimum: 1, maximum: 10_000 }).optional(), {
           meaning: 'The run begins when at least this many agents have joined.',
-          default: '1',
+          default: String(defaults.agentsMinimum),
           example: 'minimum: 3',
         }),
       })
@@ -349,13 +350,13 @@ export const planSchema = z.strictObject({
         lease: key(duration({ minimum: '2s', maximum: '1h' }).optional(), {
           meaning:
             'How long an agent may work on a range after its last acknowledged heartbeat, before others take it over.',
-          default: '10s',
+          default: formatDuration(defaults.leaseMs),
           example: 'lease: 10s',
         }),
         settleTimeout: key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
           meaning:
             'How long a rewrite or a delete waits for the late writes of a lost agent, when it is not known to have stopped.',
-          default: '60s',
+          default: formatDuration(defaults.settleTimeoutMs),
           example: 'settleTimeout: 60s',
         }),
       })
@@ -365,7 +366,7 @@ export const planSchema = z.strictObject({
   assign: key(choice(['dynamic', 'static']).optional(), {
     meaning:
       'dynamic: small leases, so that fast agents do more. static: equal shares dealt out at the start, to compare with tools that do so.',
-    default: 'dynamic',
+    default: defaults.assign,
     example: 'assign: static',
   }),
   stages: key(z.array(stage).min(1).max(maxStages), {

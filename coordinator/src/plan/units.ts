@@ -56,7 +56,7 @@ export function parseSize(text: string): bigint {
 
 /** The shortest text that `parseSize` takes back to exactly these bytes, such as `4GiB`, `10TB` or `4097`. */
 export function formatSize(bytes: bigint | number): string {
-  return shortest(BigInt(bytes), [...binarySizes, ...decimalSizes], String(bytes));
+  return shortest(BigInt(bytes), [...binarySizes, ...decimalSizes], '');
 }
 
 /**
@@ -75,7 +75,7 @@ export function parseDuration(text: string): number {
 
 /** The shortest text that `parseDuration` takes back to exactly these milliseconds, such as `10s` or `1500ms`. */
 export function formatDuration(milliseconds: number): string {
-  return shortest(BigInt(milliseconds), [...durations].reverse(), `${milliseconds}ms`);
+  return milliseconds === 0 ? '0s' : shortest(BigInt(milliseconds), [...durations], 'ms');
 }
 
 /**
@@ -157,11 +157,14 @@ function scaled(amount: Amount, factor: bigint): bigint | undefined {
   return product % divisor === 0n ? product / divisor : undefined;
 }
 
-function shortest(value: bigint, units: ReadonlyArray<readonly [string, bigint]>, plain: string): string {
-  const texts = units
-    .filter(([, factor]) => value !== 0n && value % factor === 0n)
-    .map(([name, factor]) => `${value / factor}${name}`);
-  return [...texts, plain].reduce((best, text) => (text.length < best.length ? text : best));
+/** The text with the fewest digits; the first of those that are alike. */
+function shortest(value: bigint, units: ReadonlyArray<readonly [string, bigint]>, plainUnit: string): string {
+  let [digits, unit] = [String(value), plainUnit];
+  for (const [name, factor] of units) {
+    const quotient = value !== 0n && value % factor === 0n ? String(value / factor) : undefined;
+    if (quotient !== undefined && quotient.length < digits.length) [digits, unit] = [quotient, name];
+  }
+  return digits + unit;
 }
 
 function likelySize(amount: Amount): string {

@@ -1,0 +1,395 @@
+import { readFileSync } from 'node:fs';
+import { isSeedstormError } from '@seedstorm/errors';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { maxPlanBytes, parsePlan } from './parse.js';
+
+const good = `data:
+  size: 4GiB
+target:
+  kind: file
+  path: /mnt/scratch
+stages:
+  - write: {}
+`;
+
+/** Every problem of a plan as `line:column code what; mend`. */
+function problems(text: string): string[] {
+  try {
+    parsePlan(text, 'plan.yaml');
+  } catch (error) {
+    if (!isSeedstormError(error)) throw error;
+    return [error, ...error.details].map(({ code, what, mend, where }) => {
+      const name = code.replace('SEEDSTORM_E_PLAN_', '');
+      return `${where?.line}:${where?.column} ${name} ${what}; ${mend}`;
+    });
+  }
+  return [];
+}
+
+describe('a plan that is right', () => {
+  test.each(['quickstart', 'null'])('examples/%s.yaml, the first plan that a user tries, is taken', (name) => {
+    const file = new URL(`../../../examples/${name}.yaml`, import.meta.url);
+    expect(parsePlan(readFileSync(file, 'utf8'), `${name}.yaml`).stages.length).toBeGreaterThan(0);
+  });
+
+  test('means what it says, key by key', () => {
+    const text = `
+name: 2024.all-keys
+seed: 18446744073709551615
+namespace: host-7
+data:
+  size: 10TB
+  unit: 64KiB
+  dedup: { ratio: 2.300, window: 4096 }
+  compress: { ratio: 2.3, codec: at-least, record: 16384 }
+target:
+  kind: file
+  path: 'out/put'
+  scope: local
+  files: { count: 1 }
+  align: 16MiB
+  io: { block: 128KiB, direct: true, sync: end }
+load: { lanesPerAgent: 16 }
+agents: { minimum: 3 }
+control: { lease: 2500ms, settleTimeout: 1m }
+assign: static
+stages:
+  - write: {}
+  - verify: { delay: 1.5s }
+  - write: {}
+  - read: {}
+  - delete: {}
+  - generate: {}
+`;
+    expect(parsePlan(text, 'plan.yaml')).toEqual({
+      name: '2024.all-keys',
+      seed: 18446744073709551615n,
+      namespace: 'host-7',
+      data: {
+        size: 10n ** 13n,
+        unit: 65536,
+        dedup: { ratio: 2300, window: 12 },
+        compress: { ratio: 2300, codec: 'at-least', record: 16384 },
+      },
+      target: {
+        kind: 'file',
+        path: 'out/put',
+        scope: 'local',
+        files: { count: 1 },
+        align: 16 * 1024 ** 2,
+        io: { block: 131072, direct: true, sync: 'end' },
+      },
+      load: { lanesPerAgent: 16 },
+      agents: { minimum: 3 },
+      control: { lease: 2500, settleTimeout: 60_000 },
+      assign: 'static',
+      stages: [
+        { kind: 'write', delay: undefined },
+        { kind: 'verify', delay: 1500 },
+        { kind: 'write', delay: undefined },
+        { kind: 'read', delay: undefined },
+        { kind: 'delete', delay: undefined },
+        { kind: 'generate', delay: undefined },
+      ],
+    });
+  });
+
+  test.each(['null', '"null"'])('kind: %s is the null target, with or without quotation marks', (kind) => {
+    const plan = parsePlan(`data: { size: 1GiB }\ntarget: { kind: ${kind} }\nstages: [{ generate: {} }]`, 'plan.yaml');
+    expect(plan.target).toEqual({ kind: 'null' });
+  });
+
+  test('may use an anchor for what it says twice', () => {
+    const text = good.replace('4GiB', '&amount 4GiB').replace('/mnt/scratch', '/mnt\n  files: { size: *amount }');
+    expect(parsePlan(text, 'plan.yaml').target).toMatchObject({ files: { size: 4 * 1024 ** 3 } });
+  });
+
+  test('may be flow style, CRLF, or begin with a byte order mark', () => {
+    expect(problems(good.replaceAll('\n', '\r\n'))).toEqual([]);
+    expect(problems(`\u{feff}${good}`)).toEqual([]);
+    expect(problems('{data: {size: 1GiB}, target: {kind: memory}, stages: [{write: {}}, {verify: {}}]}')).toEqual([]);
+  });
+});
+
+describe('a mistake in a plan is told with its line, its column and its mend', () => {
+  const cases: [name: string, text: string, ...problems: string[]][] = [
+    ['a wrong key', good.replace('size', 'sise'), '2:3 UNKNOWN_KEY unknown key "sise" in data; did you mean "size"?'],
+    [
+      'a key of the plan itself',
+      good.replace('stages', 'stage'),
+      '6:1 UNKNOWN_KEY unknown key "stage" in the plan; did you mean "stages"?',
+    ],
+    [
+      'a key that belongs elsewhere',
+      good.replace('path:', 'block: 1MiB\n  path:'),
+      '5:3 UNKNOWN_KEY unknown key "block" in target; did you mean target.io.block?',
+    ],
+    [
+      'a key like no other',
+      `${good}load: { queueDepth: 4 }`,
+      '8:9 UNKNOWN_KEY unknown key "queueDepth" in load; the only key here is lanesPerAgent',
+    ],
+    [
+      'a key that would reach into the prototype',
+      `${good}__proto__: { polluted: true }`,
+      '8:1 UNKNOWN_KEY unknown key "__proto__" in the plan; the keys here are name, seed, namespace, data, target, load, agents, control, assign and stages',
+    ],
+    ['a wrong stage', good.replace('write', 'wirte'), '7:5 UNKNOWN_KEY unknown stage "wirte"; did you mean "write"?'],
+    [
+      'a stage of a later version',
+      good.replace('write', 'mixed'),
+      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate and delete',
+    ],
+    [
+      'a wrong unit of size',
+      good.replace('4GiB', '4 gigs'),
+      '2:9 INVALID data.size: “4 gigs” is not a size; write a number and a unit such as 4GiB or 10TB',
+    ],
+    [
+      'a wrong unit of time',
+      `${good}control: { lease: 10 sec }`,
+      '8:19 INVALID control.lease: “10 sec” is not a duration; write a number and a unit such as 500ms, 10s, 5m or 2h',
+    ],
+    [
+      'a duration out of range',
+      `${good}control: { lease: 100ms }`,
+      '8:19 INVALID control.lease: “100ms” is out of range; write a duration from 2s to 1h',
+    ],
+    [
+      'a missing target',
+      good.replace(/target:[\s\S]*?(?=stages)/u, ''),
+      '1:1 INVALID target is missing; add it, such as target: { kind: file, path: /mnt/scratch }',
+    ],
+    [
+      'a missing path',
+      good.replace('  path: /mnt/scratch\n', ''),
+      '3:1 INVALID target.path is missing; add it, such as path: /lustre/qualify',
+    ],
+    [
+      'a missing kind',
+      good.replace('  kind: file\n', ''),
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null or memory)',
+    ],
+    [
+      'a wrong kind',
+      good.replace('kind: file', 'kind: files'),
+      '4:9 INVALID target.kind: “files” is not one of null, memory and file; did you mean file?',
+    ],
+    [
+      'a key without a value',
+      good.replace('4GiB', ''),
+      '2:3 INVALID data.size has no value; give it one, such as size: 10TiB',
+    ],
+    [
+      'a list for a size',
+      good.replace('4GiB', '[4GiB]'),
+      '2:9 INVALID data.size: a list is not a size; write a number and a unit such as 4GiB or 10TB',
+    ],
+    [
+      'a text for a mapping',
+      good.replace('\n  size: 4GiB', ' 4GiB'),
+      '1:7 INVALID data is “4GiB”, not a mapping of keys to values; write data: { size: 4GiB }',
+    ],
+    [
+      'a dedup ratio below 1',
+      good.replace('4GiB', '4GiB\n  dedup: { ratio: 0.9 }'),
+      '3:19 INVALID data.dedup.ratio: “0.9” is less than 1; write 1 for none, or a ratio above it such as 1.5',
+    ],
+    [
+      'a ratio with four decimals',
+      good.replace('4GiB', '4GiB\n  compress: { ratio: 2.3456 }'),
+      '3:22 INVALID data.compress.ratio: “2.3456” has more than three decimals; write a number with at most three decimals, such as 1.5',
+    ],
+    [
+      'a window that is no power of two',
+      good.replace('4GiB', '4GiB\n  dedup: { ratio: 1.5, window: 1000 }'),
+      '3:32 INVALID data.dedup.window: “1000” is not a power of two; write 512 or 1024',
+    ],
+    [
+      'a ratio that its window cannot carry',
+      good.replace('4GiB', '4GiB\n  dedup: { ratio: 4.001, window: 4 }'),
+      '3:19 INVALID data.dedup.ratio: a window of 4 units cannot carry a ratio of 4.001; raise the window to at least the ratio, or lower the ratio',
+    ],
+    [
+      'a unit that is no whole number of cells',
+      good.replace('4GiB', '4GiB\n  unit: 5000'),
+      '3:9 INVALID data.unit: “5000” is not a multiple of 4KiB; write 4KiB or 8KiB',
+    ],
+    [
+      'a record that no codec has here',
+      good.replace('4GiB', '4GiB\n  compress: { ratio: 2, record: 8KiB }'),
+      '3:33 INVALID data.compress.record: “8KiB” is not one of 4KiB, 16KiB and 128KiB; write 4KiB, 16KiB or 128KiB',
+    ],
+    [
+      'a key given twice',
+      `${good}seed: 1\nseed: 2\n`,
+      '9:1 SYNTAX “seed” is given twice, first on line 8; remove one of the two',
+    ],
+    [
+      'a tab',
+      good.replace('  size', '\tsize'),
+      '2:1 SYNTAX not valid YAML: a tab where only spaces may indent; indent with spaces',
+    ],
+    ['an empty file', '', '1:1 INVALID the plan is empty; write at least data, target and stages'],
+    ['a file of comments', '# nothing yet\n', '1:1 INVALID the plan is empty; write at least data, target and stages'],
+    [
+      'a list for a plan',
+      '- write: {}\n',
+      '1:1 INVALID the plan is a list, not a mapping of keys to values; write keys with values, such as data: and target:',
+    ],
+    [
+      'a seed of 65 bits',
+      `${good}seed: 18446744073709551616\n`,
+      '8:7 INVALID seed: “18446744073709551616” does not fit in 64 bits; write a whole number of at most 18446744073709551615',
+    ],
+    [
+      'a name that would not do as a file name',
+      `${good}name: My Run\n`,
+      '8:7 INVALID name: “My Run” is not a name; use at most 64 of a–z, 0–9, -, _ and .',
+    ],
+    [
+      'a namespace of 256 bytes',
+      `${good}namespace: ${'é'.repeat(128)}\n`,
+      `8:12 INVALID namespace: “${'é'.repeat(60)}…” is longer than 255 bytes of UTF-8; write at most 255 bytes of UTF-8`,
+    ],
+    [
+      'no stages',
+      good.replace('\n  - write: {}', ' []'),
+      '6:1 INVALID stages is empty; write stages: [{ write: {} }, { verify: {} }, { delete: {} }]',
+    ],
+    [
+      'a stage that is a bare word',
+      good.replace('write: {}', 'write'),
+      '7:5 INVALID stages[0] is “write”, not a mapping of keys to values; write a stage such as - write: {}',
+    ],
+    [
+      'two stages in one item',
+      good.replace('write: {}', '{ write: {}, read: {} }'),
+      '7:5 INVALID stages[0] names 2 stages; write one stage in each item of the list, such as - write: {}',
+    ],
+    [
+      'verify before write',
+      good.replace('write', 'verify'),
+      '7:5 INVALID stages[0].verify: there is nothing to verify; nothing was written before it; put a write stage before it',
+    ],
+    [
+      'verify after delete',
+      `${good}  - delete: {}\n  - verify: {}\n`,
+      '9:5 INVALID stages[2].verify: there is nothing to verify; stages[1] deleted the data; put it before the delete stage',
+    ],
+    [
+      'delete twice',
+      `${good}  - delete: {}\n  - delete: {}\n`,
+      '9:5 INVALID stages[2].delete: there is nothing to delete; stages[1] deleted the data; remove it',
+    ],
+    [
+      'verify on the null target',
+      'data: { size: 1GiB }\ntarget: { kind: null }\nstages: [{ write: {} }, { verify: {} }]',
+      '3:27 INVALID stages[1].verify: a null target keeps nothing that could be verified; use a file or memory target, or remove the stage',
+    ],
+    [
+      'a block that does not fit the unit',
+      good.replace('scratch', 'scratch\n  io: { block: 3MiB, direct: auto }').replace('4GiB', '4GiB\n  unit: 2MiB'),
+      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit',
+    ],
+    [
+      'a block that direct I/O cannot do',
+      good.replace('scratch', 'scratch\n  io: { block: 512 }'),
+      '6:16 INVALID target.io.block: 512 is not a multiple of 4096, which I/O around the page cache needs; write a multiple of 4096, or set target.io.direct to false',
+    ],
+    [
+      'both a count and a size of files',
+      good.replace('scratch', 'scratch\n  files: { count: 4, size: 1GiB }'),
+      '6:3 INVALID target.files needs either count or size; write one of them, such as files: { count: 64 }',
+    ],
+    [
+      'files that are no whole number of units',
+      good.replace('scratch', 'scratch\n  files: { size: 1500KiB }'),
+      '6:18 INVALID target.files.size: 1500KiB is not a whole number of blocks of 1MiB; write 2MiB, or another multiple of 1MiB',
+    ],
+    [
+      'more files than units',
+      good.replace('scratch', 'scratch\n  files: { count: 4097 }'),
+      '6:19 INVALID target.files.count: 4097 files need at least as many units, and the data has 4096 of 1MiB; write at most 4096, or choose a smaller data.unit',
+    ],
+    [
+      'a stripe without a shared file',
+      good.replace('scratch', 'scratch\n  align: 4MiB'),
+      '6:10 INVALID target.align: is for one shared file; set target.files to { count: 1 }, or leave align out',
+    ],
+    [
+      'a second document',
+      `${good}---\n${good}`,
+      '8:1 SYNTAX a second YAML document begins here; keep one plan in a file; remove the --- line',
+    ],
+    [
+      'a tag',
+      good.replace('4GiB', '!bytes 4GiB'),
+      '2:9 SYNTAX a YAML tag, which no value of a plan needs; remove the word that begins with !',
+    ],
+    [
+      'an alias of nothing',
+      good.replace('4GiB', '*amount'),
+      '2:9 SYNTAX there is no anchor &amount before this alias; write the value itself',
+    ],
+  ];
+  test.each(cases)('%s', (_name, text, ...expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  test('and all mistakes are told at once, in the order of the text', () => {
+    const text = good
+      .replace('4GiB', '4 gigs\n  dedup: { ratio: 0.9 }')
+      .replace('/mnt/scratch', '/mnt/scratch\n  io: { sync: blok, direct: yes }')
+      .replace('write', 'verify');
+    expect(problems(`${text}sed: 1\n`)).toEqual([
+      '2:9 INVALID data.size: “4 gigs” is not a size; write a number and a unit such as 4GiB or 10TB',
+      '3:19 INVALID data.dedup.ratio: “0.9” is less than 1; write 1 for none, or a ratio above it such as 1.5',
+      '7:15 INVALID target.io.sync: “blok” is not one of block, range, file, end and never; did you mean block?',
+      '7:29 INVALID target.io.direct: “yes” is not one of true, false and auto; write true, false or auto',
+      '10:1 UNKNOWN_KEY unknown key "sed" in the plan; did you mean "seed"?',
+    ]);
+  });
+
+  test('but no more than a screen of them', () => {
+    const many = Array.from({ length: 30 }, (_, index) => `unknown${index}: 1\n`).join('');
+    const found = problems(good + many);
+    expect(found).toHaveLength(21);
+    expect(found.at(-1)).toContain('10 more problems are not shown');
+  });
+});
+
+describe('a plan that was cut, jumbled or mistyped anywhere', () => {
+  const place = fc.nat({ max: good.length });
+  const piece = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'{}[]:,-&*!|>\'"#%@`\n\t 0.~') }));
+  test('is a plan or an error that says where, never a crash', () => {
+    fc.assert(
+      fc.property(place, fc.nat({ max: 20 }), piece, (at, removed, inserted) => {
+        const text = good.slice(0, at) + inserted + good.slice(at + removed);
+        for (const problem of problems(text)) expect(problem).toMatch(/^\d+:\d+ (SYNTAX|INVALID|UNKNOWN_KEY) .+; .+/su);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('a plan that is made to do harm ends with one error', () => {
+  test.each([
+    ['brackets without end', '['.repeat(maxPlanBytes), 'nested too deeply'],
+    ['an alias of itself', 'data: &a { size: *a }\n', 'more values, or deeper ones'],
+    ['aliases of aliases', aliasBomb(), 'more values, or deeper ones'],
+    ['a megabyte', `name: ${'a'.repeat(maxPlanBytes)}`, 'longer than 128KiB'],
+  ])('%s', (_name, text, expected) => {
+    expect(problems(text)[0]).toContain(expected);
+  });
+});
+
+function aliasBomb(): string {
+  const lines = ['a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'];
+  for (let level = 1; level < 10; level += 1) {
+    const aliases = Array.from({ length: 10 }, () => `*a${level - 1}`).join(', ');
+    lines.push(`a${level}: &a${level} [${aliases}]`);
+  }
+  return lines.join('\n');
+}

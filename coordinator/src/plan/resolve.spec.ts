@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import { describePlan } from './describe.js';
+import { parsePlan } from './parse.js';
+import { resolvePlan } from './resolve.js';
+import { resolvedPlanFromJson, resolvedPlanToJson } from './resolved.js';
+
+function resolve(text: string) {
+  return resolvePlan(parsePlan(text, 'plan.yaml'), {
+    runId: 'run-7',
+    randomSeed: 18446744073709551615n,
+    defaultWindowBits: () => 6,
+    planFolder: '/home/user/plans',
+  });
+}
+
+const small = 'data: { size: 4GiB }\ntarget: { kind: file, path: out }\nstages: [{ write: {} }]\n';
+
+describe('a resolved plan', () => {
+  test('has every default filled in, so that all agents do the same', () => {
+    expect(resolve(small)).toEqual({
+      runId: 'run-7',
+      content: {
+        seed: 18446744073709551615n,
+        namespace: 'run-7',
+        unitBytes: 1048576,
+        dedupMilli: 1000,
+        windowBits: 6,
+        compressMilli: 1000,
+        codec: 'any',
+        recordBytes: 131072,
+      },
+      layout: { units: 4096, unitBytes: 1048576, unitsPerObject: 64, objects: 64 },
+      target: {
+        kind: 'file',
+        path: '/home/user/plans/out',
+        runFolder: '/home/user/plans/out/run-7',
+        scope: 'shared',
+        direct: 'auto',
+        sync: 'range',
+      },
+      blockBytes: 1048576,
+      grainUnits: 64,
+      leaseUnits: 64,
+      assign: 'dynamic',
+      agentsMinimum: 1,
+      leaseMs: 10_000,
+      settleTimeoutMs: 60_000,
+      stages: [{ kind: 'write', delayMs: 0, generation: 0 }],
+      notes: [],
+    });
+  });
+
+  test('keeps what the plan says over any default', () => {
+    const plan = resolve(
+      `${small.replace('4GiB', '4GiB, dedup: { ratio: 2.3, window: 4 }')}seed: 0\nnamespace: ""\nname: x\nload: { lanesPerAgent: 2 }\n`,
+    );
+    expect(plan.content).toMatchObject({ seed: 0n, namespace: '', dedupMilli: 2300, windowBits: 2 });
+    expect(plan).toMatchObject({ name: 'x', lanesPerAgent: 2 });
+  });
+
+  test('counts generations from the last delete, so that verify looks for what was written last', () => {
+    const stages = ['generate', 'write', 'verify', 'write', 'read', 'verify', 'delete', 'write', 'verify'];
+    const list = stages.map((stage) => `{ ${stage}: {} }`).join(', ');
+    const plan = resolve(small.replace('{ write: {} }', list));
+    expect(plan.stages.map((stage) => `${stage.kind} ${stage.generation}`)).toEqual([
+      'generate 0',
+      'write 0',
+      'verify 0',
+      'write 1',
+      'read 1',
+      'verify 1',
+      'delete 1',
+      'write 0',
+      'verify 0',
+    ]);
+  });
+
+  test('survives JSON, with every digit of its seed', () => {
+    const plan = resolve(small);
+    expect(resolvedPlanFromJson(JSON.parse(JSON.stringify(resolvedPlanToJson(plan))))).toEqual(plan);
+  });
+
+  test('says what it rounded and what may surprise', () => {
+    const text = `data: { size: 100.5MiB, dedup: { ratio: 1.5, window: 64 } }
+target: { kind: file, path: /t, files: { count: 40 }, io: { sync: never } }
+agents: { minimum: 100 }
+stages: [{ write: {} }]`;
+    expect(resolve(text).notes).toEqual([
+      'data.size is rounded up from 102912KiB to 101MiB, a whole number of units',
+      '101 units do not share out evenly over 40 files: there will be 34, each of 3 units but the last',
+      'the data is no whole number of dedup windows of 64 units, so it will deduplicate somewhat less than 1.5:1',
+      'the data makes 34 leases for at least 100 agents: some will have nothing to do, unless it is cut into more files',
+      'with sync: never, units that a lost agent wrote count as indeterminate, not as written',
+    ]);
+  });
+});
+
+describe('the description of a plan', () => {
+  test('says what a run would do before it does it', () => {
+    const text = `name: demo
+seed: 42
+data: { size: 4GiB, dedup: { ratio: 1.5 }, compress: { ratio: 2 } }
+target: { kind: file, path: /var/tmp, files: { count: 64 } }
+stages: [{ write: {} }, { write: {} }, { verify: { delay: 30s } }, { delete: {} }]`;
+    expect(describePlan(resolve(text))).toEqual([
+      'run      run-7 (demo), seed 42, namespace "run-7"',
+      'data     4 GiB (4.29 GB): 4,096 units of 1MiB; dedup 1.5:1 in windows of 64 units; compression 2:1 (any, 128KiB records)',
+      'target   /var/tmp/run-7',
+      'files    64 files of 64MiB; blocks of 1MiB; direct I/O where the file system takes it; made durable after each range',
+      'leases   64 of 64MiB, each for 10s after its last renewal',
+      'agents   at least 1, all lanes of each',
+      'stage 1  write',
+      'stage 2  write generation 1',
+      'stage 3  verify generation 1, after a wait of 30s',
+      'stage 4  delete generation 1',
+    ]);
+  });
+
+  test.each([
+    ['{ kind: null }', 'target   null: bytes are made and thrown away'],
+    ['{ kind: memory, limit: 1GiB }', 'target   the memory of each agent, at most 1GiB'],
+    ['{ kind: file, path: /nvme, scope: local }', 'target   /nvme/run-7, on storage of each node'],
+  ])('names the target %s', (target, line) => {
+    const text = `data: { size: 1GiB }\ntarget: ${target}\nstages: [{ generate: {} }]`;
+    expect(describePlan(resolve(text))).toContain(line);
+  });
+});
