@@ -71,3 +71,54 @@ const fn overhead(codec: Codec, record: Record) -> i64 {
         (Codec::AtLeast, _) => 100,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(compress_milli: u32, codec: Codec, record: Record) -> Cell {
+        Cell::new(&Parameters { compress_milli, codec, record, ..Parameters::default() })
+    }
+
+    #[test]
+    fn each_codec_and_record_is_given_the_literal_bytes_of_the_table() {
+        // At 2:1 a cell should become 2048 bytes.
+        for (codec, overheads) in [
+            (Codec::Any, [41, 41, 41]),
+            (Codec::Lz4, [26, 22, 20]),
+            (Codec::Zstd, [20, 10, 6]),
+            (Codec::Deflate, [82, 42, 31]),
+            (Codec::AtLeast, [100, 100, 100]),
+        ] {
+            for (record, overhead) in Record::ALL.into_iter().zip(overheads) {
+                assert_eq!(cell(2000, codec, record).literal, 2048 - overhead, "{codec:?} {record:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_ratio_has_a_period_that_is_an_odd_multiple_of_32_and_not_longer_than_the_literal() {
+        for codec in Codec::ALL {
+            for record in Record::ALL {
+                assert!(cell(1000, codec, record).is_plain());
+                for ratio in 1001..=100_000 {
+                    let Cell { literal, period } = cell(ratio, codec, record);
+                    assert!((32..4096).contains(&literal), "{ratio}");
+                    assert!(period % 64 == 32 && period <= literal && period + 64 > literal, "{ratio}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_after_the_literal_is_the_one_a_period_before() {
+        for ratio in [1001, 1333, 2000, 2500, 5000, 10_000, 33_333, 100_000] {
+            let cell = cell(ratio, Codec::Any, Record::Kib128);
+            let mut bytes = std::array::from_fn(|nth| if nth < cell.literal { (nth * 31 / 8) as u8 } else { 0xFF });
+            cell.repeat(&mut bytes);
+            for nth in cell.literal..CELL_BYTES {
+                assert_eq!(bytes[nth], bytes[nth - cell.period], "byte {nth} at {ratio}/1000");
+            }
+        }
+    }
+}

@@ -70,7 +70,7 @@ impl Dedup {
         ((window << self.window_bits) < u128::from(MAX_STREAM_BYTES)).then_some(window as u64)
     }
 
-    /// The first unique unit of a window: below 2^65, as it is at most the window's first unit.
+    /// The first unique unit of a window; at most the window's first unit.
     fn base(&self, window: u128) -> u128 {
         (window << self.window_bits) * u128::from(ONE_MILLI) / u128::from(self.ratio_milli)
     }
@@ -137,3 +137,6 @@ impl Iterator for Units {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

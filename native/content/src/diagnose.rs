@@ -19,8 +19,8 @@ const BITS_FOR_ONE_FLIP: u32 = 64;
 /// Bits that may differ in any part of a sector, however short: all those of one byte.
 const FLIPS_OF_A_BYTE: u32 = 8;
 
-/// Neighbouring words that must agree on unit, generation and place before they name a sector that is not wholly theirs.
-/// A second word agrees by chance once in 2^128.
+/// Words that must be those of one place before they name a sector that is not wholly that place's. The first has a name
+/// by chance once in 65,536; a second one agrees with it by chance once in 2^128.
 const AGREEING_WORDS: usize = 2;
 
 /// A range of the stream that does not hold what it should, and what it holds.
@@ -46,8 +46,8 @@ pub enum FaultKind {
     },
     /// Content of this stream that belongs elsewhere.
     Misdirected {
-        /// The units that it may belong to: under dedup several hold the same. In ascending order, at most
-        /// [`MAX_CANDIDATE_UNITS`] of them.
+        /// The units that it may belong to: under dedup several hold the same. Ascending; where they are more than
+        /// [`MAX_CANDIDATE_UNITS`], some of them.
         units: Vec<u64>,
         /// Where in any of these units the fault's first byte belongs.
         offset_in_unit: u64,
@@ -113,7 +113,7 @@ impl Content {
         if actual.iter().all(|byte| *byte == 0) {
             return Some(FaultKind::Zeroed);
         }
-        let Some(origin) = self.origin(expected, actual) else { return Some(FaultKind::Foreign) };
+        let Some(origin) = self.origin(expected, right, actual) else { return Some(FaultKind::Foreign) };
         if (origin.uid, origin.at) == (expected.uid, expected.at) {
             return Some(FaultKind::Stale { generation: origin.generation });
         }
@@ -122,62 +122,67 @@ impl Content {
         Some(FaultKind::Misdirected { units, offset_in_unit: origin.at as u64, generation: origin.generation })
     }
 
-    /// Where a wrong sector's bytes come from, if they are this stream's.
-    fn origin(&self, expected: Origin, actual: &[u8]) -> Option<Origin> {
-        let names = self.names(expected.at, actual);
-        // First whoever's whole content this is: that is proof, also in the repeated part of a cell, where words stand
-        // in places that are not their own.
-        let mut cells: Vec<Origin> = Vec::new();
-        for (_, name) in &names {
-            let cell = Origin {
-                uid: name.uid,
-                generation: name.generation,
-                at: name.index as usize * WORD_BYTES / CELL_BYTES * CELL_BYTES,
-            };
-            if !cells.contains(&cell) {
-                cells.push(cell);
+    /// Where a wrong sector's bytes come from, if they are this stream's: the place whose content they are but for
+    /// flipped bits, or else the one that the most of its words agree on.
+    fn origin(&self, expected: Origin, right: &[u8], actual: &[u8]) -> Option<Origin> {
+        let mut content = [0; SECTOR_BYTES];
+        let content = &mut content[..actual.len()];
+        let mut best = None;
+        for candidate in self.candidates(expected, actual) {
+            self.fill_piece(candidate.generation, candidate.uid, candidate.at, content);
+            if is_nearly(different_bits(content, actual), actual) {
+                return Some(candidate);
+            }
+            // Words that are where they should be say nothing about where the others come from.
+            let votes = words(expected.at, actual)
+                .filter(|(place, word)| content[*place..].starts_with(*word) && !right[*place..].starts_with(*word))
+                .count();
+            if votes >= AGREEING_WORDS && best.is_none_or(|(most, _)| votes > most) {
+                best = Some((votes, candidate));
             }
         }
-        let whole = cells.iter().find_map(|cell| self.place_in_cell(*cell, expected, actual));
-        whole.or_else(|| self.agreed(&names, expected))
+        best.map(|(_, origin)| origin)
     }
 
-    /// The words of a sector that have a name which is possible in this stream, with the place of each in the sector.
-    fn names(&self, at: usize, actual: &[u8]) -> Vec<(usize, WordName)> {
-        let first = at.next_multiple_of(WORD_BYTES) - at;
-        let words = actual.get(first..).unwrap_or_default().as_chunks::<WORD_BYTES>().0;
-        let places = words.iter().enumerate().map(|(nth, word)| (first + nth * WORD_BYTES, word));
-        let names = places.filter_map(|(place, word)| Some((place, self.name_word(word)?)));
+    /// The places that a wrong sector's words say it may come from, each once, the likeliest first.
+    fn candidates(&self, expected: Origin, actual: &[u8]) -> Vec<Origin> {
+        let mut candidates = Vec::new();
+        let mut add = |name: WordName, at: usize| {
+            let candidate = Origin { uid: name.uid, generation: name.generation, at };
+            let in_unit = at + actual.len() <= self.unit_bytes() as usize;
+            if in_unit && candidate != expected && !candidates.contains(&candidate) {
+                candidates.push(candidate);
+            }
+        };
+        let names = words(expected.at, actual).filter_map(|(place, word)| Some((place, self.name_word(word)?)));
         let possible = |name: &WordName| name.index < self.unit_words() && self.units_of(name.uid).next().is_some();
-        names.filter(|(_, name)| possible(name)).collect()
+        let names: Vec<_> = names.filter(|(_, name)| possible(name)).collect();
+        // In the repeated part of a cell a word stands in places that are not its own, so its name is only good for the
+        // cell. The same place of that cell comes first, then its other sectors: storage misplaces whole blocks.
+        let place_in_cell = expected.at % CELL_BYTES;
+        let cell = |name: WordName| name.index as usize * WORD_BYTES / CELL_BYTES * CELL_BYTES;
+        for (_, name) in &names {
+            add(*name, cell(*name) + place_in_cell);
+        }
+        for (_, name) in &names {
+            for place in (place_in_cell % SECTOR_BYTES..CELL_BYTES).step_by(SECTOR_BYTES) {
+                add(*name, cell(*name) + place);
+            }
+        }
+        for (place, name) in &names {
+            if let Some(at) = (name.index as usize * WORD_BYTES).checked_sub(*place) {
+                add(*name, at);
+            }
+        }
+        candidates
     }
+}
 
-    /// The place in this cell whose content these bytes are, but for flipped bits.
-    fn place_in_cell(&self, cell: Origin, expected: Origin, actual: &[u8]) -> Option<Origin> {
-        let mut content = [0; CELL_BYTES];
-        self.fill_piece(cell.generation, cell.uid, cell.at, &mut content);
-        // The same place of the cell comes first: storage mostly misplaces whole blocks, and where a cell's period is
-        // short several places fit.
-        let own = expected.at % CELL_BYTES;
-        let others = (own % SECTOR_BYTES..CELL_BYTES).step_by(SECTOR_BYTES);
-        let place = std::iter::once(own).chain(others).find(|place| {
-            let there = content.get(*place..*place + actual.len());
-            there.is_some_and(|there| is_nearly(different_bits(there, actual), actual))
-        })?;
-        Some(Origin { at: cell.at + place, ..cell })
-    }
-
-    /// The origin that the most words agree on, if enough do. Those that are where they should be say nothing.
-    fn agreed(&self, names: &[(usize, WordName)], expected: Origin) -> Option<Origin> {
-        let origins = names.iter().filter_map(|(place, name)| {
-            let at = (name.index as usize * WORD_BYTES).checked_sub(*place)?;
-            let origin = Origin { uid: name.uid, generation: name.generation, at };
-            (origin != expected).then_some(origin)
-        });
-        let origins: Vec<_> = origins.collect();
-        let votes = |origin: &Origin| origins.iter().filter(|other| *other == origin).count();
-        origins.iter().copied().max_by_key(votes).filter(|origin| votes(origin) >= AGREEING_WORDS)
-    }
+/// The whole words in a range that begins at byte `at` of a unit, with the place of each in the range.
+fn words(at: usize, bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8; WORD_BYTES])> {
+    let first = at.next_multiple_of(WORD_BYTES) - at;
+    let words = bytes.get(first..).unwrap_or_default().as_chunks().0;
+    words.iter().enumerate().map(move |(nth, word)| (first + nth * WORD_BYTES, word))
 }
 
 /// Adds a fault, or makes the last one longer where this one only goes on with it.
@@ -221,3 +226,6 @@ fn different_bits(left: &[u8], right: &[u8]) -> u32 {
 fn is_nearly(different_bits: u32, bytes: &[u8]) -> bool {
     different_bits <= (bytes.len() as u32 * 8 / BITS_FOR_ONE_FLIP).max(FLIPS_OF_A_BYTE)
 }
+
+#[cfg(test)]
+mod tests;

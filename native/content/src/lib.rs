@@ -9,6 +9,20 @@
 //! them ([`Content::compare`]) and says what wrong bytes are ([`Content::diagnose`]). Below it, `dedup` maps a unit to
 //! the unique unit whose content it holds, `cell` shapes 4096 bytes for a compression ratio, `word` lays out a counter,
 //! `ars` encrypts it, and `kernel` does so quickly.
+//!
+//! ```
+//! use seedstorm_content::{Content, FaultKind, Parameters};
+//!
+//! let content = Content::new(&Parameters { seed: 42, dedup_milli: 1500, ..Parameters::default() })?;
+//! let mut block = vec![0; 65_536];
+//! content.fill(0, 1 << 40, &mut block)?;
+//! assert_eq!(content.compare(0, 1 << 40, &block)?, None);
+//!
+//! block[512..1024].fill(0);
+//! assert_eq!(content.compare(0, 1 << 40, &block)?, Some(512));
+//! assert_eq!(content.diagnose(0, 1 << 40, &block)[0].kind, FaultKind::Zeroed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod ars;
 mod cell;
@@ -21,6 +35,8 @@ mod key;
 mod parameters;
 mod permutation;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod word;
 
 pub use content::Content;

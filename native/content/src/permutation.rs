@@ -59,3 +59,27 @@ impl Permutation {
 fn odd_inverse(odd: u32) -> u32 {
     (0..4).fold(odd, |inverse, _| inverse.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(inverse))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_unit_of_a_window_is_held_twice_and_none_is_missing(bits in 0..=12u32, random: u128) {
+            let permutation = Permutation::new(bits, random);
+            let mut images: Vec<_> = (0..1 << bits).map(|x| permutation.apply(x)).collect();
+            images.sort_unstable();
+            prop_assert!(images.into_iter().eq(0..1 << bits));
+        }
+
+        #[test]
+        fn a_place_leads_back_to_its_unit_in_windows_of_any_size(bits in 0..=32u32, random: u128, x: u32) {
+            let permutation = Permutation::new(bits, random);
+            let x = u64::from(x) % (1 << bits);
+            prop_assert_eq!(u64::from(permutation.undo(permutation.apply(x as u32))), x);
+            prop_assert_eq!(u64::from(permutation.apply(permutation.undo(x as u32))), x);
+        }
+    }
+}

@@ -7,10 +7,6 @@ use crate::kernel::AGREEING_GRAIN;
 use crate::{CELL_BYTES, Content, MAX_STREAM_BYTES, WORD_BYTES};
 use std::ops::Range;
 
-/// Cells whose literal bytes are made before the first of them is repeated. Copying bytes that were stored a moment ago
-/// from another alignment stalls until the stores have left the store buffer; a batch gives them the time.
-const BATCH_CELLS: usize = 8;
-
 /// Unused room for one cell, on the stack.
 const SCRATCH: [u8; CELL_BYTES] = [0; CELL_BYTES];
 
@@ -58,15 +54,10 @@ impl Content {
         }
         // The last word is cut short by the literal's end; its other bytes are overwritten by the repetition.
         let whole_words = self.cell.literal.next_multiple_of(WORD_BYTES);
-        for batch in cells.chunks_mut(BATCH_CELLS) {
-            for (nth, cell) in batch.iter_mut().enumerate() {
-                let index = word_index(at + nth * CELL_BYTES);
-                self.words(uid, generation, index, &mut cell[..whole_words]);
-            }
-            for cell in batch.iter_mut() {
-                self.cell.repeat(cell);
-            }
-            at += batch.len() * CELL_BYTES;
+        for cell in cells {
+            self.words(uid, generation, word_index(at), &mut cell[..whole_words]);
+            self.cell.repeat(cell);
+            at += CELL_BYTES;
         }
         if !tail.is_empty() {
             self.fill_part_of_cell(generation, uid, at, tail);
@@ -256,3 +247,6 @@ impl Iterator for Pieces<'_> {
         Some(piece)
     }
 }
+
+#[cfg(test)]
+mod tests;
