@@ -19,21 +19,22 @@ export interface MembersListener {
   /** The same incarnation is back on a new stream: what it was last told may not have arrived. */
   returned(member: Member): void;
   suspected(member: Member): void;
-  /** Its leases must be handed over; `knownDead` when no write of it can be in flight. */
+  /** It is not coming back. `knownDead` when no write of it can be in flight; else the ledger's own time decides. */
   lost(member: Member, knownDead: boolean): void;
-  leaving(member: Member): void;
+  /** It wants to go. True when the listener will dismiss it, once it has given back what it held. */
+  leaving(member: Member): boolean;
   heartbeat(member: Member): void;
   said(member: Member, message: FromAgent): void;
 }
 
-/** Times of membership, in ms. */
-export interface MembershipTimes {
-  readonly leaseMs: number;
-  readonly heartbeatMs: number;
-  readonly suspectMs: number;
-  /** Added to the lease before the coordinator hands over: clocks may run at different speeds. */
-  readonly marginMs: number;
-}
+/** How often agents say that they live, in ms. */
+const heartbeatMs = 1000;
+/** Silence that makes an agent suspect, in ms. */
+const suspectMs = 3000;
+/** How long leases run when no run says otherwise, in ms. */
+const usualLeaseMs = 10_000;
+/** Added to the lease before anything is handed over: clocks run at different speeds. A fiftieth of it, and this, in ms. */
+const leastMarginMs = 500;
 
 /** Agents that one coordinator takes. */
 const maxMembers = 4096;
@@ -46,13 +47,17 @@ export class Members {
   readonly #members = new Map<string, Member>();
   readonly #listeners = new Set<MembersListener>();
   readonly #ticker: NodeJS.Timeout;
+  /** How long the leases of the current run last after a renewal, in ms. */
+  leaseMs = usualLeaseMs;
 
   /** `version` is told to agents. */
-  constructor(
-    readonly times: MembershipTimes,
-    readonly version: string,
-  ) {
-    this.#ticker = setInterval(() => this.#tick(), Math.min(500, times.heartbeatMs / 2));
+  constructor(readonly version: string) {
+    this.#ticker = setInterval(() => this.#tick(), heartbeatMs / 2);
+  }
+
+  /** How much longer than `leaseMs` the coordinator waits before it hands over. */
+  get marginMs(): number {
+    return leastMarginMs + this.leaseMs / 50;
   }
 
   /** Adds a listener; gives what removes it. */
@@ -135,7 +140,7 @@ export class Members {
         return;
       case 'leaving':
         member.state = 'leaving';
-        this.#tell((listener) => listener.leaving(member));
+        if (![...this.#listeners].map((listener) => listener.leaving(member)).includes(true)) this.dismiss(member);
         return;
       default:
         this.#tell((listener) => listener.said(member, message));
@@ -170,11 +175,14 @@ export class Members {
 
   #tick(): void {
     const now = nowNs();
-    for (const member of this.#members.values()) {
-      if (!member.alive) continue;
-      const silentMs = Number((now - member.lastHeardNs) / 1_000_000n);
-      if (silentMs > this.times.leaseMs + this.times.marginMs) this.#lose(member, false);
-      else if (silentMs > this.times.suspectMs && member.state === 'present') this.#suspect(member);
+    const alive = this.all().filter((member) => member.alive);
+    const silentMs = (member: Member): number => Number((now - member.lastHeardNs) / 1_000_000n);
+    const silent = alive.filter((member) => silentMs(member) > Math.min(suspectMs, this.leaseMs));
+    // Many silent together: that is the network, and they may come back.
+    const network = silent.length > 1 && silent.length * 3 > alive.length;
+    for (const member of alive) {
+      if (silentMs(member) > this.leaseMs + this.marginMs && !network) this.#lose(member, false);
+      else if (silent.includes(member) && member.state === 'present') this.#suspect(member);
       else member.probeClock();
     }
   }
@@ -201,8 +209,7 @@ export class Members {
   }
 
   #greet(member: Member): void {
-    const { leaseMs, heartbeatMs } = this.times;
-    member.send({ $case: 'welcome', value: { version: this.version, leaseMs, heartbeatMs } });
+    member.send({ $case: 'welcome', value: { version: this.version, heartbeatMs } });
     for (let i = 0; i < joinProbes; i++) member.probeClock();
   }
 

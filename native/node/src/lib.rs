@@ -1,1 +1,9 @@
-//! The thin napi layer.
+//! The thin napi layer over the engine: plain values in, plain values out. Validation, defaults and names for people are
+//! TypeScript's (`ts/`, file by file in the same order); what is slow happens on lanes or threads, never here.
+
+mod content;
+mod engine;
+mod error;
+mod settle;
+mod task;
+mod topology;

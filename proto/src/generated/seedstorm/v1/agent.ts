@@ -177,8 +177,6 @@ export interface Hello {
 export interface Welcome {
   /** The coordinator's software version. */
   version: string;
-  /** How long a lease runs after a renewal, in ms. */
-  leaseMs: number;
   /** How often the agent says that it lives, and reports, in ms. */
   heartbeatMs: number;
 }
@@ -191,7 +189,7 @@ export interface Heartbeat {
 
 /** A heartbeat was seen. */
 export interface HeartbeatAck {
-  /** The heartbeat's sent_ns: leases end lease_ms after it, by the agent's own clock. */
+  /** The heartbeat's sent_ns: the stage's leases end lease_ms after it, by the agent's own clock. */
   sentNs: bigint;
 }
 
@@ -299,6 +297,8 @@ export interface PrepareStage {
     | undefined;
   /** Objects that a delete leaves alone, because faults were found in them. */
   sparedObjects: bigint[];
+  /** How long the agent's leases run after a heartbeat that was acknowledged, from when it was sent, in ms. */
+  leaseMs: number;
 }
 
 /** One agent's share of its host's cores. */
@@ -394,7 +394,11 @@ export interface LeaseProgress {
   /** Acknowledged by the I/O but not yet durable. */
   written: Interval[];
   /** Set when the lease failed: what is not done will not be done by this agent. */
-  error: ErrorDetail | undefined;
+  error:
+    | ErrorDetail
+    | undefined;
+  /** Every unit is done; the lease is not reported again once this report is acknowledged. */
+  complete: boolean;
 }
 
 /** A report was taken into the ledger. */
@@ -1054,7 +1058,7 @@ export const Hello: MessageFns<Hello> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { version: "", leaseMs: 0, heartbeatMs: 0 };
+  return { version: "", heartbeatMs: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -1062,11 +1066,8 @@ export const Welcome: MessageFns<Welcome> = {
     if (message.version !== "") {
       writer.uint32(10).string(message.version);
     }
-    if (message.leaseMs !== 0) {
-      writer.uint32(16).uint32(message.leaseMs);
-    }
     if (message.heartbeatMs !== 0) {
-      writer.uint32(24).uint32(message.heartbeatMs);
+      writer.uint32(16).uint32(message.heartbeatMs);
     }
     return writer;
   },
@@ -1097,14 +1098,6 @@ export const Welcome: MessageFns<Welcome> = {
               break;
             }
 
-            message.leaseMs = reader.uint32();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
             message.heartbeatMs = reader.uint32();
             continue;
           }
@@ -1126,7 +1119,6 @@ export const Welcome: MessageFns<Welcome> = {
   fromPartial<I extends Exact<DeepPartial<Welcome>, I>>(object: I): Welcome {
     const message = createBaseWelcome();
     message.version = object.version ?? "";
-    message.leaseMs = object.leaseMs ?? 0;
     message.heartbeatMs = object.heartbeatMs ?? 0;
     return message;
   },
@@ -1849,6 +1841,7 @@ function createBasePrepareStage(): PrepareStage {
     target: undefined,
     share: undefined,
     sparedObjects: [],
+    leaseMs: 0,
   };
 }
 
@@ -1905,6 +1898,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
         writer.uint64(v);
       }
       writer.join();
+    }
+    if (message.leaseMs !== 0) {
+      writer.uint32(104).uint32(message.leaseMs);
     }
     return writer;
   },
@@ -2028,6 +2024,14 @@ export const PrepareStage: MessageFns<PrepareStage> = {
 
             break;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2067,6 +2071,7 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       ? HostShare.fromPartial(object.share)
       : undefined;
     message.sparedObjects = object.sparedObjects?.map((e) => BigInt(e)) || [];
+    message.leaseMs = object.leaseMs ?? 0;
     return message;
   },
 };
@@ -2727,7 +2732,7 @@ export const Report: MessageFns<Report> = {
 };
 
 function createBaseLeaseProgress(): LeaseProgress {
-  return { leaseId: 0n, epoch: 0n, done: [], written: [], error: undefined };
+  return { leaseId: 0n, epoch: 0n, done: [], written: [], error: undefined, complete: false };
 }
 
 export const LeaseProgress: MessageFns<LeaseProgress> = {
@@ -2752,6 +2757,9 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
     }
     if (message.error !== undefined) {
       ErrorDetail.encode(message.error, writer.uint32(42).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(48).bool(message.complete);
     }
     return writer;
   },
@@ -2809,6 +2817,14 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
             message.error = ErrorDetail.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2833,6 +2849,7 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
     message.error = (object.error !== undefined && object.error !== null)
       ? ErrorDetail.fromPartial(object.error)
       : undefined;
+    message.complete = object.complete ?? false;
     return message;
   },
 };

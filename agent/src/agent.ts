@@ -1,0 +1,228 @@
+/**
+ * An agent: joins a coordinator, lives by heartbeats, and does the stages that it is told to. It stops issuing I/O by
+ * its own clock when its heartbeats are no longer acknowledged: before the coordinator hands its leases over.
+ */
+import { SeedstormError } from '@seedstorm/errors';
+import { Engine, MemoryStore, monotonicNs, place } from '@seedstorm/native';
+import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
+import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
+import { introduce } from './identity.js';
+import { StageWork } from './stage-work.js';
+import { checkTarget } from './target-check.js';
+
+/** What an agent is started with. */
+export interface AgentOptions {
+  /** The coordinator, as host:port. */
+  readonly coordinator: string;
+  readonly token: string;
+  /** Unique in the cluster; made from host and process id when absent. */
+  readonly name?: string;
+  readonly version: string;
+  /** How long to wait for a coordinator to answer, in ms. */
+  readonly joinTimeoutMs: number;
+  /** Where lines for people go. */
+  readonly log: (line: string) => void;
+}
+
+/** How long a coordinator may take to let a leaving agent go. */
+const leaveTimeoutMs = 8000;
+
+/** A running agent. */
+export class Agent implements ConnectionListener {
+  readonly #hello;
+  readonly #connection: Connection;
+  readonly #ended: Promise<void>;
+  #resolveEnded: () => void = () => {};
+  #rejectEnded: (error: unknown) => void = () => {};
+  #heartbeat: NodeJS.Timeout | undefined;
+  /** When the last acknowledged heartbeat was sent. */
+  #renewedNs = 0n;
+  #work: StageWork | undefined;
+  #engine: { share: string; engine: Promise<Engine> } | undefined;
+  /** What the memory sink keeps, for the run that it belongs to. */
+  #memory: { runId: string; store: MemoryStore } | undefined;
+  #leaving = false;
+  #closed = false;
+
+  constructor(private readonly options: AgentOptions) {
+    this.#hello = introduce(options.name, options.version);
+    this.#ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    const { coordinator: address, token, joinTimeoutMs } = options;
+    this.#connection = new Connection({ address, token, joinTimeoutMs, hello: this.#hello }, this);
+  }
+
+  /** The name that the coordinator knows it by. */
+  get name(): string {
+    return this.#hello.name;
+  }
+
+  /**
+   * Joins, and serves until it is dismissed or told to leave.
+   * @throws SeedstormError COORDINATOR_UNREACHABLE, UNAUTHENTICATED, PROTOCOL_VERSION, AGENT_REFUSED.
+   */
+  async serve(): Promise<void> {
+    this.#connection.open();
+    try {
+      await this.#ended;
+    } finally {
+      await this.#close();
+    }
+  }
+
+  /** Leaves gracefully: gives back what it has not done, and goes when the coordinator lets it. */
+  leave(reason: string): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.options.log(`leaving: ${reason}`);
+    const told = this.#connection.send({ $case: 'leaving', value: { reason } });
+    if (told) setTimeout(() => this.#resolveEnded(), leaveTimeoutMs).unref();
+    else this.#resolveEnded();
+  }
+
+  welcomed(heartbeatMs: number): void {
+    this.options.log(`joined the coordinator at ${this.options.coordinator} as ${this.name}`);
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
+    this.#beat();
+    this.#work?.repeat();
+  }
+
+  broken(why: SeedstormError): void {
+    clearInterval(this.#heartbeat);
+    if (this.#leaving) this.#resolveEnded();
+    else this.options.log(`${why.what}; trying again`);
+  }
+
+  failed(why: SeedstormError): void {
+    if (this.#leaving) this.#resolveEnded();
+    else this.#rejectEnded(why);
+  }
+
+  said(message: Exclude<FromCoordinator, { $case: 'welcome' }>): void {
+    try {
+      this.#handle(message);
+    } catch (error) {
+      this.#rejectEnded(error);
+    }
+  }
+
+  #handle(message: Exclude<FromCoordinator, { $case: 'welcome' }>): void {
+    switch (message.$case) {
+      case 'heartbeatAck':
+        this.#renewedNs = message.value.sentNs;
+        this.#renew();
+        return;
+      case 'clockProbe':
+        this.#say({ $case: 'clockEcho', value: { id: message.value.id, agentNs: monotonicNs() } });
+        return;
+      case 'checkTarget':
+        void checkTarget(message.value, this.#laneCount()).then((value) => this.#say({ $case: 'targetChecked', value }));
+        return;
+      case 'prepareStage':
+        this.#prepare(message.value);
+        return;
+      case 'dismiss':
+        if (message.value.reason === undefined) this.#resolveEnded();
+        else this.#rejectEnded(fromErrorDetail(message.value.reason));
+        return;
+      default:
+        if (this.#work?.message.stage === message.value.stage) this.#stage(this.#work, message);
+    }
+  }
+
+  #stage(
+    work: StageWork,
+    message: Extract<
+      FromCoordinator,
+      { $case: 'startStage' | 'grantLease' | 'fenceLease' | 'syncStage' | 'reportAck' | 'endStage' }
+    >,
+  ): void {
+    switch (message.$case) {
+      case 'startStage':
+        return work.start(message.value.atAgentNs);
+      case 'grantLease':
+        return work.grant(message.value);
+      case 'fenceLease':
+        return work.fence(message.value.leaseId);
+      case 'syncStage':
+        return work.sync();
+      case 'reportAck':
+        return work.acknowledged(message.value.sequence);
+      case 'endStage':
+        void work.end(message.value);
+        return;
+    }
+  }
+
+  #prepare(message: PrepareStage): void {
+    const current = this.#work?.message;
+    if (current?.runId === message.runId && current.stage === message.stage) {
+      this.#work?.repeat();
+      return;
+    }
+    const before = this.#work;
+    const { name, options } = this;
+    const work = new StageWork(message, { name, say: (said) => this.#say(said), log: options.log });
+    this.#work = work;
+    this.#renew();
+    void (async () => {
+      await before?.abandon();
+      await work.prepare(this.#engineFor(message.share), this.#memoryFor(message));
+    })();
+  }
+
+  /** The engine with this share of the host's cores; the one before is closed when the share has changed. */
+  #engineFor(share: HostShare | undefined): Promise<Engine> {
+    const { index, of } = share ?? { index: 0, of: 1 };
+    const key = `${index}/${of}`;
+    const before = this.#engine;
+    if (before?.share === key) return before.engine;
+    const engine = (async () => {
+      await before?.engine.then((old) => old.close()).catch(() => {});
+      return Engine.start({ placement: { shareIndex: index, shareOf: of } });
+    })();
+    // Whoever awaits it sees the error; this keeps it from being called unhandled before.
+    engine.catch(() => {});
+    this.#engine = { share: key, engine };
+    return engine;
+  }
+
+  #memoryFor({ runId, target }: PrepareStage): MemoryStore {
+    if (this.#memory?.runId !== runId) {
+      const limit = target?.kind?.$case === 'memory' ? Number(target.kind.value.limitBytes) : 0;
+      this.#memory = { runId, store: limit > 0 ? MemoryStore.create(limit) : MemoryStore.create() };
+    }
+    return this.#memory.store;
+  }
+
+  #beat(): void {
+    this.#say({ $case: 'heartbeat', value: { sentNs: monotonicNs() } });
+  }
+
+  /** Leases run from when the acknowledged heartbeat was sent: the coordinator counts from later. */
+  #renew(): void {
+    const work = this.#work;
+    if (work === undefined || this.#renewedNs === 0n) return;
+    work.setDeadline(this.#renewedNs + BigInt(work.message.leaseMs) * 1_000_000n);
+  }
+
+  #say(message: ToCoordinator): void {
+    this.#connection.send(message);
+  }
+
+  #laneCount(): number {
+    return place().reduce((sum, pool) => sum + pool.lanes.length, 0);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#heartbeat);
+    this.#connection.close();
+    await this.#work?.abandon();
+    await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
+  }
+}

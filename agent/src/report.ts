@@ -1,0 +1,63 @@
+/** From the engine's snapshot to the wire's report. Pure. */
+import type { TaskSnapshot } from '@seedstorm/native';
+import { encodeHistogram, type Interval, type LeaseProgress, type Report } from '@seedstorm/proto';
+
+/** What a snapshot lacks for a report. */
+export interface ReportContext {
+  readonly stage: number;
+  readonly sequence: bigint;
+  readonly reader: string;
+  /** The epoch of each lease, by its id. */
+  readonly epochs: ReadonlyMap<bigint, bigint>;
+}
+
+/** The report of a snapshot. */
+export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report {
+  return {
+    stage: context.stage,
+    sequence: context.sequence,
+    agentNs: snapshot.takenNs,
+    startedNs: snapshot.startedNs,
+    lastDoneNs: snapshot.lastDoneNs,
+    pools: snapshot.pools.map((pool) => ({
+      numaNode: pool.numaNode,
+      lanes: pool.lanes,
+      operations: BigInt(pool.operations),
+      bytes: BigInt(pool.bytes),
+      errors: BigInt(pool.errors),
+      corruptBlocks: BigInt(pool.corruptBlocks),
+      syncNs: BigInt(pool.syncNs),
+      syncs: BigInt(pool.syncs),
+    })),
+    latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
+    leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
+    findings: snapshot.findings.map((finding) => ({
+      kind: finding.kind,
+      object: BigInt(finding.object),
+      path: finding.path,
+      offset: BigInt(finding.offset),
+      length: BigInt(finding.length),
+      unit: BigInt(finding.unit),
+      generation: finding.generation,
+      detail: finding.detail,
+      reader: context.reader,
+      writer: '',
+    })),
+    findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
+    notes: snapshot.notes,
+  };
+}
+
+function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: ReportContext): LeaseProgress[] {
+  const epoch = epochs.get(range.id);
+  if (epoch === undefined) return [];
+  const error = range.error === undefined ? undefined : { code: range.error.code, what: range.error.what, mend: range.error.mend };
+  return [{ leaseId: range.id, epoch, done: intervals(range.done), written: intervals(range.written), error, complete: range.complete }];
+}
+
+/** The engine gives intervals flat: first, end, first, end, … */
+function intervals(flat: readonly number[]): Interval[] {
+  const pairs: Interval[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push({ first: BigInt(flat[i] ?? 0), end: BigInt(flat[i + 1] ?? 0) });
+  return pairs;
+}

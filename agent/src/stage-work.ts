@@ -1,0 +1,183 @@
+/**
+ * One stage on this agent: the engine's task, the leases that it works on, and the reports about it. It must not know
+ * how messages travel; a report that was not acknowledged is kept, since it may have to be sent again.
+ */
+import { rmdir } from 'node:fs/promises';
+import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
+import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import { type EndStage, type ErrorDetail, type GrantLease, type PrepareStage, type Report, toErrorDetail } from '@seedstorm/proto';
+import type { ToCoordinator } from './connection.js';
+import { reportOf } from './report.js';
+import { taskSpec } from './task-spec.js';
+
+/** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
+const maxUnacknowledged = 32;
+/** How often finished ranges are looked for, so that a fast agent is not idle until its next report. */
+const pollMs = 50;
+const reportMs = 1000;
+/** Leases that the coordinator may have granted and this agent not yet finished. */
+const maxLeases = 4096;
+
+/** What a stage needs of the agent. */
+export interface StageHost {
+  readonly name: string;
+  say(message: ToCoordinator): void;
+  log(line: string): void;
+}
+
+/** One stage on this agent. */
+export class StageWork {
+  readonly #epochs = new Map<bigint, bigint>();
+  readonly #unacknowledged: Report[] = [];
+  #task: Task | undefined;
+  #sequence = 0n;
+  #endedRanges = 0;
+  #lastReportNs = 0n;
+  #deadlineNs = 0n;
+  #ended: ToCoordinator | undefined;
+  #prepared: ToCoordinator | undefined;
+  #ending: EndStage | undefined;
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly message: PrepareStage,
+    private readonly host: StageHost,
+  ) {}
+
+  /** Gets ready and says so, or why not. */
+  async prepare(engine: Promise<Engine>, memory: MemoryStore): Promise<void> {
+    const { stage } = this.message;
+    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
+    try {
+      const running = await engine;
+      const task = await Task.prepare(running, taskSpec(this.message), memory);
+      this.#task = task;
+      task.setDeadline(this.#deadlineNs);
+      answer.notes = task.notes();
+      answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      this.#poll = setInterval(() => this.#look(), pollMs);
+      this.#prepared = { $case: 'stagePrepared', value: answer };
+    } catch (error) {
+      this.#prepared = { $case: 'stagePrepared', value: { ...answer, error: toErrorDetail(error) } };
+    }
+    this.host.say(this.#prepared);
+    if (this.#ending !== undefined) await this.#finish(this.#ending);
+  }
+
+  /** The coordinator may have missed what was said: says it again. */
+  repeat(): void {
+    if (this.#prepared !== undefined) this.host.say(this.#prepared);
+    for (const report of this.#unacknowledged) this.host.say({ $case: 'report', value: report });
+    if (this.#ended !== undefined) this.host.say(this.#ended);
+  }
+
+  /** All begin at this instant of this agent's clock. */
+  start(atNs: bigint): void {
+    this.#task?.beginAt(atNs);
+  }
+
+  /** Leases end at this instant of this agent's clock, unless it is moved. */
+  setDeadline(ns: bigint): void {
+    this.#deadlineNs = ns;
+    this.#task?.setDeadline(ns);
+  }
+
+  /** A seed range to work on; one that is known already was granted again after a break. */
+  grant({ leaseId, epoch, units }: GrantLease): void {
+    if (units === undefined || this.#epochs.has(leaseId) || this.#ending !== undefined) return;
+    if (this.#epochs.size >= maxLeases) {
+      throw new SeedstormError({ code: 'SEEDSTORM_E_LIMIT', what: `the coordinator grants more than ${maxLeases} leases at once` });
+    }
+    this.#epochs.set(leaseId, epoch);
+    this.#task?.addRange(leaseId, units.first, units.end);
+  }
+
+  /** A seed range that is not ours any more. */
+  fence(leaseId: bigint): void {
+    this.#task?.fenceRange(leaseId);
+  }
+
+  /** Makes durable what was written. */
+  sync(): void {
+    this.#task?.sync();
+  }
+
+  /** A report was taken into the ledger, and those before it. */
+  acknowledged(sequence: bigint): void {
+    while ((this.#unacknowledged[0]?.sequence ?? sequence + 1n) <= sequence) {
+      const report = this.#unacknowledged.shift();
+      // What is complete is never reported again.
+      for (const lease of report?.leases ?? []) if (lease.complete) this.#epochs.delete(lease.leaseId);
+    }
+  }
+
+  /** No more work comes: ends the task, reports once more, says that it has ended. */
+  async end(message: EndStage): Promise<void> {
+    if (this.#ended !== undefined) {
+      this.repeat();
+      return;
+    }
+    const first = this.#ending === undefined;
+    this.#ending = message;
+    if (message.cancel) this.#task?.cancel();
+    // A task that is still being prepared is ended as soon as it is there.
+    if (first && this.#prepared !== undefined) await this.#finish(message);
+  }
+
+  /** Stops whatever is left of it; for when the agent goes without the coordinator. */
+  async abandon(): Promise<void> {
+    clearInterval(this.#poll);
+    this.#task?.cancel();
+    await this.#task?.ended().catch(() => {});
+  }
+
+  async #finish(message: EndStage): Promise<void> {
+    const task = this.#task;
+    const began = monotonicNs();
+    let error: ErrorDetail | undefined;
+    try {
+      if (message.cancel) task?.cancel();
+      else task?.finish();
+      await task?.ended();
+    } catch (thrown) {
+      const known = asSeedstormError(thrown);
+      if (known.code !== 'SEEDSTORM_E_CANCELLED') error = toErrorDetail(known);
+    }
+    const closeNs = monotonicNs() - began;
+    clearInterval(this.#poll);
+    const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
+    if (task !== undefined) this.#report(task);
+    this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };
+    this.host.say(this.#ended);
+  }
+
+  #look(): void {
+    const task = this.#task;
+    if (task === undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
+    const { endedRanges } = task;
+    const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
+    if (endedRanges === this.#endedRanges && !due) return;
+    this.#endedRanges = endedRanges;
+    this.#report(task);
+  }
+
+  #report(task: Task): void {
+    this.#lastReportNs = monotonicNs();
+    this.#sequence += 1n;
+    const { stage } = this.message;
+    const report = reportOf(task.snapshot(), { stage, sequence: this.#sequence, reader: this.host.name, epochs: this.#epochs });
+    this.#unacknowledged.push(report);
+    this.host.say({ $case: 'report', value: report });
+  }
+}
+
+/** Removes the run's own folder if nothing is left in it; true when it is gone. */
+async function removeIfEmpty({ target, runId }: PrepareStage): Promise<boolean> {
+  if (target?.kind?.$case !== 'file') return true;
+  try {
+    await rmdir(`${target.kind.value.path}/${runId}`);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  }
+}

@@ -1,0 +1,46 @@
+/** `seedstorm agent`: the service that does the work, one per node. */
+import { Agent } from '@seedstorm/agent';
+import { parseDuration } from '@seedstorm/coordinator';
+import type { Command } from 'commander';
+import { argument } from '../arguments.js';
+import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
+import { readToken, usualTokenFile } from '../token.js';
+import { version } from '../version.js';
+import { usualAddress } from './coordinator.js';
+
+interface Options {
+  readonly coordinator: string;
+  readonly tokenFile?: string;
+  readonly name?: string;
+  readonly joinTimeout: number;
+}
+
+/** Adds the command. */
+export function addAgentCommand(program: Command): void {
+  program
+    .command('agent')
+    .summary('the service that does the work, one per node')
+    .description('Joins a coordinator and does what it is told, until it is dismissed. SIGINT or SIGTERM let it leave gracefully.')
+    .option('--coordinator <host:port>', 'where the coordinator listens', usualAddress)
+    .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFile})`)
+    .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
+    .option('--join-timeout <duration>', 'how long to wait for the coordinator to answer', argument(parseDuration), 60_000)
+    .addHelpText('after', '\nExample:\n  $ seedstorm agent --coordinator node-1:7070 --token-file ~/.seedstorm/token')
+    .action(serve);
+}
+
+async function serve({ coordinator, tokenFile, name, joinTimeout }: Options): Promise<void> {
+  const token = readToken(tokenFile, { create: false });
+  const agent = new Agent({
+    coordinator,
+    token,
+    version,
+    joinTimeoutMs: joinTimeout,
+    log: logLine,
+    ...(name === undefined ? {} : { name }),
+  });
+  onSignal((signal) => agent.leave(signal));
+  // The coordinator of a local run clears up and dismisses us; if it is gone too, nobody will.
+  onOrphaned(() => setTimeout(() => agent.leave('the process that started it is gone'), orphanGraceMs).unref());
+  await agent.serve();
+}

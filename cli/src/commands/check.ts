@@ -1,0 +1,75 @@
+/** `seedstorm check`: validates a plan, lets every agent look at the target, and says what would be done. */
+import { formatBytes, parseDuration, parseInteger } from '@seedstorm/coordinator';
+import { ExitCode } from '@seedstorm/errors';
+import { CheckLevel, type CheckPlanResponse } from '@seedstorm/proto';
+import type { Command } from 'commander';
+import { argument } from '../arguments.js';
+import { toJson } from '../json.js';
+import { LocalCluster } from '../local-cluster.js';
+import { OperatorClient } from '../operator-client.js';
+import { readToken, usualTokenFile } from '../token.js';
+import { readPlan } from './run.js';
+
+interface Options {
+  readonly agents?: bigint;
+  readonly agentsTimeout: number;
+  readonly coordinator?: string;
+  readonly tokenFile?: string;
+  readonly json?: boolean;
+}
+
+/** Adds the command. */
+export function addCheckCommand(program: Command): void {
+  program
+    .command('check')
+    .summary('says what a plan would do, and what speaks against it')
+    .description('Validates a plan and asks every agent to look at the target: existence, rights, room, O_DIRECT. Changes nothing.')
+    .argument('<plan>', 'the plan, a YAML file')
+    .option('--agents <n>', 'agents to wait for (default: 1)', argument(parseInteger))
+    .option('--agents-timeout <duration>', 'how long to wait for them', argument(parseDuration), 60_000)
+    .option('--coordinator <host:port>', 'ask the cluster of this coordinator instead of this machine')
+    .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFile})`)
+    .option('--json', 'the answer as JSON')
+    .addHelpText('after', '\nExample:\n  $ seedstorm check examples/quickstart.yaml')
+    .action(check);
+}
+
+async function check(file: string, options: Options): Promise<void> {
+  const plan = await readPlan(file);
+  const agents = Number(options.agents ?? 1n);
+  const cluster = options.coordinator === undefined ? await LocalCluster.start(agents) : undefined;
+  const client =
+    cluster?.client ?? new OperatorClient(options.coordinator ?? '', readToken(options.tokenFile, { create: false }));
+  try {
+    const answer = await client.check({ plan, agents, agentsTimeoutMs: options.agentsTimeout });
+    if (options.json === true) {
+      process.stdout.write(`${toJson({ ...answer, resolvedPlan: JSON.parse(answer.resolvedPlan) })}\n`);
+    } else {
+      show(answer);
+    }
+    const errors = answer.agents.flatMap((agent) => agent.checked?.findings ?? []).filter(({ level }) => level === CheckLevel.ERROR);
+    process.exitCode = errors.length > 0 ? ExitCode.failed : ExitCode.passed;
+  } finally {
+    if (cluster === undefined) client.close();
+    else await cluster.stop();
+  }
+}
+
+const words: Partial<Record<CheckLevel, string>> = {
+  [CheckLevel.INFO]: 'note',
+  [CheckLevel.WARNING]: 'warning',
+  [CheckLevel.ERROR]: 'error',
+};
+
+function show({ description, agents }: CheckPlanResponse): void {
+  const lines = [...description, ''];
+  for (const { name, host, checked } of agents) {
+    const free = checked !== undefined && checked.freeBytes > 0n ? `, ${formatBytes(checked.freeBytes, 'binary')} free` : '';
+    lines.push(`agent ${name} on ${host}: ${checked?.lanes ?? 0} lanes${free}`);
+    for (const { level, detail } of checked?.findings ?? []) {
+      lines.push(`  ${words[level] ?? level} ${detail?.code}: ${detail?.what}`, `    mend: ${detail?.mend}`);
+    }
+    if (checked?.findings.length === 0) lines.push('  nothing speaks against it');
+  }
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

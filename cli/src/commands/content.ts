@@ -1,0 +1,84 @@
+/** `seedstorm content`: bytes of the content function to stdout. */
+import { once } from 'node:events';
+import { codecs, parseInteger, parsePowerOfTwo, parseRatio, parseSeed, parseSize, recordSizes } from '@seedstorm/coordinator';
+import { type ContentParameters, contentBytes, defaultWindowBits } from '@seedstorm/native';
+import { type Command, Option } from 'commander';
+import { argument } from '../arguments.js';
+
+/** What the content flags of several commands give. */
+export interface ContentFlags {
+  readonly seed: bigint;
+  readonly namespace: string;
+  readonly unit: bigint;
+  readonly dedup: number;
+  readonly windowUnits?: number;
+  readonly compress: number;
+  readonly codec: string;
+  readonly record: bigint;
+}
+
+interface Options extends ContentFlags {
+  readonly offset: bigint;
+  readonly length: bigint;
+  readonly generation: bigint;
+}
+
+/** Bytes made at a time. */
+const pieceBytes = 1n << 20n;
+/** The longest dedup window, as a power of two. */
+const maxWindowBits = 32;
+
+/** Adds the flags that describe content. */
+export function addContentFlags(command: Command): Command {
+  return command
+    .option('--seed <n>', 'the seed', argument(parseSeed), 0n)
+    .option('--namespace <text>', "separates streams that share a seed; a run's is its run id", '')
+    .option('--unit <size>', 'bytes in a unit', argument(parseSize), 1n << 20n)
+    .option('--dedup <ratio>', 'dedup ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
+    .option('--window-units <n>', 'dedup window in units, a power of two (default: 4096)', argument((text) => parsePowerOfTwo(text, maxWindowBits)))
+    .option('--compress <ratio>', 'compression ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
+    .addOption(new Option('--codec <name>', 'what the compression ratio is aimed at').choices(codecs).default('any'))
+    .option('--record <size>', `bytes that the codec compresses at a time: ${recordSizes.join(', ')}`, argument(parseSize), 131_072n);
+}
+
+/** The parameters that the flags describe, for a stream of unknown length. */
+export function contentParameters(flags: ContentFlags): ContentParameters {
+  // Where the number of units is not known the window is the usual one: as for very many units.
+  const windowBits = flags.windowUnits ?? defaultWindowBits(2 ** 40, flags.dedup);
+  return {
+    seed: flags.seed,
+    namespace: flags.namespace,
+    unitBytes: Number(flags.unit),
+    dedupMilli: flags.dedup,
+    windowBits,
+    compressMilli: flags.compress,
+    codec: flags.codec,
+    recordBytes: Number(flags.record),
+  };
+}
+
+/** Adds the command. */
+export function addContentCommand(program: Command): void {
+  const command = program
+    .command('content')
+    .summary('bytes of the content function to stdout')
+    .description('Writes bytes of the content function to stdout: those that a run of this seed and namespace has at this place.');
+  addContentFlags(command)
+    .requiredOption('--length <size>', 'how many bytes', argument(parseSize))
+    .option('--offset <size>', 'where in the stream they begin', argument(parseSize), 0n)
+    .option('--generation <n>', 'how often the place was rewritten', argument(parseInteger), 0n)
+    .addHelpText('after', '\nExample:\n  $ seedstorm content --seed 42 --offset 0 --length 64 | xxd')
+    .action(write);
+}
+
+async function write(options: Options): Promise<void> {
+  const parameters = contentParameters(options);
+  const end = options.offset + options.length;
+  // A reader that has enough, such as head, is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  for (let at = options.offset; at < end; at += pieceBytes) {
+    const length = Number(end - at < pieceBytes ? end - at : pieceBytes);
+    const generation = Number(options.generation);
+    if (!process.stdout.write(contentBytes(parameters, generation, at, length))) await once(process.stdout, 'drain');
+  }
+}

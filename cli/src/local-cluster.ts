@@ -1,0 +1,106 @@
+/**
+ * A coordinator and agents as child processes, for runs on this machine. They are in process groups of their own, so
+ * that Ctrl-C reaches the command alone and the stop is graceful; and they end by themselves when the command dies.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { SeedstormError } from '@seedstorm/errors';
+import { OperatorClient } from './operator-client.js';
+import type { Ready } from './service-process.js';
+import { newToken, tokenVariable } from './token.js';
+
+/** How long a child may take to come up, and to go. */
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+const keptLines = 20;
+
+interface Child {
+  readonly process: ChildProcess;
+  readonly exited: Promise<void>;
+  /** The last lines that it wrote to stderr. */
+  readonly lines: string[];
+}
+
+/** A coordinator and agents on this machine. */
+export class LocalCluster {
+  readonly #agents: Child[] = [];
+  #stopping = false;
+
+  private constructor(
+    readonly client: OperatorClient,
+    private readonly coordinator: Child,
+  ) {}
+
+  /** Starts a coordinator on a free port of loopback, and `agents` agents. */
+  static async start(agents: number): Promise<LocalCluster> {
+    const token = newToken();
+    const coordinator = startChild(['coordinator', '--listen', '127.0.0.1:0'], token);
+    const ready = await readyOf(coordinator);
+    const address = ready.ready === 'coordinator' ? ready.address : '';
+    const cluster = new LocalCluster(new OperatorClient(address, token), coordinator);
+    for (let i = 1; i <= agents; i++) {
+      cluster.#addAgent(startChild(['agent', '--coordinator', address, '--name', `agent-${i}`], token), `agent-${i}`);
+    }
+    return cluster;
+  }
+
+  /** Stops coordinator and agents, and waits until they are gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.client.close();
+    this.coordinator.process.kill('SIGTERM');
+    const all = [this.coordinator, ...this.#agents];
+    const force = setTimeout(() => this.kill(), stopTimeoutMs);
+    await Promise.all(all.map((child) => child.exited));
+    clearTimeout(force);
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    for (const child of [this.coordinator, ...this.#agents]) child.process.kill('SIGKILL');
+  }
+
+  #addAgent(child: Child, name: string): void {
+    this.#agents.push(child);
+    void child.exited.then(async () => {
+      if (this.#stopping || child.process.pid === undefined) return;
+      // We saw the process end: the coordinator need not wait for its leases to run out.
+      await this.client.declareGone(name, child.process.pid).catch(() => {});
+    });
+  }
+}
+
+function startChild(args: string[], token: string): Child {
+  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const child = spawn(process.execPath, [main, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, [tokenVariable]: token },
+  });
+  const lines: string[] = [];
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n').filter((line) => line !== ''));
+    lines.splice(0, lines.length - keptLines);
+  });
+  const exited = new Promise<void>((resolve) => {
+    child.on('exit', () => resolve());
+    child.on('error', () => resolve());
+  });
+  return { process: child, exited, lines };
+}
+
+async function readyOf(child: Child): Promise<Ready> {
+  const answer = new Promise<Ready>((resolve) => child.process.once('message', (message) => resolve(message as Ready)));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), startTimeoutMs);
+  });
+  const ready = await Promise.race([answer, late, child.exited.then(() => undefined)]);
+  clearTimeout(timer);
+  if (ready !== undefined) return ready;
+  child.process.kill('SIGKILL');
+  throw new SeedstormError({
+    code: 'SEEDSTORM_E_INTERNAL',
+    what: `a local coordinator did not start: ${child.lines.join(' ') || 'it said nothing'}`,
+  });
+}

@@ -1,0 +1,37 @@
+/** What the two services, coordinator and agent, share as processes: signals, and the parent that may have started them. */
+
+/** What a service tells the process that started it. */
+export type Ready = { readonly ready: 'coordinator'; readonly address: string } | { readonly ready: 'agent'; readonly name: string };
+
+/** How long an agent waits to be dismissed when its parent is gone, in ms: the coordinator clears up first. */
+export const orphanGraceMs = 20_000;
+
+/** Tells the parent, if this process has one that listens. */
+export function tellParent(ready: Ready): void {
+  process.send?.(ready);
+}
+
+/** Calls `stop` with the reason when a signal comes; a second signal ends the process at once. */
+export function onSignal(stop: (reason: string) => void): void {
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(130);
+      asked = true;
+      stop(signal);
+    });
+  }
+}
+
+/** Calls `stop` when the process that started this one is gone, however it went. */
+export function onOrphaned(stop: () => void): void {
+  if (process.channel === undefined) return;
+  // The channel alone must not keep the process alive.
+  process.channel?.unref();
+  process.on('disconnect', stop);
+}
+
+/** A line of a service's log: to stderr, which may have no reader any more. */
+export function logLine(line: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+}

@@ -1,0 +1,115 @@
+/** How a run shows itself while it goes on: a live block on a terminal, plain lines elsewhere, JSON for programs. */
+import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import type { AgentProgress, Event, Progress } from '@seedstorm/proto';
+import { toJson } from '../json.js';
+import type { RunMessage } from '../operator-client.js';
+import { duration, latency } from './format.js';
+import { paint } from './paint.js';
+
+/** Shows a run. */
+export interface RunView {
+  show(message: RunMessage): void;
+  /** A line of the command's own. */
+  line(text: string): void;
+  /** Leaves the terminal as it should be. */
+  close(): void;
+}
+
+/** The view that suits: JSON when asked for, live when stderr is a terminal, else plain lines. */
+export function runView(json: boolean): RunView {
+  if (json) return new JsonView();
+  return process.stderr.isTTY ? new LiveView() : new PlainView();
+}
+
+class JsonView implements RunView {
+  show(message: RunMessage): void {
+    process.stdout.write(`${toJson({ type: message.$case, ...message.value })}\n`);
+  }
+
+  line(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  close(): void {}
+}
+
+class PlainView implements RunView {
+  show(message: RunMessage): void {
+    if (message.$case === 'event') this.line(eventLine(message.value));
+    if (message.$case !== 'progress' || message.value.phase === 'waiting') return;
+    this.line(summary(message.value));
+    for (const agent of message.value.agents) this.line(`  ${agentRow(agent)}`);
+  }
+
+  line(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  close(): void {}
+}
+
+/** Repaints a block of lines: the summary and a row an agent. Events scroll past above it. */
+class LiveView implements RunView {
+  #painted = 0;
+  #block: string[] = [];
+
+  show(message: RunMessage): void {
+    if (message.$case === 'event') this.line(eventLine(message.value));
+    if (message.$case === 'result') this.#repaint([]);
+    if (message.$case !== 'progress') return;
+    const { value } = message;
+    const rows = Math.max(1, (process.stderr.rows ?? 24) - 3);
+    const agents = value.agents.slice(0, rows).map((agent) => `  ${agentRow(agent)}`);
+    const hidden = value.agents.length - agents.length;
+    this.#repaint([summary(value), ...agents, ...(hidden > 0 ? [`  … and ${hidden} more agents`] : [])]);
+  }
+
+  line(text: string): void {
+    const block = this.#block;
+    this.#repaint([]);
+    process.stderr.write(`${text}\n`);
+    this.#repaint(block);
+  }
+
+  close(): void {
+    this.#repaint([]);
+  }
+
+  #repaint(block: string[]): void {
+    const up = this.#painted > 0 ? `\x1b[${this.#painted}A\x1b[0J` : '';
+    const width = process.stderr.columns ?? 80;
+    const lines = block.map((line) => `${line.slice(0, width - 1)}\n`).join('');
+    process.stderr.write(up + lines);
+    this.#painted = block.length;
+    this.#block = block;
+  }
+}
+
+function eventLine({ level, text }: Event): string {
+  if (level === 'error') return paint.red(`! ${text}`);
+  return level === 'warning' ? paint.yellow(`! ${text}`) : `· ${text}`;
+}
+
+function summary(progress: Progress): string {
+  const { units, unitsDone, stageName, phase, elapsedMs, averageBytesPerSecond, bytesPerSecond } = progress;
+  const percent = units > 0n ? (Number(unitsDone) / Number(units)) * 100 : 0;
+  const what = phase === 'running' ? '' : ` (${phase})`;
+  const left = unitsDone > 0n && phase === 'running' ? `, ${duration((Number(elapsedMs) / 1000) * (Number(units) / Number(unitsDone) - 1))} left` : '';
+  const parts = [
+    `${stageName}${what} ${percent.toFixed(0)}% of ${progress.bytesTotal > 0n ? formatBytes(progress.bytesTotal, 'binary') : `${formatCount(units)} units`}`,
+    `${formatRate(bytesPerSecond)} now, ${formatRate(averageBytesPerSecond)} average`,
+    `${formatCount(Math.round(progress.operationsPerSecond))} IOPS`,
+    latency(progress.latency),
+    `${duration(Number(elapsedMs) / 1000)}${left}`,
+  ];
+  const faults = progress.corruptBlocks > 0n ? paint.red(` · ${formatCount(progress.corruptBlocks)} corrupt blocks`) : '';
+  const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
+  return parts.filter((part) => part !== '').join(' · ') + faults + errors;
+}
+
+function agentRow(agent: AgentProgress): string {
+  const state = agent.state === 'present' ? '' : paint.yellow(` ${agent.state}`);
+  const faults = agent.corruptBlocks > 0n ? paint.red(` ${formatCount(agent.corruptBlocks)} corrupt`) : '';
+  const errors = agent.errors > 0n ? paint.red(` ${formatCount(agent.errors)} errors`) : '';
+  return `${agent.name.padEnd(16)}${formatRate(agent.bytesPerSecond).padStart(12)}${formatCount(Math.round(agent.operationsPerSecond)).padStart(10)} IOPS${formatCount(agent.unitsDone).padStart(12)} units${state}${faults}${errors}`;
+}

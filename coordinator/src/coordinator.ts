@@ -1,0 +1,85 @@
+/** The coordinator as a whole: its services on one address, and its end. */
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { SeedstormError } from '@seedstorm/errors';
+import { AgentServiceService, channelOptions, OperatorServiceService } from '@seedstorm/proto';
+import { Members } from './membership/members.js';
+import { Runs } from './runs.js';
+import { agentService } from './service/agent-service.js';
+import { operatorService } from './service/operator-service.js';
+import { tokenGuard } from './service/token-guard.js';
+
+/** What a coordinator is started with. */
+export interface CoordinatorOptions {
+  /** Where to listen, as host:port; port 0 chooses a free one. */
+  readonly listen: string;
+  /** What every call must show. */
+  readonly token: string;
+  /** The software's version, told to agents. */
+  readonly version: string;
+  /** Where lines for people go. */
+  readonly log: (line: string) => void;
+}
+
+/** How long a call may take to end once the coordinator closes. */
+const closeTimeoutMs = 2000;
+
+/** A running coordinator. */
+export class Coordinator {
+  private constructor(
+    /** Where it listens, as host:port. */
+    readonly address: string,
+    private readonly server: Server,
+    private readonly members: Members,
+    private readonly runs: Runs,
+  ) {}
+
+  /**
+   * Starts a coordinator.
+   * @throws SeedstormError PORT_TAKEN, INVALID_ARGUMENT when it cannot listen there.
+   */
+  static async start(options: CoordinatorOptions): Promise<Coordinator> {
+    const members = new Members(options.version);
+    const runs = new Runs(members);
+    const server = new Server({ ...channelOptions, interceptors: [tokenGuard(options.token)] });
+    server.addService(AgentServiceService, agentService(members, options.log));
+    server.addService(OperatorServiceService, operatorService(members, runs));
+    try {
+      const port = await listen(server, options.listen);
+      const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
+      return new Coordinator(`${host}:${port}`, server, members, runs);
+    } catch (error) {
+      members.close();
+      throw error;
+    }
+  }
+
+  /** Stops the current run gracefully, sends the agents away and stops listening. */
+  async close(): Promise<void> {
+    await this.runs.stop();
+    this.members.close();
+    await new Promise<void>((resolve) => {
+      const force = setTimeout(() => this.server.forceShutdown(), closeTimeoutMs);
+      this.server.tryShutdown(() => {
+        clearTimeout(force);
+        resolve();
+      });
+    });
+  }
+}
+
+function listen(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) return resolve(port);
+      const taken = error.message.includes('EADDRINUSE');
+      reject(
+        new SeedstormError({
+          code: taken ? 'SEEDSTORM_E_PORT_TAKEN' : 'SEEDSTORM_E_INVALID_ARGUMENT',
+          what: taken ? `${address} is in use by another process` : `cannot listen on ${address}: ${error.message}`,
+          mend: taken ? 'stop the other process, or choose another port with --listen' : 'give --listen an address of this host, as host:port',
+          cause: error,
+        }),
+      );
+    });
+  });
+}

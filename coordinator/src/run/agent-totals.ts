@@ -1,0 +1,115 @@
+/**
+ * What one incarnation of an agent reported of one stage: counters by NUMA pool, latency, rates. Reports are cumulative
+ * and numbered, so that one that comes twice counts once. Must not know of leases: coverage is the ledger's.
+ */
+import { SeedstormError } from '@seedstorm/errors';
+import { type BucketGains, decodeHistogram, type PoolCounters, type Report } from '@seedstorm/proto';
+import { LatencyTotals } from './latency-totals.js';
+import { count } from './numbers.js';
+
+/** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
+const maxPools = 1024;
+/** Rates are over at least this time, so that two reports close together give no wild number. */
+const rateWindowNs = 500_000_000n;
+/** A rate that is older than this is no rate any more. */
+const rateFreshNs = 3_000_000_000n;
+/** Counters of a pool that may only rise. */
+const rising = ['operations', 'bytes', 'errors', 'corruptBlocks', 'syncNs', 'syncs'] as const;
+
+interface Sample {
+  readonly agentNs: bigint;
+  readonly bytes: number;
+  readonly operations: number;
+}
+
+/** Counters of one pool and its latency. */
+export interface PoolTotals {
+  counters: PoolCounters;
+  readonly latency: LatencyTotals;
+}
+
+/** One incarnation of an agent in one stage. */
+export class AgentTotals {
+  readonly pools: PoolTotals[] = [];
+  readonly findingCounts = new Map<string, number>();
+  startedNs = 0n;
+  lastDoneNs = 0n;
+  #sequence = 0n;
+  #before: Sample | undefined;
+  #latest: Sample | undefined;
+  #latestAtNs = 0n;
+  #bytesPerSecond = 0;
+  #operationsPerSecond = 0;
+
+  /**
+   * Takes a report, received at `atNs`. Gives what latency gained, pool by pool, or undefined when the report came
+   * before and was counted.
+   * @throws SeedstormError MESSAGE_INVALID when the report cannot be true; nothing of it is taken.
+   */
+  take(report: Report, atNs: bigint): BucketGains[] | undefined {
+    if (report.sequence <= this.#sequence) return undefined;
+    this.#check(report);
+    const gains = report.latency.map(decodeHistogram);
+    this.#sequence = report.sequence;
+    for (const [i, counters] of report.pools.entries()) {
+      const pool = this.pools[i];
+      if (pool === undefined) this.pools.push({ counters, latency: new LatencyTotals() });
+      else pool.counters = counters;
+      const gain = gains[i];
+      if (gain !== undefined) this.pools[i]?.latency.add(gain);
+    }
+    for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, count(found, 'a count of findings'));
+    this.startedNs = report.startedNs;
+    this.lastDoneNs = report.lastDoneNs;
+    this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
+    return gains;
+  }
+
+  /** A counter over all pools. */
+  sum(counter: (typeof rising)[number]): number {
+    return this.pools.reduce((total, pool) => total + Number(pool.counters[counter]), 0);
+  }
+
+  /** Bytes a second in the last second or so; 0 when nothing was heard for three. */
+  bytesPerSecond(nowNs: bigint): number {
+    return nowNs - this.#latestAtNs < rateFreshNs ? this.#bytesPerSecond : 0;
+  }
+
+  /** Operations a second in the last second or so. */
+  operationsPerSecond(nowNs: bigint): number {
+    return nowNs - this.#latestAtNs < rateFreshNs ? this.#operationsPerSecond : 0;
+  }
+
+  #check(report: Report): void {
+    const wrong = (what: string): never => {
+      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `a report cannot be true: ${what}` });
+    };
+    if (report.pools.length > maxPools) wrong(`${report.pools.length} pools, the limit is ${maxPools}`);
+    if (report.latency.length !== report.pools.length) wrong('latency is not by pool');
+    if (report.pools.length < this.pools.length) wrong('a pool is gone');
+    for (const [i, counters] of report.pools.entries()) {
+      const before = this.pools[i]?.counters;
+      for (const name of rising) {
+        count(counters[name], name);
+        if (before !== undefined && counters[name] < before[name]) wrong(`${name} went back from ${before[name]} to ${counters[name]}`);
+      }
+    }
+    if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
+    if (report.findingCounts.length > 64) wrong('more kinds of findings than there are');
+  }
+
+  #rate(sample: Sample, atNs: bigint): void {
+    this.#latest = sample;
+    this.#latestAtNs = atNs;
+    if (this.#before === undefined) {
+      const startedNs = this.startedNs === 0n ? sample.agentNs : this.startedNs;
+      this.#before = { agentNs: startedNs, bytes: 0, operations: 0 };
+    }
+    const overNs = sample.agentNs - this.#before.agentNs;
+    if (overNs < rateWindowNs) return;
+    const seconds = Number(overNs) / 1e9;
+    this.#bytesPerSecond = (sample.bytes - this.#before.bytes) / seconds;
+    this.#operationsPerSecond = (sample.operations - this.#before.operations) / seconds;
+    this.#before = sample;
+  }
+}

@@ -1,0 +1,39 @@
+/** One incarnation of an agent in one stage: where it is between prepare and end, and what it did. */
+import type { SeedstormError } from '@seedstorm/errors';
+import type { Member } from '../membership/member.js';
+import { AgentTotals } from './agent-totals.js';
+
+/**
+ * preparing: was told what to do; ready: has threads, memory and folders; running: has its start time; ending: was told
+ * that no more comes; ended: has closed everything; gone: lost, or left.
+ */
+export type ParticipantState = 'preparing' | 'ready' | 'running' | 'ending' | 'ended' | 'gone';
+
+/** One incarnation of an agent in one stage. */
+export class Participant {
+  state: ParticipantState = 'preparing';
+  readonly totals = new AgentTotals();
+  /** Why it cannot take part, or why its task ended badly. */
+  error: SeedstormError | undefined;
+  /** Whether it was asked to make its writes durable since it was last given a lease. */
+  syncAsked = false;
+  closeNs = 0n;
+  /** What it said of the run's own folder at the end of a delete. */
+  folderRemoved = true;
+
+  constructor(readonly member: Member) {}
+
+  get name(): string {
+    return this.member.name;
+  }
+
+  /** Names this incarnation, and no other one of the agent. */
+  get key(): string {
+    return participantKey(this.member);
+  }
+}
+
+/** The key of a member's incarnation. */
+export function participantKey(member: Member): string {
+  return `${member.name} ${member.incarnation}`;
+}

@@ -1,0 +1,161 @@
+/** What a stage says of itself: its progress once a second, and its result at the end. */
+import type { AgentProgress, AgentStageResult, FindingCount, Progress, StageResult } from '@seedstorm/proto';
+import { nowNs } from '../clock.js';
+import type { Coverage } from '../ledger/index.js';
+import { LatencyTotals } from './latency-totals.js';
+import type { Participant } from './participant.js';
+import type { Stage } from './stage.js';
+
+/** Where a stage stands. */
+export function stageProgress(stage: Stage): Progress {
+  const now = nowNs();
+  const { plan } = stage;
+  const coverage = stage.ledger?.coverage();
+  const began = stage.startNs !== 0n && now > stage.startNs;
+  const elapsedNs = began ? now - stage.startNs : 0n;
+  const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
+  const bytesDone = moves(stage) ? bytesOf(stage, coverage?.done ?? 0) : 0;
+  return {
+    runId: plan.runId,
+    stage: plan.index,
+    stageName: plan.name,
+    phase: stage.phase,
+    elapsedMs: elapsedNs / 1_000_000n,
+    units: BigInt(plan.layout.units),
+    unitsDone: BigInt(coverage?.done ?? 0),
+    bytesTotal: BigInt(moves(stage) ? bytesOf(stage, plan.layout.units) : 0),
+    bytesPerSecond: sum(agents, (agent) => agent.bytesPerSecond),
+    operationsPerSecond: sum(agents, (agent) => agent.operationsPerSecond),
+    averageBytesPerSecond: elapsedNs > 0n ? bytesDone / (Number(elapsedNs) / 1e9) : 0,
+    latency: stage.latencyOfTick.summary(),
+    corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
+    errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
+    agents,
+  };
+}
+
+function agentProgress(name: string, incarnations: Participant[], coverage: Coverage | undefined, now: bigint): AgentProgress {
+  const own = coverage?.agents.get(name);
+  return {
+    name,
+    state: incarnations.at(-1)?.member.state ?? 'lost',
+    bytesPerSecond: sum(incarnations, (p) => (p.state === 'gone' ? 0 : p.totals.bytesPerSecond(now))),
+    operationsPerSecond: sum(incarnations, (p) => (p.state === 'gone' ? 0 : p.totals.operationsPerSecond(now))),
+    unitsDone: BigInt(own?.done ?? 0),
+    leases: own?.openLeases ?? 0,
+    corruptBlocks: BigInt(sum(incarnations, (p) => p.totals.sum('corruptBlocks'))),
+    errors: BigInt(sum(incarnations, (p) => p.totals.sum('errors'))),
+  };
+}
+
+/**
+ * How a stage ended. Throughput is the bytes of units that the ledger holds, each once, over the time from the common
+ * start to the last completion, final sync and close included.
+ */
+export function stageResult(stage: Stage): StageResult {
+  const { plan } = stage;
+  const coverage = stage.ledger?.coverage();
+  const all = [...stage.participants.values()];
+  const done = coverage?.done ?? 0;
+  const bytes = moves(stage) ? bytesOf(stage, done) : 0;
+  const { durationNs, closeNs } = durationOf(stage);
+  const seconds = Number(durationNs) / 1e9;
+  const latency = new LatencyTotals();
+  for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
+  const starts = all.filter(({ totals }) => totals.startedNs > 0n).map((p) => p.member.clock.toCoordinator(p.totals.startedNs));
+  const operations = sum(all, (p) => p.totals.sum('operations'));
+  return {
+    stage: plan.index,
+    name: plan.name,
+    complete: stage.ledger?.isComplete() ?? false,
+    units: BigInt(plan.layout.units),
+    unitsDone: BigInt(done),
+    bytes: BigInt(bytes),
+    durationNs,
+    bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
+    operationsPerSecond: seconds > 0 ? operations / seconds : 0,
+    latency: latency.summary(),
+    corruptBlocks: BigInt(sum(all, (p) => p.totals.sum('corruptBlocks'))),
+    findingCounts: findingCounts(all),
+    errors: BigInt(sum(all, (p) => p.totals.sum('errors'))),
+    unitsReworked: BigInt(coverage?.rework ?? 0),
+    unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
+    unitsLost: BigInt(coverage?.lost ?? 0),
+    unitsByTheirWriter: BigInt(coverage?.verifiedByWriter ?? 0),
+    startSkewNs: starts.length > 1 ? greatest(starts) - least(starts) : 0n,
+    clockErrorNs: stage.clockErrorNs,
+    closeNs,
+    agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+  };
+}
+
+function agentResult(
+  stage: Stage,
+  name: string,
+  incarnations: Participant[],
+  coverage: Coverage | undefined,
+  seconds: number,
+): AgentStageResult {
+  const unitsDone = coverage?.agents.get(name)?.done ?? 0;
+  const last = incarnations.at(-1);
+  return {
+    name,
+    host: last?.member.host ?? '',
+    state: last?.member.state ?? 'lost',
+    unitsDone: BigInt(unitsDone),
+    bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
+    pools: incarnations.flatMap((p) =>
+      p.totals.pools.map((pool) => ({ counters: pool.counters, latency: pool.latency.summary() })),
+    ),
+  };
+}
+
+/** From the common start to the last agent's last completion, on the coordinator's clock, its close included. */
+function durationOf(stage: Stage): { durationNs: bigint; closeNs: bigint } {
+  let lastIoNs = stage.startNs;
+  let endNs = stage.startNs;
+  for (const { totals, member, closeNs } of stage.participants.values()) {
+    if (totals.lastDoneNs === 0n) continue;
+    const doneNs = member.clock.toCoordinator(totals.lastDoneNs);
+    lastIoNs = greatest([lastIoNs, doneNs]);
+    endNs = greatest([endNs, doneNs + closeNs]);
+  }
+  return { durationNs: endNs - stage.startNs, closeNs: endNs - lastIoNs };
+}
+
+/** Whether the stage moves the units' bytes; a delete moves none. */
+function moves(stage: Stage): boolean {
+  return stage.plan.name !== 'delete';
+}
+
+function bytesOf(stage: Stage, units: number): number {
+  return units * stage.plan.content.unitBytes;
+}
+
+function byAgent(stage: Stage): [string, Participant[]][] {
+  const names = new Map<string, Participant[]>();
+  for (const participant of stage.participants.values()) {
+    names.set(participant.name, [...(names.get(participant.name) ?? []), participant]);
+  }
+  return [...names].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function findingCounts(all: readonly Participant[]): FindingCount[] {
+  const counts = new Map<string, number>();
+  for (const { totals } of all) {
+    for (const [kind, found] of totals.findingCounts) counts.set(kind, (counts.get(kind) ?? 0) + found);
+  }
+  return [...counts].map(([kind, found]) => ({ kind, count: BigInt(found) }));
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+function greatest(values: readonly bigint[]): bigint {
+  return values.reduce((best, value) => (value > best ? value : best));
+}
+
+function least(values: readonly bigint[]): bigint {
+  return values.reduce((best, value) => (value < best ? value : best));
+}

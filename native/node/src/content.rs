@@ -1,0 +1,92 @@
+//! The content function for JavaScript: its parameters, and bytes of it without an engine.
+
+use std::sync::Arc;
+
+use napi::Result;
+use napi::bindgen_prelude::{BigInt, Buffer};
+use napi_derive::napi;
+use seedstorm_content::{Codec, Content, Parameters, Record};
+use seedstorm_engine::error::{Code, Error};
+
+use crate::error::{number, parameter, range, to_js};
+
+/// Everything that the content depends on but the place and the generation; see docs/content.md.
+#[napi(object)]
+pub struct ContentParameters {
+    /// The run's seed, below 2^64.
+    pub seed: BigInt,
+    /// Separates streams that share a seed.
+    pub namespace: String,
+    /// Bytes in a unit.
+    pub unit_bytes: f64,
+    /// Dedup ratio × 1000.
+    pub dedup_milli: f64,
+    /// The dedup window is 2^windowBits units.
+    pub window_bits: u32,
+    /// Compression ratio × 1000.
+    pub compress_milli: u32,
+    /// any, lz4, zstd, deflate or at-least.
+    pub codec: String,
+    /// Bytes that the codec compresses at a time.
+    pub record_bytes: u32,
+}
+
+/// The content of these parameters.
+pub fn content_of(given: &ContentParameters) -> Result<Arc<Content>> {
+    let codec: Codec = given.codec.parse().map_err(|error| parameter(&error))?;
+    let record = Record::from_bytes(u64::from(given.record_bytes)).map_err(|error| parameter(&error))?;
+    let parameters = Parameters {
+        seed: u64_of("seed", &given.seed)?,
+        namespace: given.namespace.clone(),
+        unit_bytes: whole("unit", given.unit_bytes)?,
+        dedup_milli: whole("dedup ratio × 1000", given.dedup_milli)?,
+        window_bits: given.window_bits,
+        compress_milli: given.compress_milli,
+        codec,
+        record,
+    };
+    Content::new(&parameters).map(Arc::new).map_err(|error| parameter(&error))
+}
+
+/// `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time.
+#[napi]
+pub fn content_bytes(parameters: ContentParameters, generation: u16, offset: BigInt, length: u32) -> Result<Buffer> {
+    let mut bytes = vec![0; length as usize];
+    let offset = u64_of("offset", &offset)?;
+    content_of(&parameters)?.fill(generation, offset, &mut bytes).map_err(|error| range(&error))?;
+    Ok(bytes.into())
+}
+
+/// The key of a stream: 16 bytes.
+#[napi]
+pub fn content_key(parameters: ContentParameters) -> Result<Buffer> {
+    Ok(content_of(&parameters)?.key().to_vec().into())
+}
+
+/// The dedup window to use where the user sets none, as its binary logarithm.
+#[napi]
+pub fn default_window_bits(units: f64, dedup_milli: f64) -> Result<u32> {
+    let units = whole("units", units)?;
+    let dedup_milli = whole("dedup ratio × 1000", dedup_milli)?;
+    Ok(seedstorm_content::default_window_bits(Some(units), dedup_milli))
+}
+
+/// A whole number of JavaScript, at most 2^53.
+pub fn whole(what: &str, given: f64) -> Result<u64> {
+    if given.fract() != 0.0 || !(0.0..=9_007_199_254_740_992.0).contains(&given) {
+        return Err(number(what, given));
+    }
+    Ok(given as u64)
+}
+
+/// A BigInt that fits 64 bits.
+pub fn u64_of(what: &str, given: &BigInt) -> Result<u64> {
+    match given.get_u64() {
+        (false, value, true) => Ok(value),
+        _ => Err(to_js(&Error::new(
+            Code::InvalidArgument,
+            format!("{what} does not fit 64 bits without a sign"),
+            format!("give {what} from 0 to 18446744073709551615"),
+        ))),
+    }
+}

@@ -1,0 +1,91 @@
+/** One operation over the units that it is given, on one sink; ranges are added while it runs. */
+import type { JsTaskSnapshot, JsTaskSpec, NativeMemoryStore, NativeTask } from '../binding.js';
+import { binding } from './binding.js';
+import type { Engine } from './engine.js';
+import { native, nativeAsync } from './errors.js';
+
+/** What a task does, over which layout, on which sink. */
+export type TaskSpec = JsTaskSpec;
+/** Counters and progress; counters are cumulative, histograms and findings are what came since the snapshot before. */
+export type TaskSnapshot = JsTaskSnapshot;
+
+/** The monotonic clock that barriers, deadlines and snapshots are on, in ns. */
+export function monotonicNs(): bigint {
+  return process.hrtime.bigint();
+}
+
+/** What a memory sink keeps from one task to the next: the units that this process wrote. */
+export class MemoryStore {
+  private constructor(
+    /** The addon's store; for this package only. */
+    readonly inner: NativeMemoryStore,
+  ) {}
+
+  /** An empty store that keeps at most `limitBytes`; without a limit, what the host has free. */
+  static create(limitBytes?: number): MemoryStore {
+    return new MemoryStore(native(() => new binding.NativeMemoryStore(limitBytes)));
+  }
+}
+
+/** A running task. */
+export class Task {
+  private constructor(private readonly inner: NativeTask) {}
+
+  /**
+   * Gets ready: the run's folder is made, lanes are told. Slow storage is waited for on a thread of its own.
+   * @throws SeedstormError TARGET_MISSING, TARGET_NOT_WRITABLE, DIRECT_REFUSED, ENGINE_CLOSED, INVALID_ARGUMENT.
+   */
+  static async prepare(engine: Engine, spec: TaskSpec, memory: MemoryStore): Promise<Task> {
+    return new Task(await nativeAsync(() => binding.prepareTask(engine.inner, spec, memory.inner)));
+  }
+
+  /** Resolves when every lane has left and every file is closed; rejects when a lane panicked or the engine closed. */
+  ended(): Promise<void> {
+    return nativeAsync(() => this.inner.ended());
+  }
+
+  /** Lets the lanes begin at this instant of the monotonic clock. */
+  beginAt(ns: bigint): void {
+    native(() => this.inner.beginAt(ns));
+  }
+
+  /** Lanes submit nothing after this instant of the monotonic clock, until it is moved. */
+  setDeadline(ns: bigint): void {
+    native(() => this.inner.setDeadline(ns));
+  }
+
+  /** Adds units [first, end) under an id of the caller's. */
+  addRange(id: bigint, first: bigint, end: bigint): void {
+    native(() => this.inner.addRange(id, first, end));
+  }
+
+  /** Takes a range back: nothing of it is begun any more. */
+  fenceRange(id: bigint): void {
+    native(() => this.inner.fenceRange(id));
+  }
+
+  /** Begins to make durable what was written; the snapshot tells when it is. */
+  sync(): void {
+    native(() => this.inner.sync());
+  }
+
+  /** How many ranges have been finished or have failed; cheap enough to ask ten times a second. */
+  get endedRanges(): number {
+    return native(() => this.inner.endedRanges());
+  }
+
+  /** Counters and progress. */
+  snapshot(): TaskSnapshot {
+    return native(() => this.inner.snapshot());
+  }
+
+  /** No more ranges come. */
+  finish(): void {
+    native(() => this.inner.finish());
+  }
+
+  /** Lanes leave after the I/O in flight. */
+  cancel(): void {
+    native(() => this.inner.cancel());
+  }
+}
