@@ -1,0 +1,120 @@
+//! What a lane counts. Each lane writes its own counters and nobody else does; anybody reads them at any time. Must
+//! never know what the numbers are for.
+
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::histogram::LaneHistogram;
+
+/// Declares each counter once: as an atomic that a lane writes and as a number in a snapshot.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What one lane counts in one task. Written by that lane only.
+        #[derive(Debug, Default)]
+        pub(crate) struct LaneCounters { $($(#[doc = $doc])+ pub(crate) $name: Counter,)+ }
+
+        /// Counts since the beginning of a task: of one lane, or added up over several.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counts { $($(#[doc = $doc])+ pub $name: u64,)+ }
+
+        impl LaneCounters {
+            pub(crate) fn read(&self) -> Counts {
+                Counts { $($name: self.$name.get(),)+ }
+            }
+        }
+
+        impl AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)+
+            }
+        }
+    };
+}
+
+counters! {
+    /// I/O operations (blocks; objects, for deletes) that came back without an error.
+    operations,
+    /// Bytes of those operations.
+    bytes,
+    /// Operations, syncs and closes that failed.
+    errors,
+    /// Units in which at least one byte was missing or not what it must be.
+    corrupt_units,
+    /// Blocks in which at least one byte was missing or not what it must be.
+    corrupt_blocks,
+    /// Time inside I/O operations, in ns: the sum of what the latency histogram counts.
+    io_ns,
+    /// Time between them, spent on making, poisoning and comparing bytes, in ns.
+    content_ns,
+    /// How many times an object was synced or closed after it was written.
+    syncs,
+    /// Time spent on that, in ns.
+    sync_ns,
+    /// Objects that a delete found gone already.
+    absent,
+    /// Objects that a delete left alone because it was told to.
+    spared,
+}
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to it. Only ever called by the counter's lane: with one writer a plain load and store is enough, and much
+    /// cheaper than a locked add.
+    #[inline]
+    pub(crate) fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed) + more, Relaxed);
+    }
+
+    /// Sets it. Only ever called by the counter's lane.
+    #[inline]
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Everything that one lane writes while it works, on cache lines of its own: two lines, because processors fetch
+/// them in pairs. Made by the lane, so that it lies in memory near it.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct LaneCell {
+    pub(crate) counters: LaneCounters,
+    /// Service times of successful operations.
+    pub(crate) latency: LaneHistogram,
+    /// When the first operation was submitted, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub(crate) started_ns: Counter,
+    /// When the last operation, sync or close came back, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub(crate) last_done_ns: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_of_a_pool_are_the_sum_of_its_lanes() {
+        let cells = [LaneCell::default(), LaneCell::default()];
+        for (n, cell) in cells.iter().enumerate() {
+            cell.counters.operations.add(n as u64 + 1);
+            cell.counters.bytes.add(4096);
+        }
+        let mut sum = Counts::default();
+        for cell in &cells {
+            sum += cell.counters.read();
+        }
+        assert_eq!(sum, Counts { operations: 3, bytes: 8192, ..Counts::default() });
+    }
+
+    #[test]
+    fn lanes_do_not_slow_each_other_down_by_sharing_cache_lines() {
+        assert_eq!(align_of::<LaneCell>(), 128);
+        assert_eq!(size_of::<LaneCell>() % 128, 0);
+    }
+}

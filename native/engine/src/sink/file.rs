@@ -1,0 +1,228 @@
+//! The file sink: opens, creates and removes the objects of a layout below one run's folder. Must never know of
+//! ranges or lanes, nor touch a name that the layout does not make.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::SyncPolicy;
+use super::direct::{Direct, DirectUse};
+use super::folder::Folder;
+use super::object::ObjectFile;
+use super::os_error::os_error;
+use super::target::{FOLDER_MODE, Intent, Target, remove_run_folder};
+use crate::error::Result;
+use crate::layout::{Layout, file_name, folder_name};
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// It is gone now.
+    Removed,
+    /// It was not there.
+    Absent,
+}
+
+/// The file sink of one task.
+#[derive(Debug)]
+pub(crate) struct FileSink {
+    layout: Layout,
+    folder: PathBuf,
+    intent: Intent,
+    sync: SyncPolicy,
+    direct: Arc<DirectUse>,
+    /// The run's folder; none when there is none and the task does not write.
+    run: Option<Arc<Folder>>,
+    /// Whether this task made the run's folder.
+    made: bool,
+    /// Folders of objects that are open now.
+    numbered: Mutex<HashMap<u64, Weak<Folder>>>,
+    /// Under [`SyncPolicy::End`]: every object that was opened for writing, until the end of the task.
+    kept: Mutex<HashMap<u64, Arc<ObjectFile>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A map is whole between any two statements, so that a panic elsewhere leaves it usable.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FileSink {
+    /// Looks at the target, and makes the run's folder when the task writes.
+    ///
+    /// # Errors
+    /// [`crate::error::Code::TargetMissing`], [`crate::error::Code::TargetNotWritable`],
+    /// [`crate::error::Code::DiskFull`].
+    pub(crate) fn prepare(
+        folder: &Path,
+        direct: Direct,
+        sync: SyncPolicy,
+        layout: Layout,
+        intent: Intent,
+    ) -> Result<Self> {
+        let target = Target::prepare(folder, intent, sync)?;
+        Ok(Self {
+            layout,
+            folder: folder.to_owned(),
+            intent,
+            sync,
+            direct: Arc::new(DirectUse::new(direct)),
+            run: target.run,
+            made: target.made,
+            numbered: Mutex::default(),
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Takes back what [`FileSink::prepare`] did, for a task that did not come to be.
+    pub(crate) fn unprepare(&self) {
+        if self.made {
+            let _ = remove_run_folder(&self.folder);
+        }
+    }
+
+    /// When a write counts as durable.
+    pub(crate) fn sync_policy(&self) -> SyncPolicy {
+        self.sync
+    }
+
+    /// What fell back, to be shown.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.direct.note()
+    }
+
+    /// Where an object is.
+    pub(crate) fn path_of(&self, object: u64) -> PathBuf {
+        self.folder.join(self.layout.name_of(object))
+    }
+
+    /// Opens an object; a task that writes makes it when it is not there. `None`: it is not there.
+    pub(crate) fn open(&self, object: u64) -> Result<Option<Arc<ObjectFile>>> {
+        if let Some(file) = lock(&self.kept).get(&object) {
+            return Ok(Some(Arc::clone(file)));
+        }
+        let Some(folder) = self.folder_of(object)? else { return Ok(None) };
+        let path = self.path_of(object);
+        let fd = match self.open_fd(&folder, &file_name(object), &path)? {
+            Some(fd) => fd,
+            None => return Ok(None),
+        };
+        let file = Arc::new(ObjectFile::new(fd, path, folder, Arc::clone(&self.direct)));
+        match (self.intent, self.sync) {
+            // O_DSYNC makes the bytes of each write durable, but not the name of the file.
+            (Intent::Write, SyncPolicy::Block) => file.name_durable()?,
+            // Two lanes may have opened it for two ranges: both then use the one that was kept first.
+            (Intent::Write, SyncPolicy::End) => {
+                return Ok(Some(Arc::clone(lock(&self.kept).entry(object).or_insert(file))));
+            }
+            _ => {}
+        }
+        Ok(Some(file))
+    }
+
+    /// Opens the file `name` in `folder`, with O_DIRECT where that is wanted and not refused.
+    fn open_fd(&self, folder: &Folder, name: &str, path: &Path) -> Result<Option<OwnedFd>> {
+        loop {
+            let direct = if self.direct.in_use() { OFlags::DIRECT } else { OFlags::empty() };
+            match self.open_flags(folder, name, direct) {
+                Ok(fd) => return Ok(Some(fd)),
+                Err((Errno::NOENT, _)) if self.intent != Intent::Write => return Ok(None),
+                Err((Errno::INTR, _)) => {}
+                Err((errno, may_be_new)) => {
+                    let fall_back = if direct.is_empty() { Ok(false) } else { self.direct.refused(path, errno) };
+                    if fall_back.is_err() && may_be_new {
+                        // Some file systems make the file before they refuse O_DIRECT: leave nothing behind. It is
+                        // empty, and if another agent made it in between, that agent's open was refused as well.
+                        let _ = unlinkat(folder.fd(), name, AtFlags::empty());
+                    }
+                    if !fall_back? {
+                        return Err(os_error("open", path, errno));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One attempt to open; with an error goes whether the attempt may have made the file.
+    fn open_flags(&self, folder: &Folder, name: &str, direct: OFlags) -> std::result::Result<OwnedFd, (Errno, bool)> {
+        let flags = direct | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if self.intent != Intent::Write {
+            return openat(folder.fd(), name, flags | OFlags::RDONLY, Mode::empty()).map_err(|errno| (errno, false));
+        }
+        let dsync = if self.sync == SyncPolicy::Block { OFlags::DSYNC } else { OFlags::empty() };
+        let flags = flags | dsync | OFlags::WRONLY;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+        match openat(folder.fd(), name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            Err(Errno::EXIST) => openat(folder.fd(), name, flags, mode).map_err(|errno| (errno, false)),
+            other => other.map_err(|errno| (errno, true)),
+        }
+    }
+
+    /// The open folder that an object is in; a task that writes makes it. `None`: it is not there.
+    fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
+        let Some(run) = &self.run else { return Ok(None) };
+        let Some(number) = self.layout.folder_of(object) else { return Ok(Some(Arc::clone(run))) };
+        if let Some(folder) = lock(&self.numbered).get(&number).and_then(Weak::upgrade) {
+            return Ok(Some(folder));
+        }
+        // Not under the lock: a file server may take its time. Two lanes may do this at once, and both are right.
+        let name = folder_name(number);
+        if self.intent == Intent::Write {
+            match mkdirat(run.fd(), &name, FOLDER_MODE) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(os_error("make the folder", &self.folder.join(&name), errno)),
+            }
+        }
+        match Folder::open(run.fd(), Path::new(&name), &self.folder.join(&name), Some(Arc::clone(run))) {
+            Ok(folder) => {
+                let folder = Arc::new(folder);
+                let mut numbered = lock(&self.numbered);
+                numbered.retain(|_, folder| folder.strong_count() > 0);
+                numbered.insert(number, Arc::downgrade(&folder));
+                Ok(Some(folder))
+            }
+            Err(Errno::NOENT) if self.intent != Intent::Write => Ok(None),
+            Err(errno) => Err(os_error("open the folder", &self.folder.join(&name), errno)),
+        }
+    }
+
+    /// The objects that stay open until the end of the task.
+    pub(crate) fn kept_objects(&self) -> Vec<u64> {
+        let mut objects: Vec<u64> = lock(&self.kept).keys().copied().collect();
+        objects.sort_unstable();
+        objects
+    }
+
+    /// One of them.
+    pub(crate) fn kept(&self, object: u64) -> Option<Arc<ObjectFile>> {
+        lock(&self.kept).get(&object).cloned()
+    }
+
+    /// Keeps an object no longer; whoever has it last closes it.
+    pub(crate) fn release(&self, object: u64) -> Option<Arc<ObjectFile>> {
+        lock(&self.kept).remove(&object)
+    }
+
+    /// Removes an object.
+    pub(crate) fn remove(&self, object: u64) -> Result<Removed> {
+        let Some(folder) = self.folder_of(object)? else { return Ok(Removed::Absent) };
+        match unlinkat(folder.fd(), file_name(object), AtFlags::empty()) {
+            Ok(()) => Ok(Removed::Removed),
+            Err(Errno::NOENT) => Ok(Removed::Absent),
+            Err(errno) => Err(os_error("remove", &self.path_of(object), errno)),
+        }
+    }
+
+    /// Removes the numbered folder if it is empty.
+    pub(crate) fn remove_folder(&self, number: u64) -> Result<()> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let name = folder_name(number);
+        match unlinkat(run.fd(), &name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(os_error("remove the folder", &self.folder.join(&name), errno)),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One open object of the file sink: positioned reads and writes of whole blocks, sync and close. Must never know of
+//! units, ranges or lanes.
+
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat, fsync};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::direct::DirectUse;
+use super::folder::{Folder, NameMade};
+use super::os_error::os_error;
+use crate::error::{Code, Error, Result};
+
+/// The alignment that every O_DIRECT file system is content with. A write that was cut short goes on from a multiple
+/// of it; the few bytes before are written again, with the same content.
+const DIRECT_ALIGN: usize = 4096;
+
+/// An open object. Lanes share it; dropping it closes it without looking at the answer, [`ObjectFile::close`] looks.
+#[derive(Debug)]
+pub(crate) struct ObjectFile {
+    fd: OwnedFd,
+    path: PathBuf,
+    folder: Arc<Folder>,
+    name: NameMade,
+    direct: Arc<DirectUse>,
+    /// The first failed sync. Kept, because Linux reports a failed write-back to one fsync only: the next would
+    /// succeed although the data is gone.
+    sync_failed: OnceLock<Error>,
+}
+
+impl ObjectFile {
+    pub(crate) fn new(fd: OwnedFd, path: PathBuf, folder: Arc<Folder>, direct: Arc<DirectUse>) -> Self {
+        let name = folder.name_made();
+        Self { fd, path, folder, name, direct, sync_failed: OnceLock::new() }
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`Code::DiskFull`], [`Code::DirectRefused`], else [`Code::Io`]; the message says how much of it was written.
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let mut written = 0;
+        let mut stuck = false;
+        while written < bytes.len() {
+            match pwrite(&self.fd, &bytes[written..], offset + written as u64) {
+                Ok(count) => {
+                    let reached = written + count;
+                    let next = if reached == bytes.len() { reached } else { reached - reached % DIRECT_ALIGN };
+                    // Two calls in a row that bring nothing further would be the start of an endless loop.
+                    if next <= written && std::mem::replace(&mut stuck, true) {
+                        return Err(self.write_error(bytes.len(), offset, reached, Errno::IO));
+                    }
+                    stuck = stuck && next <= written;
+                    written = next;
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) if self.fell_back(errno)? => {}
+                Err(errno) => return Err(self.write_error(bytes.len(), offset, written, errno)),
+            }
+        }
+        self.direct.worked();
+        Ok(())
+    }
+
+    /// Reads into all of `into` from `offset`, and says how many bytes there were: fewer only at the file's end.
+    ///
+    /// # Errors
+    /// [`Code::DirectRefused`], else [`Code::Io`].
+    pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let mut read = 0;
+        while read < into.len() {
+            match pread(&self.fd, &mut into[read..], offset + read as u64) {
+                // With O_DIRECT a read that ends off the alignment has met the file's end; to go on from there would be
+                // refused for its alignment.
+                Ok(count)
+                    if count == 0 || !(read + count).is_multiple_of(DIRECT_ALIGN) && read + count < into.len() =>
+                {
+                    read += count;
+                    break;
+                }
+                Ok(count) => read += count,
+                Err(Errno::INTR) => {}
+                Err(errno) if self.fell_back(errno)? => {}
+                Err(errno) => {
+                    let what = format!("read {} bytes at offset {offset} of", into.len());
+                    return Err(os_error(&what, &self.path, errno));
+                }
+            }
+        }
+        self.direct.worked();
+        Ok(read)
+    }
+
+    /// Takes O_DIRECT off this file when the errno says that the file system refuses it and the plan allows that.
+    #[cold]
+    fn fell_back(&self, errno: Errno) -> Result<bool> {
+        let Ok(flags) = fcntl_getfl(&self.fd) else { return Ok(false) };
+        if !flags.contains(OFlags::DIRECT) || !self.direct.refused(&self.path, errno)? {
+            return Ok(false);
+        }
+        Ok(fcntl_setfl(&self.fd, flags - OFlags::DIRECT).is_ok())
+    }
+
+    fn write_error(&self, wanted: usize, offset: u64, written: usize, errno: Errno) -> Error {
+        let mut error = os_error(&format!("write {wanted} bytes at offset {offset} of"), &self.path, errno);
+        if written > 0 {
+            error.what.push_str(&format!(" (after {written} of them)"));
+        }
+        error
+    }
+
+    /// Makes the object's bytes and its name durable.
+    ///
+    /// # Errors
+    /// Once this failed, it fails for ever with the same error.
+    pub(crate) fn sync(&self) -> Result<()> {
+        if let Some(error) = self.sync_failed.get() {
+            return Err(error.clone());
+        }
+        let outcome = match fsync(&self.fd) {
+            Ok(()) => self.name_durable(),
+            Err(errno) => Err(os_error("sync", &self.path, errno)),
+        };
+        if let Err(error) = &outcome {
+            let _ = self.sync_failed.set(error.clone());
+        }
+        outcome
+    }
+
+    /// Makes the object's name durable; for writes that are durable each by itself (O_DSYNC).
+    pub(crate) fn name_durable(&self) -> Result<()> {
+        self.folder.make_durable(self.name)
+    }
+
+    /// The object's length, in bytes.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
+        Ok(u64::try_from(status.st_size).unwrap_or(0))
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Closes the object. Network file systems write back on close and answer with the errors of that.
+    pub(crate) fn close(self) -> Result<()> {
+        // SAFETY: the fd is owned by self, which is gone after this; Linux frees it whatever close answers, so it is
+        // not closed again.
+        if unsafe { libc::close(self.fd.into_raw_fd()) } == 0 {
+            return Ok(());
+        }
+        match Errno::from_io_error(&std::io::Error::last_os_error()) {
+            None | Some(Errno::INTR) => Ok(()),
+            Some(errno) => Err(os_error("close", &self.path, errno)),
+        }
+    }
+}
+
+/// What [`Code::ObjectMissing`] says of an object that ends before what was wanted of it.
+pub(crate) fn too_short(path: &std::path::Path, offset: u64, wanted: usize, got: usize) -> Error {
+    Error::new(
+        Code::ObjectMissing,
+        format!("{} is too short: wanted {wanted} bytes at offset {offset}, got {got}", path.display()),
+        "write the data before it is read, with the same layout",
+    )
+}
+
+/// What [`Code::ObjectMissing`] says of an object that is not there.
+pub(crate) fn not_there(path: &std::path::Path) -> Error {
+    Error::new(
+        Code::ObjectMissing,
+        format!("{} is not there", path.display()),
+        "write the data before it is read, with the same layout",
+    )
+}

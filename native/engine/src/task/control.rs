@@ -1,0 +1,323 @@
+//! What lanes wait for: the common start, ranges, the deadline, syncs, the end. The one lock of a task, taken by a lane
+//! only when it goes to another range or has nothing to do. Must never do I/O, nor call anything that does.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::range::SeedRange;
+use crate::clock::{now_ns, sleep_until_ns};
+use crate::error::{Code, Error, Result};
+
+/// Ranges that a task holds at a time. Leases are a few per agent; so many mean that nobody reads the snapshots.
+pub const MAX_RANGES: usize = 65_536;
+
+/// Lanes wait for the start on the condition variable, where they can be called off, and sleep only this last part on
+/// the clock itself, which is more exact.
+const EXACT_NS: u64 = 2_000_000;
+
+/// What a lane is to do next.
+pub(super) enum Work {
+    /// Claim from this range.
+    Range(Arc<SeedRange>),
+    /// Close what is open for this range, which was stopped.
+    Close(Arc<SeedRange>),
+    /// Make this object durable; with `last`, nothing will be written to it any more.
+    Sync { object: u64, last: bool },
+    /// Leave the task.
+    Leave,
+}
+
+/// What a lane that is past the deadline is to do.
+pub(super) enum Parked {
+    /// The deadline was moved.
+    Go,
+    /// Leave the range.
+    Stop,
+    /// Make this object durable, then ask again: that is no new data.
+    Sync(u64),
+}
+
+/// The task's switchboard.
+pub(super) struct Control {
+    state: Mutex<State>,
+    wake: Condvar,
+    deadline_ns: AtomicU64,
+    cancelled: AtomicBool,
+    sync_queued: AtomicBool,
+    /// Whether objects stay open until they are synced at the end.
+    syncs_at_end: bool,
+}
+
+#[derive(Default)]
+struct State {
+    begin_ns: Option<u64>,
+    /// Ranges that may have claims left, in the order in which they are served.
+    queue: VecDeque<Arc<SeedRange>>,
+    /// All ranges that are not retired.
+    ranges: Vec<Arc<SeedRange>>,
+    to_close: Vec<Arc<SeedRange>>,
+    syncs: BTreeSet<u64>,
+    finishing: bool,
+    /// The syncs of the end were queued.
+    ending: bool,
+    /// Lanes that are at work.
+    busy: usize,
+    /// Lanes that have arrived.
+    arrived: usize,
+    /// Why the task ends early.
+    failure: Option<Error>,
+}
+
+impl Control {
+    pub(super) fn new(syncs_at_end: bool) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            deadline_ns: AtomicU64::new(u64::MAX),
+            cancelled: AtomicBool::new(false),
+            sync_queued: AtomicBool::new(false),
+            syncs_at_end,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code under the lock panics; if it did, the state would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.wake.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // What the control plane calls.
+
+    pub(super) fn begin_at(&self, monotonic_ns: u64) {
+        self.lock().begin_ns = Some(monotonic_ns);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn set_deadline(&self, monotonic_ns: u64) {
+        // Under the lock, or a lane that just found itself late could miss it and park.
+        let state = self.lock();
+        self.deadline_ns.store(monotonic_ns, Ordering::Release);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn add(&self, range: SeedRange) -> Result<()> {
+        let refuse = |code, what: String, mend: &str| Err(Error::new(code, what, mend));
+        let mut state = self.lock();
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+        if state.finishing {
+            return refuse(
+                Code::InvalidArgument,
+                format!("range {} came after the task was told to finish", range.id),
+                "give all ranges before finishing",
+            );
+        }
+        if state.ranges.iter().any(|other| other.id == range.id) {
+            return refuse(
+                Code::InvalidArgument,
+                format!("the task already works on a range {}", range.id),
+                "give each range an id of its own",
+            );
+        }
+        if state.ranges.len() >= MAX_RANGES {
+            return refuse(
+                Code::QueueFull,
+                format!("the task already holds {MAX_RANGES} ranges"),
+                "wait until ranges are complete, and take snapshots: they retire complete ranges",
+            );
+        }
+        let range = Arc::new(range);
+        state.ranges.push(Arc::clone(&range));
+        state.queue.push_back(range);
+        drop(state);
+        self.wake.notify_all();
+        Ok(())
+    }
+
+    pub(super) fn fence(&self, id: u64) {
+        let mut state = self.lock();
+        let Some(range) = state.ranges.iter().find(|range| range.id == id).cloned() else { return };
+        range.fence();
+        // A lane closes its files: closing may take its time, and the caller has none.
+        state.to_close.push(range);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn queue_syncs(&self, objects: Vec<u64>) {
+        let mut state = self.lock();
+        state.syncs.extend(objects);
+        self.sync_queued.store(!state.syncs.is_empty(), Ordering::Relaxed);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn finish(&self) {
+        self.lock().finishing = true;
+        self.wake.notify_all();
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.lock().finishing
+    }
+
+    /// Ends the task early; the first reason counts.
+    pub(super) fn end_early(&self, reason: Error) {
+        let mut state = self.lock();
+        state.failure.get_or_insert(reason);
+        self.cancelled.store(true, Ordering::Release);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    /// Why the task ended early, if it did.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.lock().failure.clone()
+    }
+
+    /// How many lanes have arrived.
+    pub(super) fn arrived(&self) -> usize {
+        self.lock().arrived
+    }
+
+    /// All ranges that are not retired.
+    pub(super) fn ranges(&self) -> Vec<Arc<SeedRange>> {
+        self.lock().ranges.clone()
+    }
+
+    /// Retires ranges: nothing more is to be said of them.
+    pub(super) fn retire(&self, ids: &[u64]) {
+        if !ids.is_empty() {
+            self.lock().ranges.retain(|range| !ids.contains(&range.id));
+        }
+    }
+
+    // What lanes call.
+
+    /// Whether the task ends early.
+    #[inline]
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether a lane should ask for work although its range has more.
+    #[inline]
+    pub(super) fn is_sync_queued(&self) -> bool {
+        self.sync_queued.load(Ordering::Relaxed)
+    }
+
+    /// Nothing is submitted at or after this instant.
+    #[inline]
+    pub(super) fn deadline_ns(&self) -> u64 {
+        self.deadline_ns.load(Ordering::Acquire)
+    }
+
+    /// Waits for the common start. `false`: the task ended before.
+    pub(super) fn arrive_and_wait(&self) -> bool {
+        let mut state = self.lock();
+        state.arrived += 1;
+        let begin_ns = loop {
+            if state.failure.is_some() {
+                return false;
+            }
+            let Some(begin_ns) = state.begin_ns else {
+                state = self.wait(state);
+                continue;
+            };
+            match begin_ns.saturating_sub(now_ns()).checked_sub(EXACT_NS) {
+                None | Some(0) => break begin_ns,
+                Some(early_ns) => {
+                    let early = Duration::from_nanos(early_ns);
+                    state = self.wake.wait_timeout(state, early).unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        };
+        drop(state);
+        sleep_until_ns(begin_ns);
+        true
+    }
+
+    /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects
+    /// that are to be synced at the end.
+    pub(super) fn next(&self, was_busy: bool, kept: impl Fn() -> Vec<u64>) -> Work {
+        let mut state = self.lock();
+        if was_busy {
+            state.busy -= 1;
+        }
+        loop {
+            if state.failure.is_some() {
+                return Work::Leave;
+            }
+            if let Some(work) = self.some_work(&mut state) {
+                state.busy += 1;
+                return work;
+            }
+            if state.finishing {
+                // What other lanes still write is to be synced too, so the end's syncs wait until all are idle.
+                if !self.syncs_at_end {
+                    return Work::Leave;
+                }
+                if state.busy == 0 {
+                    if state.ending {
+                        self.wake.notify_all();
+                        return Work::Leave;
+                    }
+                    state.ending = true;
+                    state.syncs.extend(kept());
+                    self.wake.notify_all();
+                    continue;
+                }
+            }
+            state = self.wait(state);
+        }
+    }
+
+    fn some_work(&self, state: &mut State) -> Option<Work> {
+        if let Some(object) = self.some_sync(state) {
+            return Some(Work::Sync { object, last: state.ending });
+        }
+        if let Some(range) = state.to_close.pop() {
+            return Some(Work::Close(range));
+        }
+        while let Some(range) = state.queue.front() {
+            if range.is_spent() {
+                state.queue.pop_front();
+            } else {
+                // Under the lock, so that a range which is fenced is either entered or never will be.
+                range.enter();
+                return Some(Work::Range(Arc::clone(range)));
+            }
+        }
+        None
+    }
+
+    fn some_sync(&self, state: &mut State) -> Option<u64> {
+        let object = state.syncs.pop_first();
+        self.sync_queued.store(!state.syncs.is_empty(), Ordering::Relaxed);
+        object
+    }
+
+    /// Waits, past the deadline, for something to change.
+    pub(super) fn park(&self, range: &SeedRange) -> Parked {
+        let mut state = self.lock();
+        loop {
+            if state.failure.is_some() || range.is_stopped() {
+                return Parked::Stop;
+            }
+            if now_ns() < self.deadline_ns() {
+                return Parked::Go;
+            }
+            if let Some(object) = self.some_sync(&mut state) {
+                return Parked::Sync(object);
+            }
+            state = self.wait(state);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From a block that is not what it must be to findings with file, offset and unit. Only reached when something is
+//! wrong, so it may allocate and take its time. Must never decide whether a run goes on.
+
+use seedstorm_content::{Fault, FaultKind};
+
+use super::findings::{Finding, FindingKind};
+use super::lanes::LaneRun;
+use super::range::SeedRange;
+use super::transfer::Block;
+use crate::sink::object::ObjectFile;
+
+impl LaneRun<'_> {
+    /// Names what is wrong with a block, and counts it.
+    #[cold]
+    pub(super) fn corrupt(&mut self, block: Block, actual: &[u8]) {
+        let spec = &self.shared.spec;
+        let object_start = block.offset - block.in_object;
+        let mut faults = spec.content.diagnose(spec.generation, block.offset, actual);
+        if faults.is_empty() {
+            // The comparison and the diagnosis must agree; whichever is wrong, a mismatch is never dropped.
+            faults.push(Fault { offset: block.offset, length: actual.len() as u64, kind: FaultKind::Foreign });
+        }
+        self.cell.counters.corrupt_blocks.add(1);
+        for Fault { offset, length, kind } in faults {
+            self.count_units(offset, length);
+            let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
+            self.report(block.object, offset, offset - object_start, length, kind);
+        }
+    }
+
+    /// A block of an object that is not there: one finding for all of the range's part of the object.
+    #[cold]
+    pub(super) fn missing(&mut self, range: &SeedRange, block: Block) {
+        self.count_block(block, 0);
+        if range.first_report(block.segment) {
+            let (offset, end) = self.segment_bytes(range, block.segment);
+            let object_start = block.offset - block.in_object;
+            self.report(block.object, offset, offset - object_start, end - offset, FindingKind::Missing);
+        }
+    }
+
+    /// A unit that is not in memory.
+    #[cold]
+    pub(super) fn missing_unit(&mut self, block: Block) {
+        self.count_block(block, 0);
+        self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing);
+    }
+
+    /// A block that the object's end cuts off after `got` bytes: one finding for all of the range's part of the object
+    /// that is not there.
+    #[cold]
+    pub(super) fn truncated(&mut self, range: &SeedRange, block: Block, got: usize, file: &ObjectFile) {
+        self.count_block(block, got);
+        let object_start = block.offset - block.in_object;
+        let reached = block.in_object + got as u64;
+        let file_bytes = file.bytes().unwrap_or(reached);
+        // Longer than where the read ended: it grew just now, or the storage lost its way. Only this block is known bad.
+        let cut_short = file_bytes <= reached;
+        let (start, end) = self.segment_bytes(range, block.segment);
+        let (offset, end) = if cut_short {
+            (start.max(object_start + file_bytes), end)
+        } else {
+            (object_start + reached, block.offset + block.bytes as u64)
+        };
+        if !cut_short || range.first_report(block.segment) {
+            let kind = FindingKind::Truncated { file_bytes };
+            self.report(block.object, offset, offset - object_start, end - offset, kind);
+        }
+    }
+
+    fn report(&self, object: u64, offset: u64, offset_in_file: u64, length: u64, kind: FindingKind) {
+        let spec = &self.shared.spec;
+        self.shared.findings.add(Finding {
+            object,
+            file: self.shared.name_of(object),
+            unit: offset / spec.layout.unit_bytes(),
+            offset_in_file,
+            length,
+            kind,
+            expected_generation: spec.generation,
+            lane: self.index,
+            read_at_ns: self.since_ns,
+        });
+    }
+
+    /// Counts a block of which everything from `good` on is missing.
+    fn count_block(&mut self, block: Block, good: usize) {
+        self.cell.counters.corrupt_blocks.add(1);
+        self.count_units(block.offset + good as u64, (block.bytes - good) as u64);
+    }
+
+    /// Counts the units of a stretch of the run's linear space as corrupt, each once.
+    fn count_units(&mut self, offset: u64, length: u64) {
+        let unit_bytes = self.shared.spec.layout.unit_bytes();
+        let last = (offset + length.max(1) - 1) / unit_bytes;
+        let first = offset / unit_bytes;
+        // A lane goes through the units of a claim in order, so those up to the last one counted are counted.
+        let first = self.corrupt_unit.map_or(first, |counted| first.max(counted + 1));
+        if first <= last {
+            self.cell.counters.corrupt_units.add(last + 1 - first);
+            self.corrupt_unit = Some(last);
+        }
+    }
+
+    /// Where the range's part of an object is in the run's linear space, in bytes.
+    fn segment_bytes(&self, range: &SeedRange, segment: usize) -> (u64, u64) {
+        let unit_bytes = self.shared.spec.layout.unit_bytes();
+        let units = range.claims.segment_units(segment);
+        (units.start * unit_bytes, units.end * unit_bytes)
+    }
+}

@@ -1,0 +1,199 @@
+//! Faults that a verify found: the first ones in full, all of them by kind. Must never know how data is compared.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use seedstorm_content::FaultKind;
+
+/// How many findings of a task are kept in full.
+pub const MAX_FINDINGS: usize = 1000;
+
+/// A place where the storage gave back something else than it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Number of the object in the layout.
+    pub object: u64,
+    /// The object's name relative to the run's folder.
+    pub file: String,
+    /// The unit that the fault's first byte belongs to.
+    pub unit: u64,
+    /// Where in the object the fault begins, in bytes.
+    pub offset_in_file: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// What is there instead.
+    pub kind: FindingKind,
+    /// The generation that was expected.
+    pub expected_generation: u16,
+    /// Number of the lane that read it.
+    pub lane: usize,
+    /// When it was read, by CLOCK_MONOTONIC in ns.
+    pub read_at_ns: u64,
+}
+
+/// What was found instead of the right bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// Zeros.
+    Zeroed,
+    /// This place's content of another generation.
+    Stale {
+        /// The generation that is there.
+        generation: u16,
+    },
+    /// Content of this run that belongs elsewhere.
+    Misdirected {
+        /// The units that it may belong to, rising; under dedup several hold the same.
+        units: Vec<u64>,
+        /// Where in any of these units the fault's first byte belongs, in bytes.
+        offset_in_unit: u64,
+        /// Its generation.
+        generation: u16,
+    },
+    /// The right bytes but for a few bits.
+    BitFlip {
+        /// How many bits differ.
+        bits: u32,
+        /// The first byte that differs, in bytes from the object's beginning.
+        first_byte_in_file: u64,
+    },
+    /// Bytes that no unit of this run holds anywhere.
+    Foreign,
+    /// The object is not there.
+    Missing,
+    /// The object ends too early.
+    Truncated {
+        /// How long it is, in bytes.
+        file_bytes: u64,
+    },
+}
+
+impl FindingKind {
+    /// Names of all kinds, in the order of [`FindingKind::index`].
+    pub const NAMES: [&str; 7] = ["zeroed", "stale", "misdirected", "bit flip", "foreign", "missing", "truncated"];
+
+    /// The kind's place in [`FindingKind::NAMES`].
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Zeroed => 0,
+            Self::Stale { .. } => 1,
+            Self::Misdirected { .. } => 2,
+            Self::BitFlip { .. } => 3,
+            Self::Foreign => 4,
+            Self::Missing => 5,
+            Self::Truncated { .. } => 6,
+        }
+    }
+
+    /// The kind's name, as users see it.
+    pub fn name(&self) -> &'static str {
+        Self::NAMES[self.index()]
+    }
+
+    /// The content's word for a fault as a finding's. `object_start`: where the object begins in the run's linear
+    /// space; `units`: how many the run has, since the content knows of no end.
+    pub(super) fn of_fault(kind: FaultKind, object_start: u64, units: u64) -> Self {
+        match kind {
+            FaultKind::Zeroed => Self::Zeroed,
+            FaultKind::Stale { generation } => Self::Stale { generation },
+            FaultKind::Misdirected { units: mut found, offset_in_unit, generation } => {
+                if found.iter().any(|unit| *unit < units) {
+                    found.retain(|unit| *unit < units);
+                }
+                Self::Misdirected { units: found, offset_in_unit, generation }
+            }
+            FaultKind::BitFlip { bits, first_byte_offset } => {
+                Self::BitFlip { bits, first_byte_in_file: first_byte_offset - object_start }
+            }
+            FaultKind::Foreign => Self::Foreign,
+        }
+    }
+}
+
+/// How many findings of each kind were made, in the order of [`FindingKind::NAMES`].
+pub type FindingCounts = [u64; FindingKind::NAMES.len()];
+
+/// The findings of a task. Locked only when there is one, which is rare or else the least of the user's troubles.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    kept: Mutex<Kept>,
+    counts: [AtomicU64; FindingKind::NAMES.len()],
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Not given out yet.
+    fresh: Vec<Finding>,
+    /// Kept since the beginning.
+    total: usize,
+}
+
+impl Findings {
+    pub(super) fn add(&self, finding: Finding) {
+        self.counts[finding.kind.index()].fetch_add(1, Relaxed);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.total < MAX_FINDINGS {
+            kept.total += 1;
+            kept.fresh.push(finding);
+        }
+    }
+
+    /// Those kept since the last call.
+    pub(super) fn take(&self) -> Vec<Finding> {
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner).fresh)
+    }
+
+    pub(super) fn counts(&self) -> FindingCounts {
+        self.counts.each_ref().map(|count| count.load(Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(kind: FindingKind) -> Finding {
+        Finding {
+            object: 0,
+            file: "f00000000".into(),
+            unit: 0,
+            offset_in_file: 0,
+            length: 512,
+            kind,
+            expected_generation: 0,
+            lane: 0,
+            read_at_ns: 0,
+        }
+    }
+
+    #[test]
+    fn a_disk_full_of_faults_is_counted_to_the_last_but_does_not_fill_memory() {
+        let findings = Findings::default();
+        for _ in 0..MAX_FINDINGS + 5 {
+            findings.add(finding(FindingKind::Zeroed));
+        }
+        findings.add(finding(FindingKind::Missing));
+        assert_eq!(findings.take().len(), MAX_FINDINGS);
+        assert_eq!(findings.take(), [], "each is given out once");
+        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_flipped_byte_is_placed_in_the_file_and_not_in_the_run() {
+        let fault = FaultKind::BitFlip { bits: 1, first_byte_offset: 1_048_576 + 7 };
+        let kind = FindingKind::of_fault(fault, 1_048_576, 10);
+        assert_eq!(kind, FindingKind::BitFlip { bits: 1, first_byte_in_file: 7 });
+        assert_eq!(kind.name(), "bit flip");
+    }
+
+    #[test]
+    fn units_beyond_the_end_of_the_run_are_not_blamed() {
+        let fault = |units| FaultKind::Misdirected { units, offset_in_unit: 0, generation: 0 };
+        let named = |units| match FindingKind::of_fault(fault(units), 0, 10) {
+            FindingKind::Misdirected { units, .. } => units,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(named(vec![3, 9, 10, 4000]), [3, 9]);
+        assert_eq!(named(vec![4000]), [4000], "it is from nowhere else");
+    }
+}

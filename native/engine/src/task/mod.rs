@@ -1,0 +1,135 @@
+//! Tasks: one operation over the units of one layout on one sink, done by the lanes of an engine. A task is given ranges
+//! of units while it runs and gives counts; it must never know of runs, stages, leases or other agents.
+
+mod bits;
+mod claims;
+mod control;
+mod durability;
+mod faults;
+mod findings;
+mod lanes;
+mod poison;
+mod range;
+mod remove;
+mod shared;
+mod snapshot;
+mod spec;
+mod transfer;
+
+use std::sync::Arc;
+
+pub use control::MAX_RANGES;
+pub use findings::{Finding, FindingCounts, FindingKind, MAX_FINDINGS};
+pub use range::{RangeProgress, RangeSpec};
+pub use shared::Ended;
+pub use snapshot::{LaneCounts, PoolCounters, TaskSnapshot};
+pub use spec::{Operation, TaskSpec};
+
+use crate::engine::Engine;
+use crate::error::{Code, Error, Result};
+use range::SeedRange;
+use shared::{Shared, Sink};
+
+/// A task that an engine's lanes work on. All calls but [`Task::prepare`] return at once and do no I/O.
+///
+/// Dropping it cancels it, unless it was told to finish; its lanes then leave by themselves.
+pub struct Task {
+    shared: Arc<Shared>,
+}
+
+impl Task {
+    /// Looks at the sink, makes the run's folder when the task writes files, and gives the task to the lanes, which
+    /// wait for [`Task::begin_at`]. Calls the file system, which may take its time.
+    ///
+    /// `ended` is called exactly once, on a lane (or on the thread that closes the engine before the task ran), after
+    /// the last lane has left and all files are closed: `Ok` when the task was finished, also when ranges failed, for
+    /// those say so themselves; [`Code::Cancelled`], [`Code::LanePanicked`], [`Code::EngineClosed`] or
+    /// [`Code::OutOfMemory`] when it was ended early. It must not wait for anything. When `prepare` itself fails,
+    /// `ended` is not called.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`], [`Code::TargetMissing`], [`Code::TargetNotWritable`], [`Code::DiskFull`],
+    /// [`Code::Io`], and those of [`Engine::submit`].
+    pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
+        spec.validate()?;
+        let sink = Sink::prepare(&spec)?;
+        let shared = Arc::new(Shared::new(spec, sink, engine.placement(), ended));
+        match engine.submit(Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
+            Ok(()) => Ok(Self { shared }),
+            Err(error) => {
+                if let Some(sink) = shared.file_sink() {
+                    sink.unprepare();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What fell back so far, to be shown.
+    pub fn notes(&self) -> Vec<String> {
+        self.shared.notes()
+    }
+
+    /// The common start: lanes begin at this instant of CLOCK_MONOTONIC, in ns; at once when it has passed.
+    pub fn begin_at(&self, monotonic_ns: u64) {
+        self.shared.control.begin_at(monotonic_ns);
+    }
+
+    /// Lanes submit nothing at or after this instant of CLOCK_MONOTONIC, in ns, until it is moved; syncs of what is
+    /// written are no submissions. At first there is no deadline.
+    pub fn set_deadline(&self, monotonic_ns: u64) {
+        self.shared.control.set_deadline(monotonic_ns);
+    }
+
+    /// Gives the task units to work on. Ranges are served in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for a range that is empty, outside the layout, too long or under an id in use, or when
+    /// the task was told to finish; [`Code::QueueFull`] beyond [`MAX_RANGES`]; why the task ended early, if it did.
+    pub fn add_range(&self, range: RangeSpec) -> Result<()> {
+        let spec = &self.shared.spec;
+        let claims = spec.claims(range)?;
+        self.shared.control.add(SeedRange::new(range.id, claims, spec.durable_apart()))
+    }
+
+    /// Takes a range back: no lane claims from it again, and claims in progress stop at the next block. Its snapshot
+    /// says `drained` when no I/O on it is in flight any more. Does nothing when there is no such range.
+    pub fn fence_range(&self, id: u64) {
+        self.shared.control.fence(id);
+    }
+
+    /// Makes all that was written before this call durable, on the lanes; under [`crate::sink::SyncPolicy::End`] only,
+    /// for under any other what is to be durable is already, or soon will be. Progress of the ranges shows when it is
+    /// done. The end of a task that was finished does the same.
+    pub fn sync(&self) {
+        if self.shared.spec.syncs_at_end() {
+            self.shared.control.queue_syncs(self.shared.kept_objects());
+        }
+    }
+
+    /// What was done so far; also after the task ended. Copies counters and never waits for a lane.
+    pub fn snapshot(&self) -> TaskSnapshot {
+        self.shared.snapshot()
+    }
+
+    /// No more ranges come: lanes do what is left, what is not durable is synced, files are closed and `ended` is
+    /// called. Past the deadline this waits until the deadline is moved, the ranges are fenced or the task is cancelled.
+    pub fn finish(&self) {
+        self.shared.control.finish();
+    }
+
+    /// Ends the task early: lanes leave after the I/O in flight, nothing is synced, files are closed and `ended` is
+    /// called with [`Code::Cancelled`].
+    pub fn cancel(&self) {
+        let mend = "start the run again when it is wanted";
+        self.shared.control.end_early(Error::new(Code::Cancelled, "the task was cancelled", mend));
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.shared.control.is_finishing() {
+            self.cancel();
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! One seed range that a task works on: which of its claims are taken, written and durable, and its open objects.
+//! Lanes meet here; between claims they touch only atomics. Must never know what is done with the units.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::bits::{Bits, Copied};
+use super::claims::{Claim, Claims};
+use crate::error::{Error, Result};
+use crate::sink::object::ObjectFile;
+
+/// A seed range, as it is given to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeSpec {
+    /// Names it in [`super::Task::fence_range`] and in snapshots; not used twice at a time.
+    pub id: u64,
+    /// Its first unit.
+    pub first: u64,
+    /// The unit behind its last one.
+    pub end: u64,
+}
+
+/// How far a range has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeProgress {
+    /// The range's id.
+    pub id: u64,
+    /// Units that are done in the plan's sense, as merged runs [first, end): written and durable under the sync
+    /// policy, or read, verified, made or removed.
+    pub done: Vec<(u64, u64)>,
+    /// Units whose I/O was acknowledged, likewise; those that are not also done are not durable yet.
+    pub written: Vec<(u64, u64)>,
+    /// All units are done, and the objects that were open for the range are closed.
+    pub complete: bool,
+    /// The range was fenced or failed, and no lane works on it nor has an I/O in flight on it any more.
+    pub drained: bool,
+    /// Why what is not done will not be done.
+    pub failed: Option<Error>,
+}
+
+/// A value on cache lines of its own, so that those who write it do not slow down those who read its neighbours.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+/// What is known of a segment's object.
+#[derive(Clone, Debug)]
+pub(super) enum Opened {
+    /// It is open.
+    File(Arc<ObjectFile>),
+    /// It is not there.
+    Missing,
+}
+
+/// The part of a range that lies in one object.
+#[derive(Debug)]
+struct Segment {
+    /// Claims that are not written yet.
+    left: AtomicU64,
+    /// Its object, once a lane opened it. Locked while it is opened, so that it is opened once.
+    object: Mutex<Option<Opened>>,
+    /// Whether it was already reported that this object is missing or too short.
+    reported: AtomicBool,
+}
+
+/// A range in work.
+#[derive(Debug)]
+pub(super) struct SeedRange {
+    pub(super) id: u64,
+    pub(super) claims: Claims,
+    next: Apart<AtomicU64>,
+    written: Bits,
+    /// What of it is durable, where that is not the same.
+    durable: Option<Bits>,
+    segments: Box<[Segment]>,
+    segments_left: AtomicUsize,
+    /// Lanes that work on it now.
+    inside: AtomicUsize,
+    /// Objects that are open for it.
+    open: AtomicUsize,
+    /// No more claims: fenced or failed.
+    stopped: AtomicBool,
+    /// A sync failed: what is not durable is lost.
+    lost: AtomicBool,
+    failed: OnceLock<Error>,
+}
+
+impl SeedRange {
+    /// `durable_apart`: a unit that is written is not yet done.
+    pub(super) fn new(id: u64, claims: Claims, durable_apart: bool) -> Self {
+        let segment = |index| {
+            let span = claims.segment_claims(index);
+            let left = AtomicU64::new(span.end - span.start);
+            Segment { left, object: Mutex::new(None), reported: AtomicBool::new(false) }
+        };
+        Self {
+            id,
+            next: Apart::default(),
+            written: Bits::new(claims.count()),
+            durable: durable_apart.then(|| Bits::new(claims.count())),
+            segments: (0..claims.segments()).map(segment).collect(),
+            segments_left: AtomicUsize::new(claims.segments()),
+            inside: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            failed: OnceLock::new(),
+            claims,
+        }
+    }
+
+    /// Takes the next claim. None is left, or the range was stopped: `None`.
+    #[inline]
+    pub(super) fn claim(&self) -> Option<Claim> {
+        if self.is_stopped() {
+            return None;
+        }
+        let index = self.next.0.fetch_add(1, Ordering::Relaxed);
+        (index < self.claims.count()).then(|| self.claims.get(index))
+    }
+
+    /// Whether there is nothing to claim any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_stopped() || self.next.0.load(Ordering::Relaxed) >= self.claims.count()
+    }
+
+    /// Whether lanes must leave it at the next block.
+    #[inline]
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Takes the range back.
+    pub(super) fn fence(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Fails the range; the first error counts.
+    pub(super) fn fail(&self, error: Error) {
+        let _ = self.failed.set(error);
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// A lane begins to work on it.
+    pub(super) fn enter(&self) {
+        self.inside.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A lane works on it no longer. `true`: it was the last one and the range was stopped, so that what is open for
+    /// it must be closed.
+    #[must_use]
+    pub(super) fn leave(&self) -> bool {
+        self.inside.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_stopped()
+    }
+
+    /// Whether no lane works on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.inside.load(Ordering::Acquire) == 0
+    }
+
+    /// The object of a segment; `open` is called for the first lane that asks, while the others wait.
+    pub(super) fn object(
+        &self,
+        segment: usize,
+        open: impl FnOnce() -> Result<Option<Arc<ObjectFile>>>,
+    ) -> Result<Opened> {
+        let mut object = self.locked(segment);
+        if let Some(opened) = &*object {
+            return Ok(opened.clone());
+        }
+        let opened = match open()? {
+            Some(file) => {
+                self.open.fetch_add(1, Ordering::AcqRel);
+                Opened::File(file)
+            }
+            None => Opened::Missing,
+        };
+        Ok(object.insert(opened).clone())
+    }
+
+    /// The object of a segment if it is open.
+    pub(super) fn open_object(&self, segment: usize) -> Option<Arc<ObjectFile>> {
+        match &*self.locked(segment) {
+            Some(Opened::File(file)) => Some(Arc::clone(file)),
+            _ => None,
+        }
+    }
+
+    /// Takes the object of a segment away, for the caller to close.
+    pub(super) fn take_object(&self, segment: usize) -> Option<Arc<ObjectFile>> {
+        match self.locked(segment).take() {
+            Some(Opened::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// An object that was open for this range is closed.
+    pub(super) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn locked(&self, segment: usize) -> MutexGuard<'_, Option<Opened>> {
+        // The option is whole whenever a panic can happen.
+        self.segments[segment].object.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the caller is the first to report that the object of a segment is missing or too short.
+    pub(super) fn first_report(&self, segment: usize) -> bool {
+        !self.segments[segment].reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// A claim is written. `true`: it was the last one of its segment.
+    #[must_use]
+    pub(super) fn claim_written(&self, claim: &Claim) -> bool {
+        self.written.insert(claim.index);
+        self.segments[claim.segment].left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// A segment is written. `true`: it was the last one of the range.
+    #[must_use]
+    pub(super) fn segment_written(&self) -> bool {
+        self.segments_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Notes what of these claims is written, to be called before a sync begins.
+    pub(super) fn note_written(&self, claims: Range<u64>) -> Copied {
+        self.written.copy(claims)
+    }
+
+    /// What was noted is durable, or when the sync failed, all that is not durable yet is lost.
+    pub(super) fn synced(&self, noted: &Copied, outcome: Result<()>) {
+        let Some(durable) = &self.durable else { return };
+        match outcome {
+            // After a failed sync a good one proves nothing: the system reports lost writes once.
+            Ok(()) if self.lost.load(Ordering::Acquire) => {}
+            Ok(()) => durable.insert_all(noted),
+            Err(error) => {
+                if !durable.holds(noted) {
+                    self.lost.store(true, Ordering::Release);
+                    self.fail(error);
+                }
+            }
+        }
+    }
+
+    /// How far it has come.
+    pub(super) fn progress(&self) -> RangeProgress {
+        // Durable first: a unit is written before it is durable, so that done is always a part of written.
+        let done = self.durable.as_ref().map(|durable| self.units(durable));
+        let written = self.units(&self.written);
+        let done = done.unwrap_or_else(|| written.clone());
+        let units = self.claims.units();
+        let closed = self.open.load(Ordering::Acquire) == 0;
+        let failed = self.failed.get().cloned();
+        RangeProgress {
+            id: self.id,
+            complete: done == [(units.start, units.end)] && closed && failed.is_none(),
+            drained: self.is_stopped() && self.is_idle() && closed,
+            failed,
+            written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
+            done,
+        }
+    }
+
+    /// Runs of claims as runs of units. Neighbouring claims are neighbouring units, so runs stay runs.
+    fn units(&self, claims: &Bits) -> Vec<(u64, u64)> {
+        let first = |claim| self.claims.get(claim).units.start;
+        let end = |claim: u64| self.claims.get(claim - 1).units.end;
+        claims.runs().into_iter().map(|run| (first(run.start), end(run.end))).collect()
+    }
+}

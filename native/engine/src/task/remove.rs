@@ -1,0 +1,67 @@
+//! The delete operation: removes objects, never anything that the layout does not name. Must never read what it removes.
+
+use super::claims::Claim;
+use super::lanes::{Flow, LaneRun};
+use super::range::SeedRange;
+use super::shared::Sink;
+use crate::sink::file::{FileSink, Removed};
+
+impl LaneRun<'_> {
+    /// Removes the object of a claim, which is a whole segment.
+    pub(super) fn remove(&mut self, range: &SeedRange, claim: &Claim) -> Flow {
+        let object = range.claims.object(claim.segment);
+        let spec = &self.shared.spec;
+        if spec.spared_objects.contains(&object) {
+            self.cell.counters.spared.add(1);
+            return Flow::Continue(());
+        }
+        match &self.shared.sink {
+            // An object that several ranges share is removed with its beginning, and by nobody else.
+            Sink::File(sink) if claim.units.start == spec.layout.units_of(object).start => {
+                self.remove_object(range, sink, object)
+            }
+            Sink::File(_) | Sink::Null => Flow::Continue(()),
+            Sink::Memory(store) => {
+                let start_ns = self.may_submit(range)?;
+                let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();
+                if removed > 0 {
+                    self.count(start_ns, 0);
+                } else {
+                    self.cell.counters.absent.add(1);
+                }
+                Flow::Continue(())
+            }
+        }
+    }
+
+    fn remove_object(&mut self, range: &SeedRange, sink: &FileSink, object: u64) -> Flow {
+        let start_ns = self.may_submit(range)?;
+        match sink.remove(object) {
+            Ok(Removed::Removed) => {
+                self.count(start_ns, 0);
+                Flow::Continue(())
+            }
+            Ok(Removed::Absent) => {
+                self.cell.counters.absent.add(1);
+                Flow::Continue(())
+            }
+            Err(error) => self.fail(range, error),
+        }
+    }
+
+    /// Removes the numbered folders that the range's objects were in, where they are empty now: the last range to be
+    /// done with a folder finds it so.
+    pub(super) fn remove_folders(&mut self, range: &SeedRange) {
+        let Some(sink) = self.shared.file_sink() else { return };
+        let layout = &self.shared.spec.layout;
+        let objects = layout.objects_of(range.claims.units());
+        let (first, last) = (layout.folder_of(objects.start), layout.folder_of(objects.end - 1));
+        if let (Some(first), Some(last)) = (first, last) {
+            for folder in first..=last {
+                if let Err(error) = sink.remove_folder(folder) {
+                    let _: Flow = self.fail(range, error);
+                }
+            }
+        }
+    }
+}

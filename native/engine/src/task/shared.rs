@@ -1,0 +1,181 @@
+//! What a task's lanes and its handle share: the spec, the sink, the switchboard and the counters. Must never do work
+//! of its own.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::control::Control;
+use super::findings::Findings;
+use super::snapshot::Given;
+use super::spec::{Operation, TaskSpec};
+use crate::counters::LaneCell;
+use crate::error::Result;
+use crate::placement::Placement;
+use crate::sink::file::FileSink;
+use crate::sink::target::Intent;
+use crate::sink::{MemoryStore, SinkSpec};
+
+/// Called once with how a task ended.
+pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// A sink that is ready for I/O.
+pub(super) enum Sink {
+    Null,
+    Memory(Arc<MemoryStore>),
+    File(FileSink),
+}
+
+impl Sink {
+    pub(super) fn prepare(spec: &TaskSpec) -> Result<Self> {
+        let intent = match spec.operation {
+            Operation::Generate => return Ok(Self::Null),
+            Operation::Write => Intent::Write,
+            Operation::Read | Operation::Verify => Intent::Read,
+            Operation::Delete => Intent::Remove,
+        };
+        match &spec.sink {
+            SinkSpec::Null => Ok(Self::Null),
+            SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
+            SinkSpec::File { folder, direct, sync } => {
+                FileSink::prepare(folder, *direct, *sync, spec.layout, intent).map(Self::File)
+            }
+        }
+    }
+}
+
+/// A lane that takes part.
+pub(super) struct Member {
+    /// The lane's number in the engine.
+    pub(super) lane: usize,
+    /// Its pool's number in the placement.
+    pub(super) pool: usize,
+    /// Its counters, once it has arrived.
+    pub(super) cell: OnceLock<Box<LaneCell>>,
+}
+
+/// See the module.
+pub(super) struct Shared {
+    pub(super) spec: TaskSpec,
+    pub(super) sink: Sink,
+    pub(super) control: Control,
+    pub(super) findings: Findings,
+    /// The lanes that take part, by number.
+    pub(super) members: Vec<Member>,
+    /// OS index of each pool's NUMA node.
+    pub(super) pools: Vec<u32>,
+    pub(super) given: Mutex<Given>,
+    notes: Vec<String>,
+    ended: Mutex<Option<Ended>>,
+}
+
+impl Shared {
+    pub(super) fn new(spec: TaskSpec, sink: Sink, placement: &Placement, ended: Ended) -> Self {
+        let members = members(placement, spec.lanes);
+        let mut notes = Vec::new();
+        if let Some(wanted) = spec.lanes
+            && wanted > members.len()
+        {
+            notes.push(format!("{wanted} lanes were asked for and this engine has {}: all take part", members.len()));
+        }
+        Self {
+            control: Control::new(spec.syncs_at_end()),
+            findings: Findings::default(),
+            pools: placement.pools.iter().map(|pool| pool.numa_node).collect(),
+            given: Mutex::new(Given::new(placement.pools.len())),
+            ended: Mutex::new(Some(ended)),
+            spec,
+            sink,
+            members,
+            notes,
+        }
+    }
+
+    /// Where a lane that takes part puts its counters.
+    pub(super) fn cell_of(&self, lane: usize) -> Option<&OnceLock<Box<LaneCell>>> {
+        let member = self.members.binary_search_by_key(&lane, |member| member.lane).ok()?;
+        Some(&self.members[member].cell)
+    }
+
+    /// The counters of the lanes that have arrived.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (&Member, &LaneCell)> {
+        self.members.iter().filter_map(|member| member.cell.get().map(|cell| (member, &**cell)))
+    }
+
+    /// Bytes that all lanes moved.
+    pub(super) fn bytes(&self) -> u64 {
+        self.cells().map(|(_, cell)| cell.counters.bytes.get()).sum()
+    }
+
+    pub(super) fn file_sink(&self) -> Option<&FileSink> {
+        match &self.sink {
+            Sink::File(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    /// An object's name relative to the run's folder.
+    pub(super) fn name_of(&self, object: u64) -> String {
+        self.spec.layout.name_of(object)
+    }
+
+    /// What fell back, to be shown.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
+        self.notes.iter().cloned().chain(fell_back).collect()
+    }
+
+    /// Tells how the task ended.
+    pub(super) fn end(&self, outcome: Result<()>) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            ended(outcome);
+        }
+    }
+}
+
+/// The lanes that take part: all, or as many as wanted, dealt out over the pools one by one.
+fn members(placement: &Placement, wanted: Option<usize>) -> Vec<Member> {
+    let longest = placement.pools.iter().map(|pool| pool.lanes.len()).max().unwrap_or(0);
+    let pools = placement.pools.iter().enumerate();
+    let nth = |nth: usize| pools.clone().filter_map(move |(pool, lanes)| Some((lanes.lanes.get(nth)?.index, pool)));
+    let mut chosen: Vec<_> = (0..longest).flat_map(nth).take(wanted.unwrap_or(usize::MAX)).collect();
+    chosen.sort_unstable();
+    chosen.into_iter().map(|(lane, pool)| Member { lane, pool, cell: OnceLock::new() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::placement::{LanePlacement, PoolPlacement};
+
+    fn placement(lanes_of_pools: &[usize]) -> Placement {
+        let mut index = 0;
+        let mut lane = || {
+            let lane = LanePlacement { index, pu: index as u32, core: index, l2: None, l3: None, package: None };
+            index += 1;
+            lane
+        };
+        let pool = |(node, lanes): (usize, &usize)| PoolPlacement {
+            numa_node: node as u32,
+            memory_node: node as u32,
+            lanes: (0..*lanes).map(|_| lane()).collect(),
+        };
+        Placement { pools: lanes_of_pools.iter().enumerate().map(pool).collect() }
+    }
+
+    fn chosen(lanes_of_pools: &[usize], wanted: Option<usize>) -> Vec<usize> {
+        members(&placement(lanes_of_pools), wanted).iter().map(|member| member.lane).collect()
+    }
+
+    #[test]
+    fn a_few_lanes_are_spread_over_the_numa_nodes_and_not_crowded_on_one() {
+        assert_eq!(chosen(&[4, 4], Some(2)), [0, 4]);
+        assert_eq!(chosen(&[4, 4], Some(5)), [0, 1, 2, 4, 5]);
+        assert_eq!(chosen(&[1, 4], Some(4)), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn all_lanes_take_part_when_nothing_or_too_much_is_asked() {
+        assert_eq!(chosen(&[2, 1], None), [0, 1, 2]);
+        assert_eq!(chosen(&[2, 1], Some(99)), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,113 @@
+//! What a task has done so far, copied out for the control plane: counters merged per pool, histograms and findings as
+//! differences, ranges with their progress. Never waits for a lane or for I/O.
+
+use super::control::Control;
+use super::findings::{Finding, FindingCounts};
+use super::range::RangeProgress;
+use super::shared::Shared;
+use crate::counters::Counts;
+use crate::histogram::{Differences, SparseHistogram};
+
+/// How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskSnapshot {
+    /// Lanes that have arrived and wait, or waited, for the start: when all have, the task is ready.
+    pub lanes_ready: usize,
+    /// When the first operation was submitted, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub started_ns: u64,
+    /// When the last operation, sync or close came back, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub last_done_ns: u64,
+    /// What each pool did; pools of which no lane takes part have 0 lanes.
+    pub pools: Vec<PoolCounters>,
+    /// What each lane did.
+    pub lanes: Vec<LaneCounts>,
+    /// The ranges. One that is complete, or drained and with nothing left to sync, is in no later snapshot.
+    pub ranges: Vec<RangeProgress>,
+    /// Findings kept since the snapshot before.
+    pub findings: Vec<Finding>,
+    /// All findings by kind, cumulative.
+    pub finding_counts: FindingCounts,
+    /// What fell back, all of it each time.
+    pub notes: Vec<String>,
+}
+
+/// What the lanes of one pool did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolCounters {
+    /// OS index of the pool's NUMA node.
+    pub numa_node: u32,
+    /// Lanes of the pool that take part.
+    pub lanes: usize,
+    /// Cumulative.
+    pub counts: Counts,
+    /// Service times of successful operations since the snapshot before.
+    pub latency: SparseHistogram,
+}
+
+/// What one lane did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneCounts {
+    /// The lane's number in the engine.
+    pub lane: usize,
+    /// Its pool's number in the placement.
+    pub pool: usize,
+    /// Cumulative.
+    pub counts: Counts,
+}
+
+/// What earlier snapshots gave out, per pool.
+pub(super) struct Given(Vec<Differences>);
+
+impl Given {
+    pub(super) fn new(pools: usize) -> Self {
+        Self((0..pools).map(|_| Differences::default()).collect())
+    }
+}
+
+impl Shared {
+    pub(super) fn snapshot(&self) -> TaskSnapshot {
+        // Held throughout: each difference and each retired range is given to one caller, whole.
+        let mut given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Ranges before counters, so that what is reported as done is counted.
+        let ranges = ranges(&self.control, self.spec.syncs_at_end());
+        let mut pools: Vec<PoolCounters> = std::iter::zip(&self.pools, &mut given.0)
+            .enumerate()
+            .map(|(pool, (numa_node, differences))| PoolCounters {
+                numa_node: *numa_node,
+                lanes: self.members.iter().filter(|member| member.pool == pool).count(),
+                counts: Counts::default(),
+                latency: differences
+                    .next(self.cells().filter(|(member, _)| member.pool == pool).map(|(_, cell)| &cell.latency)),
+            })
+            .collect();
+        let mut lanes = Vec::with_capacity(self.members.len());
+        for (member, cell) in self.cells() {
+            let counts = cell.counters.read();
+            pools[member.pool].counts += counts;
+            lanes.push(LaneCounts { lane: member.lane, pool: member.pool, counts });
+        }
+        let started = self.cells().map(|(_, cell)| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
+        TaskSnapshot {
+            lanes_ready: self.control.arrived(),
+            started_ns: started.min().unwrap_or(0),
+            last_done_ns: self.cells().map(|(_, cell)| cell.last_done_ns.get()).max().unwrap_or(0),
+            pools,
+            lanes,
+            ranges,
+            findings: self.findings.take(),
+            finding_counts: self.findings.counts(),
+            notes: self.notes(),
+        }
+    }
+}
+
+fn ranges(control: &Control, syncs_at_end: bool) -> Vec<RangeProgress> {
+    let ranges: Vec<RangeProgress> = control.ranges().iter().map(|range| range.progress()).collect();
+    // A range that failed on a write still has its good writes synced at the end; one that was fenced is not ours.
+    let is_over = |range: &&RangeProgress| {
+        range.complete || range.drained && (range.failed.is_none() || !syncs_at_end || range.done == range.written)
+    };
+    let over: Vec<u64> = ranges.iter().filter(is_over).map(|range| range.id).collect();
+    control.retire(&over);
+    ranges
+}
