@@ -19,6 +19,8 @@ pub(crate) mod jobs;
 pub use jobs::MAX_WAITING_JOBS;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 /// The most lanes that one engine starts.
@@ -48,6 +50,7 @@ pub struct EngineOptions {
 
 /// A set of running lanes.
 pub struct Engine {
+    topology: Arc<Topology>,
     placement: Placement,
     jobs: Arc<Jobs>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -87,9 +90,14 @@ impl Engine {
         for up in ups {
             started = started.and(up);
         }
-        let engine = Self { placement, jobs, threads: Mutex::new(threads) };
+        let engine = Self { topology: options.topology, placement, jobs, threads: Mutex::new(threads) };
         // On an error the engine is dropped, which ends the lanes that are up.
         started.map(|()| engine)
+    }
+
+    /// The machine that the lanes were placed on.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
     }
 
     /// The pools and lanes.

@@ -42,6 +42,8 @@ codes! {
     NoCores => "NO_CORES",
     /// A buffer could not be had.
     OutOfMemory => "OUT_OF_MEMORY",
+    /// Bytes that a lane had just made in memory did not verify.
+    SelfCheckFailed => "SELF_CHECK_FAILED",
     /// The target folder does not exist.
     TargetMissing => "TARGET_MISSING",
     /// The target cannot be written to, or is not a folder.

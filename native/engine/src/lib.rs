@@ -3,9 +3,11 @@
 
 pub mod clock;
 pub mod counters;
+pub mod bench;
 pub mod cpuset;
 pub mod engine;
 pub mod error;
+pub mod fill;
 pub mod histogram;
 pub mod lane;
 pub mod layout;
