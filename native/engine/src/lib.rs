@@ -1,9 +1,9 @@
 //! Seedstorm's native engine: topology, placement, memory, lanes, sinks and measurement. Knows nothing of Node, of
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
+pub mod bench;
 pub mod clock;
 pub mod counters;
-pub mod bench;
 pub mod cpuset;
 pub mod engine;
 pub mod error;
