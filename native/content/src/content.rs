@@ -5,9 +5,9 @@ use crate::cell::Cell;
 use crate::dedup::{Dedup, Units, Window};
 use crate::error::ParameterError;
 use crate::kernel::{Kernel, Proven};
+use crate::key;
 use crate::parameters::Parameters;
 use crate::word::{self, WordName};
-use crate::{WORD_BYTES, key};
 
 /// Rounds of ARS. Five pass BigCrush by its authors' report, and more would only cost.
 const ROUNDS: usize = 5;
@@ -119,10 +119,5 @@ impl Content {
     /// Bytes in a unit.
     pub(crate) fn unit_bytes(&self) -> u64 {
         self.parameters.unit_bytes
-    }
-
-    /// Words in a unit.
-    pub(crate) fn unit_words(&self) -> u32 {
-        (self.parameters.unit_bytes / WORD_BYTES as u64) as u32
     }
 }

@@ -61,7 +61,7 @@ impl Dedup {
         }
     }
 
-    /// The number of the only window that holds a unique unit, unless all its units lie beyond the end of the stream.
+    /// The number of the only window that holds a unique unit, unless that lies beyond unit 2^63. No window lies across.
     pub(crate) fn window_holding(&self, uid: u64) -> Option<u64> {
         // The last window whose base is at most `uid`. With b and D for window and ratio, base(w) = ⌊w·b·1000/D⌋ ≤ uid
         // exactly when w·b·1000 < (uid + 1)·D. The ratio is at most the window's units, so no window is empty.
@@ -124,15 +124,9 @@ impl Iterator for Units {
         match &mut self.0 {
             Places::Single(unit) => unit.take(),
             Places::Scattered { window, next, end } => {
-                while *next < *end {
-                    let place = window.permutation.undo(*next as u32);
-                    *next += 1;
-                    let unit = (window.number << window.bits) + u64::from(place);
-                    if unit < MAX_STREAM_BYTES {
-                        return Some(unit);
-                    }
-                }
-                None
+                let scattered = (*next..*end).next()?;
+                *next += 1;
+                Some((window.number << window.bits) + u64::from(window.permutation.undo(scattered as u32)))
             }
         }
     }

@@ -150,13 +150,12 @@ impl Content {
         let mut add = |name: WordName, at: usize| {
             let candidate = Origin { uid: name.uid, generation: name.generation, at };
             let in_unit = at + actual.len() <= self.unit_bytes() as usize;
-            if in_unit && candidate != expected && !candidates.contains(&candidate) {
+            if in_unit && !candidates.contains(&candidate) {
                 candidates.push(candidate);
             }
         };
         let names = words(expected.at, actual).filter_map(|(place, word)| Some((place, self.name_word(word)?)));
-        let possible = |name: &WordName| name.index < self.unit_words() && self.units_of(name.uid).next().is_some();
-        let names: Vec<_> = names.filter(|(_, name)| possible(name)).collect();
+        let names: Vec<_> = names.collect();
         // In the repeated part of a cell a word stands in places that are not its own, so its name is only good for the
         // cell. The same place of that cell comes first, then its other sectors: storage misplaces whole blocks.
         let place_in_cell = expected.at % CELL_BYTES;
@@ -195,14 +194,13 @@ fn report(faults: &mut Vec<Fault>, fault: Fault) {
     }
 }
 
-/// Whether the sector after a fault has the fault's name too. Bit flips are kept apart: each has a place of its own.
+/// Whether the sector after a fault has the fault's name too. No two bit flips have: each has a place of its own.
 fn goes_on(last: &Fault, kind: &FaultKind) -> bool {
     match (&last.kind, kind) {
         (
             FaultKind::Misdirected { units, offset_in_unit, generation },
             FaultKind::Misdirected { units: next_units, offset_in_unit: next_offset, generation: next_generation },
         ) => (units, offset_in_unit + last.length, generation) == (next_units, *next_offset, next_generation),
-        (FaultKind::BitFlip { .. }, _) => false,
         (last, kind) => last == kind,
     }
 }

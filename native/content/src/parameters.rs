@@ -176,7 +176,7 @@ pub fn default_window_bits(units: Option<u64>, dedup_milli: u64) -> u32 {
         Some(units) => (units / 64).checked_ilog2().unwrap_or(0).min(USUAL_WINDOW_BITS),
         None => USUAL_WINDOW_BITS,
     };
-    let needed = dedup_milli.div_ceil(ONE_MILLI).max(1).next_power_of_two().ilog2();
+    let needed = dedup_milli.div_ceil(ONE_MILLI).next_power_of_two().ilog2();
     usual.max(needed).min(MAX_WINDOW_BITS)
 }
 

@@ -203,6 +203,20 @@ fn a_sector_half_right_and_half_garbage_is_foreign_and_never_blamed_on_its_own_u
 }
 
 #[test]
+fn a_stale_sector_that_is_partly_garbage_is_still_called_stale() {
+    for compress_milli in [1000, 2000, 10_000] {
+        let content = Content::new(&Parameters { compress_milli, ..Parameters::default() }).unwrap();
+        let mut bytes = filled(&content, 1, 0, CELL_BYTES);
+        for sector in bytes.chunks_mut(SECTOR_BYTES) {
+            sector[..256].fill(0xE7);
+        }
+        let faults = content.diagnose(2, 0, &bytes);
+        let stale = FaultKind::Stale { generation: 1 };
+        assert_eq!(faults, fault(0, &(0..CELL_BYTES), stale), "ratio {compress_milli}/1000");
+    }
+}
+
+#[test]
 fn many_flipped_bits_of_one_sector_are_counted_and_many_more_are_no_bit_flip() {
     let content = Content::new(&Parameters::default()).unwrap();
     let right = filled(&content, 0, 0, SECTOR_BYTES);

@@ -96,6 +96,47 @@ proptest! {
     }
 }
 
+/// Every range of up to three words around a cell's start and around the end of its literal bytes, every byte in turn.
+#[test]
+fn no_single_wrong_byte_is_missed_at_the_edges_of_a_range() {
+    for kernel in Kernel::available() {
+        for compress_milli in [1000, 2000] {
+            let parameters = Parameters { compress_milli, ..Parameters::default() };
+            let content = Content::new(&parameters).unwrap().on_kernel(kernel).unwrap();
+            for start in (4076..4116).chain(4096 + 2007 - 40..4096 + 2007 + 8) {
+                for length in 0..=48 {
+                    let mut bytes = filled(&content, 0, start, length);
+                    assert_eq!(content.compare(0, start, &bytes), Ok(None));
+                    for wrong in 0..length {
+                        bytes[wrong] ^= 0x80;
+                        assert_eq!(content.compare(0, start, &bytes), Ok(Some(wrong)), "{length} bytes from {start}");
+                        bytes[wrong] ^= 0x80;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_wrong_byte_of_a_cell_is_missed_even_where_two_are_wrong_alike() {
+    for kernel in Kernel::available() {
+        for compress_milli in [1000, 2000] {
+            let parameters = Parameters { compress_milli, ..Parameters::default() };
+            let content = Content::new(&parameters).unwrap().on_kernel(kernel).unwrap();
+            let right = filled(&content, 0, 0, 4096);
+            for wrong in 0..4096 - 16 {
+                for also in [wrong, wrong + 16] {
+                    let mut bytes = right.clone();
+                    bytes[wrong] ^= 1;
+                    bytes[also] ^= if also == wrong { 0 } else { 1 };
+                    assert_eq!(content.compare(0, 0, &bytes), Ok(Some(wrong)));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_largest_unit_is_filled_and_compared_up_to_its_last_byte() {
     let parameters = Parameters { unit_bytes: crate::MAX_UNIT_BYTES, compress_milli: 3000, ..Parameters::default() };
