@@ -25,14 +25,22 @@ if (!check) {
 } else {
   const copy = mkdtempSync(join(tmpdir(), 'seedstorm-proto-'));
   try {
-    for (const name of ['seedstorm', 'buf.yaml', 'buf.gen.yaml']) cpSync(join(here, name), join(copy, name), { recursive: true });
-    const template = readFileSync(join(copy, 'buf.gen.yaml'), 'utf8').replace('../node_modules', join(here, '../node_modules'));
+    for (const name of ['seedstorm', 'buf.yaml', 'buf.gen.yaml'])
+      cpSync(join(here, name), join(copy, name), { recursive: true });
+    const template = readFileSync(join(copy, 'buf.gen.yaml'), 'utf8').replace(
+      '../node_modules',
+      join(here, '../node_modules'),
+    );
     execFileSync(buf, ['generate', '--template', template], { cwd: copy, stdio: 'inherit' });
     const fresh = filesOf(join(copy, 'src/generated'));
     const committed = filesOf(join(here, 'src/generated'));
-    const differ = [...new Set([...Object.keys(fresh), ...Object.keys(committed)])].filter((f) => fresh[f] !== committed[f]);
+    const differ = [...new Set([...Object.keys(fresh), ...Object.keys(committed)])].filter(
+      (f) => fresh[f] !== committed[f],
+    );
     if (differ.length > 0) {
-      console.error(`proto/src/generated is not what the .proto files give: ${differ.join(', ')}\n  mend: npm run proto`);
+      console.error(
+        `proto/src/generated is not what the .proto files give: ${differ.join(', ')}\n  mend: npm run proto`,
+      );
       process.exit(1);
     }
   } finally {

@@ -18,7 +18,7 @@ const debian = [
   { name: 'gcc', there: () => has('cc') },
   { name: 'libc6-dev', there: () => existsSync('/usr/include/stdio.h') },
 ];
-const napiBuild = ['build', '--release', '--cwd', 'native/node', '--target-dir', '../../target', '--dts', 'binding.d.ts'];
+const napiBuild = ['build', '--release', '--cwd', 'native/node', '--dts', 'binding.d.ts'];
 const stamps = join(root, 'node_modules/.cache/seedstorm');
 
 /** Ends the process with what went wrong and what to do. */
@@ -75,7 +75,8 @@ function newest(paths) {
     const stat = statSync(path);
     if (stat.isDirectory()) {
       for (const name of readdirSync(path)) {
-        if (name !== 'node_modules' && name !== 'dist' && name !== 'target' && !name.endsWith('.node')) visit(join(path, name));
+        if (name !== 'node_modules' && name !== 'dist' && name !== 'target' && !name.endsWith('.node'))
+          visit(join(path, name));
       }
     }
     latest = Math.max(latest, stat.mtimeMs);
@@ -89,7 +90,9 @@ async function unlessFresh(name, inputs, outputs, work) {
   const stamp = join(stamps, name);
   const changed = newest(inputs);
   const fresh =
-    existsSync(stamp) && Number(readFileSync(stamp, 'utf8')) === changed && outputs.every((o) => existsSync(join(root, o)));
+    existsSync(stamp) &&
+    Number(readFileSync(stamp, 'utf8')) === changed &&
+    outputs.every((o) => existsSync(join(root, o)));
   if (fresh) return;
   await work();
   mkdirSync(stamps, { recursive: true });
@@ -106,9 +109,15 @@ function checkVersions() {
   }
   const rustc = spawnSync('rustc', ['--version'], { cwd: root, encoding: 'utf8' });
   const found = /^rustc (\d+)\.(\d+)/u.exec(rustc.stdout ?? '');
-  if (found === null || Number(found[1]) < rustFloor[0] || (Number(found[1]) === 1 && Number(found[2]) < rustFloor[1])) {
+  if (
+    found === null ||
+    Number(found[1]) < rustFloor[0] ||
+    (Number(found[1]) === 1 && Number(found[2]) < rustFloor[1])
+  ) {
     fail(
-      found === null ? 'there is no Rust toolchain on the path' : `${rustc.stdout.trim()} is older than ${rustFloor.join('.')}`,
+      found === null
+        ? 'there is no Rust toolchain on the path'
+        : `${rustc.stdout.trim()} is older than ${rustFloor.join('.')}`,
       'install Rust by https://rustup.rs (or `rustup update stable`), then call this again',
     );
   }

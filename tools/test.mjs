@@ -12,7 +12,11 @@ const scratch = mkdtempSync(join(tmpdir(), 'seedstorm-test-'));
 /** Runs a command, shows what it prints, and gives its status and its output. */
 function run(command, args, env = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const keep = (stream) => (chunk) => {
       output += chunk;
@@ -42,7 +46,9 @@ const asOne = (status) => (status === 0 ? { passed: 1 } : { failed: 1 });
 /** cargo test prints a line of results for each test binary. A build that fails prints none, and is one failure. */
 function fromCargo(status, output) {
   const counted = { passed: 0, failed: 0, skipped: 0 };
-  for (const [, passed, failed, ignored] of output.matchAll(/test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gu)) {
+  for (const [, passed, failed, ignored] of output.matchAll(
+    /test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gu,
+  )) {
     counted.passed += Number(passed);
     counted.failed += Number(failed);
     counted.skipped += Number(ignored);
@@ -56,7 +62,9 @@ function fromVitest(file) {
   return (status) => {
     try {
       const report = JSON.parse(readFileSync(file, 'utf8'));
-      const failed = report.numFailedTests + report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
+      const failed =
+        report.numFailedTests +
+        report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
       return {
         passed: report.numPassedTests,
         failed: status === 0 ? failed : Math.max(1, failed),
@@ -85,11 +93,22 @@ await step('format and lint (biome)', bin('biome'), ['check', '.'], asOne);
 await step('types (tsc)', bin('tsc'), ['-b'], asOne);
 await step('types of the tests (tsc)', bin('tsc'), ['--noEmit', '-p', 'test'], asOne);
 await step('format (rustfmt)', 'cargo', ['fmt', '--all', '--check'], asOne);
-await step('lint (clippy)', 'cargo', ['clippy', '--workspace', '--all-targets', '--locked', '--', '-D', 'warnings'], asOne);
+await step(
+  'lint (clippy)',
+  'cargo',
+  ['clippy', '--workspace', '--all-targets', '--locked', '--', '-D', 'warnings'],
+  asOne,
+);
 await step('wire: buf lint, generated code', 'node', ['proto/generate.mjs', '--check'], asOne);
 await step('reference pages', 'node', ['tools/docs.mjs', '--check'], asOne);
 await step('native tests (cargo)', 'cargo', ['test', '--workspace', '--locked'], fromCargo);
-await step('content, portable build (cargo)', 'cargo', ['test', '-p', 'seedstorm-content', '--locked'], fromCargo, portable);
+await step(
+  'content, portable build (cargo)',
+  'cargo',
+  ['test', '-p', 'seedstorm-content', '--locked'],
+  fromCargo,
+  portable,
+);
 await vitest('unit');
 await vitest('black-box');
 rmSync(scratch, { recursive: true, force: true });

@@ -2,7 +2,8 @@
  * An agent: joins a coordinator, lives by heartbeats, and does the stages that it is told to. It stops issuing I/O by
  * its own clock when its heartbeats are no longer acknowledged: before the coordinator hands its leases over.
  */
-import { SeedstormError } from '@seedstorm/errors';
+import { freemem } from 'node:os';
+import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, MemoryStore, monotonicNs, place } from '@seedstorm/native';
 import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
@@ -119,7 +120,9 @@ export class Agent implements ConnectionListener {
         this.#say({ $case: 'clockEcho', value: { id: message.value.id, agentNs: monotonicNs() } });
         return;
       case 'checkTarget':
-        void checkTarget(message.value, this.#laneCount()).then((value) => this.#say({ $case: 'targetChecked', value }));
+        void checkTarget(message.value, this.#laneCount()).then((value) =>
+          this.#say({ $case: 'targetChecked', value }),
+        );
         return;
       case 'prepareStage':
         this.#prepare(message.value);
@@ -129,7 +132,8 @@ export class Agent implements ConnectionListener {
         else this.#rejectEnded(fromErrorDetail(message.value.reason));
         return;
       default:
-        if (this.#work?.message.stage === message.value.stage) this.#stage(this.#work, message);
+        if (this.#work !== undefined && this.#work.message.stage === message.value.stage)
+          this.#stage(this.#work, message);
     }
   }
 
@@ -142,15 +146,20 @@ export class Agent implements ConnectionListener {
   ): void {
     switch (message.$case) {
       case 'startStage':
-        return work.start(message.value.atAgentNs);
+        work.start(message.value.atAgentNs);
+        return;
       case 'grantLease':
-        return work.grant(message.value);
+        work.grant(message.value);
+        return;
       case 'fenceLease':
-        return work.fence(message.value.leaseId);
+        work.fence(message.value.leaseId);
+        return;
       case 'syncStage':
-        return work.sync();
+        work.sync();
+        return;
       case 'reportAck':
-        return work.acknowledged(message.value.sequence);
+        work.acknowledged(message.value.sequence);
+        return;
       case 'endStage':
         void work.end(message.value);
         return;
@@ -190,10 +199,12 @@ export class Agent implements ConnectionListener {
     return engine;
   }
 
-  #memoryFor({ runId, target }: PrepareStage): MemoryStore {
+  /** The store of a run with a memory target; that of an earlier run is dropped. */
+  #memoryFor({ runId, target, content, units }: PrepareStage): MemoryStore | undefined {
+    if (target?.kind?.$case !== 'memory' || content === undefined) return undefined;
     if (this.#memory?.runId !== runId) {
-      const limit = target?.kind?.$case === 'memory' ? Number(target.kind.value.limitBytes) : 0;
-      this.#memory = { runId, store: limit > 0 ? MemoryStore.create(limit) : MemoryStore.create() };
+      const limit = Number(target.kind.value.limitBytes) || freemem();
+      this.#memory = { runId, store: MemoryStore.create(Number(content.unitBytes), Number(units), limit) };
     }
     return this.#memory.store;
   }

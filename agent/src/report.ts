@@ -51,13 +51,24 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
 function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: ReportContext): LeaseProgress[] {
   const epoch = epochs.get(range.id);
   if (epoch === undefined) return [];
-  const error = range.error === undefined ? undefined : { code: range.error.code, what: range.error.what, mend: range.error.mend };
-  return [{ leaseId: range.id, epoch, done: intervals(range.done), written: intervals(range.written), error, complete: range.complete }];
+  const error =
+    range.error === undefined ? undefined : { code: range.error.code, what: range.error.what, mend: range.error.mend };
+  return [
+    {
+      leaseId: range.id,
+      epoch,
+      done: intervals(range.done),
+      written: intervals(range.written),
+      error,
+      complete: range.complete,
+    },
+  ];
 }
 
 /** The engine gives intervals flat: first, end, first, end, … */
 function intervals(flat: readonly number[]): Interval[] {
   const pairs: Interval[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push({ first: BigInt(flat[i] ?? 0), end: BigInt(flat[i + 1] ?? 0) });
+  for (let i = 0; i + 1 < flat.length; i += 2)
+    pairs.push({ first: BigInt(flat[i] ?? 0), end: BigInt(flat[i + 1] ?? 0) });
   return pairs;
 }

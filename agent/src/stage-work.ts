@@ -5,14 +5,21 @@
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
-import { type EndStage, type ErrorDetail, type GrantLease, type PrepareStage, type Report, toErrorDetail } from '@seedstorm/proto';
+import {
+  type EndStage,
+  type ErrorDetail,
+  type GrantLease,
+  type PrepareStage,
+  type Report,
+  toErrorDetail,
+} from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
 import { reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
 
 /** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
 const maxUnacknowledged = 32;
-/** How often finished ranges are looked for, so that a fast agent is not idle until its next report. */
+/** How often finished work is looked for, so that a fast agent is not idle until its next report. */
 const pollMs = 50;
 const reportMs = 1000;
 /** Leases that the coordinator may have granted and this agent not yet finished. */
@@ -31,7 +38,7 @@ export class StageWork {
   readonly #unacknowledged: Report[] = [];
   #task: Task | undefined;
   #sequence = 0n;
-  #endedRanges = 0;
+  #endedWork = 0;
   #lastReportNs = 0n;
   #deadlineNs = 0n;
   #ended: ToCoordinator | undefined;
@@ -45,7 +52,7 @@ export class StageWork {
   ) {}
 
   /** Gets ready and says so, or why not. */
-  async prepare(engine: Promise<Engine>, memory: MemoryStore): Promise<void> {
+  async prepare(engine: Promise<Engine>, memory: MemoryStore | undefined): Promise<void> {
     const { stage } = this.message;
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
@@ -53,7 +60,7 @@ export class StageWork {
       const task = await Task.prepare(running, taskSpec(this.message), memory);
       this.#task = task;
       task.setDeadline(this.#deadlineNs);
-      answer.notes = task.notes();
+      answer.notes = task.notes;
       answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
       this.#poll = setInterval(() => this.#look(), pollMs);
       this.#prepared = { $case: 'stagePrepared', value: answer };
@@ -86,7 +93,10 @@ export class StageWork {
   grant({ leaseId, epoch, units }: GrantLease): void {
     if (units === undefined || this.#epochs.has(leaseId) || this.#ending !== undefined) return;
     if (this.#epochs.size >= maxLeases) {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_LIMIT', what: `the coordinator grants more than ${maxLeases} leases at once` });
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_LIMIT',
+        what: `the coordinator grants more than ${maxLeases} leases at once`,
+      });
     }
     this.#epochs.set(leaseId, epoch);
     this.#task?.addRange(leaseId, units.first, units.end);
@@ -154,10 +164,10 @@ export class StageWork {
   #look(): void {
     const task = this.#task;
     if (task === undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
-    const { endedRanges } = task;
+    const { endedWork } = task;
     const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
-    if (endedRanges === this.#endedRanges && !due) return;
-    this.#endedRanges = endedRanges;
+    if (endedWork === this.#endedWork && !due) return;
+    this.#endedWork = endedWork;
     this.#report(task);
   }
 
@@ -165,7 +175,12 @@ export class StageWork {
     this.#lastReportNs = monotonicNs();
     this.#sequence += 1n;
     const { stage } = this.message;
-    const report = reportOf(task.snapshot(), { stage, sequence: this.#sequence, reader: this.host.name, epochs: this.#epochs });
+    const report = reportOf(task.snapshot(), {
+      stage,
+      sequence: this.#sequence,
+      reader: this.host.name,
+      epochs: this.#epochs,
+    });
     this.#unacknowledged.push(report);
     this.host.say({ $case: 'report', value: report });
   }

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access, open, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
-import { asSeedstormError, type ErrorCode, SeedstormError } from '@seedstorm/errors';
+import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { CheckLevel, type CheckTarget, type FileTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
 
 /** Room that should stay free beside the data: a quarter of it, at most this. A file system that is full to the brim is slow. */
@@ -31,7 +31,11 @@ async function checkFolder(target: FileTarget, bytes: bigint, checked: TargetChe
   const { path } = target;
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') throw unusable(path, cause);
-    throw new SeedstormError({ code: 'SEEDSTORM_E_TARGET_MISSING', what: `the target folder ${path} does not exist`, cause });
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_TARGET_MISSING',
+      what: `the target folder ${path} does not exist`,
+      cause,
+    });
   });
   if (!found.isDirectory()) {
     throw new SeedstormError({ code: 'SEEDSTORM_E_TARGET_NOT_WRITABLE', what: `the target ${path} is not a folder` });
@@ -58,7 +62,8 @@ async function checkFolder(target: FileTarget, bytes: bigint, checked: TargetChe
 /** Tries O_DIRECT on an unnamed file; where such files cannot be had, the run itself will find out. */
 async function checkDirect({ path, direct }: FileTarget, find: Find): Promise<void> {
   if (direct === 'false') return;
-  const unnamed = (flags: number): Promise<{ close(): Promise<void> }> => open(path, O_TMPFILE | constants.O_RDWR | flags, 0o600);
+  const unnamed = (flags: number): Promise<{ close(): Promise<void> }> =>
+    open(path, O_TMPFILE | constants.O_RDWR | flags, 0o600);
   try {
     await (await unnamed(0)).close();
   } catch {
@@ -68,8 +73,13 @@ async function checkDirect({ path, direct }: FileTarget, find: Find): Promise<vo
     await (await unnamed(constants.O_DIRECT)).close();
   } catch (cause) {
     const what = `the file system of ${path} refuses O_DIRECT`;
-    if (direct === 'true') find(CheckLevel.ERROR, new SeedstormError({ code: 'SEEDSTORM_E_DIRECT_REFUSED', what, cause }));
-    else find(CheckLevel.WARNING, new SeedstormError({ code: 'SEEDSTORM_E_DIRECT_REFUSED', what: `${what}; buffered I/O will be used`, cause }));
+    if (direct === 'true')
+      find(CheckLevel.ERROR, new SeedstormError({ code: 'SEEDSTORM_E_DIRECT_REFUSED', what, cause }));
+    else
+      find(
+        CheckLevel.WARNING,
+        new SeedstormError({ code: 'SEEDSTORM_E_DIRECT_REFUSED', what: `${what}; buffered I/O will be used`, cause }),
+      );
   }
 }
 

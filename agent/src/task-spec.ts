@@ -24,7 +24,10 @@ export function taskSpec(message: PrepareStage): TaskSpec {
   const operation = operations[message.operation];
   const sink = target?.kind;
   if (operation === undefined || content === undefined || sink === undefined) {
-    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'the coordinator asks for a stage that this agent does not know' });
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: 'the coordinator asks for a stage that this agent does not know',
+    });
   }
   return {
     operation,
@@ -39,7 +42,6 @@ export function taskSpec(message: PrepareStage): TaskSpec {
       recordBytes: content.recordBytes,
     },
     generation: message.generation,
-    unitBytes: Number(content.unitBytes),
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
     blockBytes: Number(message.blockBytes),
@@ -55,7 +57,10 @@ export function taskSpec(message: PrepareStage): TaskSpec {
 /** The run's own folder. */
 function runFolder(path: string, name: string): string {
   if (!path.startsWith('/') || !folderPattern.test(name)) {
-    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${join(path, name)} is no folder for a run` });
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: `${join(path, name)} is no folder for a run`,
+    });
   }
   return join(path, name);
 }

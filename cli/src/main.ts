@@ -12,7 +12,9 @@ import { addTopologyCommand } from './commands/topology.js';
 import { version } from './version.js';
 
 const program = new Command('seedstorm')
-  .description('Qualifies storage at cluster scale: writes, reads back and verifies data that every agent can make or check from a seed.')
+  .description(
+    'Qualifies storage at cluster scale: writes, reads back and verifies data that every agent can make or check from a seed.',
+  )
   .version(version)
   .showHelpAfterError('run `seedstorm --help`, or --help after a command')
   .exitOverride()

@@ -42,7 +42,8 @@ export class OperatorClient {
   async *watch(runId: string): AsyncGenerator<RunMessage> {
     const stream = this.#client.watchRun({ runId }, this.#metadata);
     try {
-      for await (const { message } of stream as AsyncIterable<WatchRunResponse>) if (message !== undefined) yield message;
+      for await (const { message } of stream as AsyncIterable<WatchRunResponse>)
+        if (message !== undefined) yield message;
     } catch (error) {
       throw fromStatus(error as ServiceError, this.address);
     } finally {

@@ -1,7 +1,9 @@
 /** What the two services, coordinator and agent, share as processes: signals, and the parent that may have started them. */
 
 /** What a service tells the process that started it. */
-export type Ready = { readonly ready: 'coordinator'; readonly address: string } | { readonly ready: 'agent'; readonly name: string };
+export type Ready =
+  | { readonly ready: 'coordinator'; readonly address: string }
+  | { readonly ready: 'agent'; readonly name: string };
 
 /** How long an agent waits to be dismissed when its parent is gone, in ms: the coordinator clears up first. */
 export const orphanGraceMs = 20_000;

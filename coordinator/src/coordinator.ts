@@ -76,7 +76,9 @@ function listen(server: Server, address: string): Promise<number> {
         new SeedstormError({
           code: taken ? 'SEEDSTORM_E_PORT_TAKEN' : 'SEEDSTORM_E_INVALID_ARGUMENT',
           what: taken ? `${address} is in use by another process` : `cannot listen on ${address}: ${error.message}`,
-          mend: taken ? 'stop the other process, or choose another port with --listen' : 'give --listen an address of this host, as host:port',
+          mend: taken
+            ? 'stop the other process, or choose another port with --listen'
+            : 'give --listen an address of this host, as host:port',
           cause: error,
         }),
       );

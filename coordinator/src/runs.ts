@@ -49,7 +49,8 @@ export class Runs {
    */
   find(id: string): Run {
     const run = this.#runs.get(id);
-    if (run === undefined) throw new SeedstormError({ code: 'SEEDSTORM_E_RUN_NOT_FOUND', what: `there is no run ${id.slice(0, 64)}` });
+    if (run === undefined)
+      throw new SeedstormError({ code: 'SEEDSTORM_E_RUN_NOT_FOUND', what: `there is no run ${id.slice(0, 64)}` });
     return run;
   }
 
@@ -75,7 +76,8 @@ export class Runs {
  * @throws SeedstormError PLAN_… with every mistake that was found.
  */
 export function resolve(message: PlanMessage | undefined, runId: string): ResolvedPlan {
-  if (message === undefined) throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'the call has no plan' });
+  if (message === undefined)
+    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'the call has no plan' });
   return resolvePlan(parsePlan(message.text, message.fileName), {
     runId,
     randomSeed: randomBytes(8).readBigUInt64LE(),

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { build } from 'hdr-histogram-js';
 import { describe, expect, test } from 'vitest';
 import { SparseHistogram } from './generated/seedstorm/v1/common.js';
-import { bucketCount, bucketOf, decodeHistogram, encodeHistogram, highestTrackableNs, lowestOfBucket } from './histogram.js';
+import {
+  bucketCount,
+  bucketOf,
+  decodeHistogram,
+  encodeHistogram,
+  highestTrackableNs,
+  lowestOfBucket,
+} from './histogram.js';
 
 const latencyNs = fc.oneof(fc.nat(2_000_000), fc.integer({ min: 0, max: highestTrackableNs }));
 
@@ -21,7 +28,11 @@ describe('the bucket layout of latency', () => {
   test('it is the layout of HDR histograms, so that other tools read our percentiles', () => {
     fc.assert(
       fc.property(fc.array(latencyNs, { minLength: 1 }), (values) => {
-        const options = { lowestDiscernibleValue: 1, highestTrackableValue: highestTrackableNs, numberOfSignificantValueDigits: 2 } as const;
+        const options = {
+          lowestDiscernibleValue: 1,
+          highestTrackableValue: highestTrackableNs,
+          numberOfSignificantValueDigits: 2,
+        } as const;
         const direct = build({ bitBucketSize: 64, ...options });
         const viaBuckets = build({ bitBucketSize: 64, ...options });
         for (const value of values) {

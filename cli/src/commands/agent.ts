@@ -20,11 +20,18 @@ export function addAgentCommand(program: Command): void {
   program
     .command('agent')
     .summary('the service that does the work, one per node')
-    .description('Joins a coordinator and does what it is told, until it is dismissed. SIGINT or SIGTERM let it leave gracefully.')
+    .description(
+      'Joins a coordinator and does what it is told, until it is dismissed. SIGINT or SIGTERM let it leave gracefully.',
+    )
     .option('--coordinator <host:port>', 'where the coordinator listens', usualAddress)
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFile})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
-    .option('--join-timeout <duration>', 'how long to wait for the coordinator to answer', argument(parseDuration), 60_000)
+    .option(
+      '--join-timeout <duration>',
+      'how long to wait for the coordinator to answer',
+      argument(parseDuration),
+      60_000,
+    )
     .addHelpText('after', '\nExample:\n  $ seedstorm agent --coordinator node-1:7070 --token-file ~/.seedstorm/token')
     .action(serve);
 }

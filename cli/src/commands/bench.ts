@@ -26,7 +26,9 @@ export function addBenchCommand(program: Command): void {
   const command = program
     .command('bench')
     .summary('how fast this node generates and verifies')
-    .description("Lets every lane generate into its own cache-sized buffer and verify it, without storage: the node's own limit.");
+    .description(
+      "Lets every lane generate into its own cache-sized buffer and verify it, without storage: the node's own limit.",
+    );
   addPlacementFlags(addContentFlags(command))
     .option('--seconds <n>', 'how long to generate, and then to verify', argument(seconds), 1)
     .option('--json', 'the rates as JSON, in bytes a second')
@@ -51,15 +53,28 @@ async function bench(options: Options): Promise<void> {
   try {
     const { placement } = engine;
     process.stderr.write(`generating and verifying for ${options.seconds} s each …\n`);
-    const lanes = (await engine.bench(contentParameters(options), options.seconds)).map((lane) => ({ ...lane, ...rates(lane) }));
-    const pools = placement.map(({ numaNode }, pool) => ({ numaNode, ...sum(lanes.filter((lane) => lane.pool === pool)) }));
+    const lanes = (await engine.bench(contentParameters(options), options.seconds)).map((lane) => ({
+      ...lane,
+      ...rates(lane),
+    }));
+    const pools = placement.map(({ numaNode }, pool) => ({
+      numaNode,
+      ...sum(lanes.filter((lane) => lane.pool === pool)),
+    }));
     const node = sum(lanes);
     if (options.json === true) {
-      const byLane = lanes.map(({ lane, pu, node: numaNode, generate, verify }) => ({ lane, pu, numaNode, generate, verify }));
+      const byLane = lanes.map(({ lane, pu, node: numaNode, generate, verify }) => ({
+        lane,
+        pu,
+        numaNode,
+        generate,
+        verify,
+      }));
       process.stdout.write(`${toJson({ unit: 'bytes per second', lanes: byLane, pools, node })}\n`);
       return;
     }
-    const row = (name: string, { generate, verify }: Rates): string => `${name.padEnd(28)}${formatRate(generate).padStart(14)}${formatRate(verify).padStart(14)}`;
+    const row = (name: string, { generate, verify }: Rates): string =>
+      `${name.padEnd(28)}${formatRate(generate).padStart(14)}${formatRate(verify).padStart(14)}`;
     const lines = [`${''.padEnd(28)}${'generate'.padStart(14)}${'verify'.padStart(14)}`];
     for (const lane of lanes) lines.push(row(`lane ${lane.lane} on PU ${lane.pu}`, lane));
     for (const pool of pools) lines.push(row(`pool of NUMA node ${pool.numaNode}`, pool));

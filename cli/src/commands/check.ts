@@ -23,7 +23,9 @@ export function addCheckCommand(program: Command): void {
   program
     .command('check')
     .summary('says what a plan would do, and what speaks against it')
-    .description('Validates a plan and asks every agent to look at the target: existence, rights, room, O_DIRECT. Changes nothing.')
+    .description(
+      'Validates a plan and asks every agent to look at the target: existence, rights, room, O_DIRECT. Changes nothing.',
+    )
     .argument('<plan>', 'the plan, a YAML file')
     .option('--agents <n>', 'agents to wait for (default: 1)', argument(parseInteger))
     .option('--agents-timeout <duration>', 'how long to wait for them', argument(parseDuration), 60_000)
@@ -47,7 +49,9 @@ async function check(file: string, options: Options): Promise<void> {
     } else {
       show(answer);
     }
-    const errors = answer.agents.flatMap((agent) => agent.checked?.findings ?? []).filter(({ level }) => level === CheckLevel.ERROR);
+    const errors = answer.agents
+      .flatMap((agent) => agent.checked?.findings ?? [])
+      .filter(({ level }) => level === CheckLevel.ERROR);
     process.exitCode = errors.length > 0 ? ExitCode.failed : ExitCode.passed;
   } finally {
     if (cluster === undefined) client.close();
@@ -64,7 +68,8 @@ const words: Partial<Record<CheckLevel, string>> = {
 function show({ description, agents }: CheckPlanResponse): void {
   const lines = [...description, ''];
   for (const { name, host, checked } of agents) {
-    const free = checked !== undefined && checked.freeBytes > 0n ? `, ${formatBytes(checked.freeBytes, 'binary')} free` : '';
+    const free =
+      checked !== undefined && checked.freeBytes > 0n ? `, ${formatBytes(checked.freeBytes, 'binary')} free` : '';
     lines.push(`agent ${name} on ${host}: ${checked?.lanes ?? 0} lanes${free}`);
     for (const { level, detail } of checked?.findings ?? []) {
       lines.push(`  ${words[level] ?? level} ${detail?.code}: ${detail?.what}`, `    mend: ${detail?.mend}`);

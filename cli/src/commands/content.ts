@@ -1,6 +1,14 @@
 /** `seedstorm content`: bytes of the content function to stdout. */
 import { once } from 'node:events';
-import { codecs, parseInteger, parsePowerOfTwo, parseRatio, parseSeed, parseSize, recordSizes } from '@seedstorm/coordinator';
+import {
+  codecs,
+  parseInteger,
+  parsePowerOfTwo,
+  parseRatio,
+  parseSeed,
+  parseSize,
+  recordSizes,
+} from '@seedstorm/coordinator';
 import { type ContentParameters, contentBytes, defaultWindowBits } from '@seedstorm/native';
 import { type Command, Option } from 'commander';
 import { argument } from '../arguments.js';
@@ -35,10 +43,19 @@ export function addContentFlags(command: Command): Command {
     .option('--namespace <text>', "separates streams that share a seed; a run's is its run id", '')
     .option('--unit <size>', 'bytes in a unit', argument(parseSize), 1n << 20n)
     .option('--dedup <ratio>', 'dedup ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
-    .option('--window-units <n>', 'dedup window in units, a power of two (default: 4096)', argument((text) => parsePowerOfTwo(text, maxWindowBits)))
+    .option(
+      '--window-units <n>',
+      'dedup window in units, a power of two (default: 4096)',
+      argument((text) => parsePowerOfTwo(text, maxWindowBits)),
+    )
     .option('--compress <ratio>', 'compression ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
     .addOption(new Option('--codec <name>', 'what the compression ratio is aimed at').choices(codecs).default('any'))
-    .option('--record <size>', `bytes that the codec compresses at a time: ${recordSizes.join(', ')}`, argument(parseSize), 131_072n);
+    .option(
+      '--record <size>',
+      `bytes that the codec compresses at a time: ${recordSizes.join(', ')}`,
+      argument(parseSize),
+      131_072n,
+    );
 }
 
 /** The parameters that the flags describe, for a stream of unknown length. */
@@ -62,7 +79,9 @@ export function addContentCommand(program: Command): void {
   const command = program
     .command('content')
     .summary('bytes of the content function to stdout')
-    .description('Writes bytes of the content function to stdout: those that a run of this seed and namespace has at this place.');
+    .description(
+      'Writes bytes of the content function to stdout: those that a run of this seed and namespace has at this place.',
+    );
   addContentFlags(command)
     .requiredOption('--length <size>', 'how many bytes', argument(parseSize))
     .option('--offset <size>', 'where in the stream they begin', argument(parseSize), 0n)

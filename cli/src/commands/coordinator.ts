@@ -24,7 +24,10 @@ export function addCoordinatorCommand(program: Command): void {
       'Starts a coordinator. It runs until SIGINT or SIGTERM, which stop the current run gracefully and send the agents away.',
     )
     .option('--listen <host:port>', 'where to listen; port 0 chooses a free one', usualAddress)
-    .option('--token-file <file>', `what agents and operators must show; made when it is not there (default: ${usualTokenFile})`)
+    .option(
+      '--token-file <file>',
+      `what agents and operators must show; made when it is not there (default: ${usualTokenFile})`,
+    )
     .option('--insecure', 'listen beyond loopback although nothing is encrypted')
     .addHelpText('after', '\nExample:\n  $ seedstorm coordinator --listen 127.0.0.1:7070')
     .action(serve);
@@ -40,7 +43,8 @@ async function serve({ listen, tokenFile, insecure = false }: Options): Promise<
       mend: 'listen on 127.0.0.1, or add --insecure on a network that only trusted people reach',
     });
   }
-  if (!loopback) logLine(`warning: listening on ${listen} without encryption: the token and the plan can be read on the way`);
+  if (!loopback)
+    logLine(`warning: listening on ${listen} without encryption: the token and the plan can be read on the way`);
   const token = readToken(tokenFile, { create: true });
   const coordinator = await Coordinator.start({ listen, token, version, log: logLine });
   logLine(`listening on ${coordinator.address}`);

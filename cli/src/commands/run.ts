@@ -29,7 +29,11 @@ export function addRunCommand(program: Command): void {
       'Runs a plan: on a coordinator and agents that it starts on this machine, or on a cluster with --coordinator. Progress goes to stderr, the result to stdout. A run that fails or is stopped (Ctrl-C) removes what it wrote; files with faults are always kept.',
     )
     .argument('<plan>', 'the plan, a YAML file')
-    .option('--agents <n>', 'agents on this machine (default: 1); with --coordinator, agents to wait for', argument(parseInteger))
+    .option(
+      '--agents <n>',
+      'agents on this machine (default: 1); with --coordinator, agents to wait for',
+      argument(parseInteger),
+    )
     .option('--agents-timeout <duration>', 'how long to wait for them', argument(parseDuration), 60_000)
     .option('--coordinator <host:port>', 'run on the cluster of this coordinator')
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFile})`)

@@ -25,7 +25,11 @@ export function addPlacementFlags(command: Command): Command {
     .option('--lanes-per-pool <n>', 'at most this many lanes on a NUMA node', argument(parseInteger))
     .option('--smt', "use the cores' second hardware threads too")
     .option('--reserve-cores <n>', 'cores that get no lane', argument(parseInteger))
-    .option('--nodes <list>', 'only these NUMA nodes, such as 0,2', argument((text) => text.split(',').map((node) => Number(parseInteger(node)))));
+    .option(
+      '--nodes <list>',
+      'only these NUMA nodes, such as 0,2',
+      argument((text) => text.split(',').map((node) => Number(parseInteger(node)))),
+    );
 }
 
 /** The placement options that the flags describe. */
@@ -43,17 +47,25 @@ export function addTopologyCommand(program: Command): void {
   const command = program
     .command('topology')
     .summary('the machine and the placement on it')
-    .description('Shows the machine as hwloc sees it and where the lanes go: this one, as far as it is allowed, or another one from a file.');
+    .description(
+      'Shows the machine as hwloc sees it and where the lanes go: this one, as far as it is allowed, or another one from a file.',
+    );
   addPlacementFlags(command)
     .option('--input <xml>', 'a machine exported by `lstopo machine.xml`')
     .option('--synthetic <description>', 'a machine by hwloc’s synthetic description')
     .option('--json', 'topology and placement as JSON')
-    .addHelpText('after', '\nExamples:\n  $ seedstorm topology\n  $ seedstorm topology --synthetic "package:2 numa:4 core:24 pu:2" --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ seedstorm topology\n  $ seedstorm topology --synthetic "package:2 numa:4 core:24 pu:2" --json',
+    )
     .action(show);
 }
 
 function show({ input, synthetic, json, ...flags }: Options): void {
-  const source = { ...(input === undefined ? {} : { xmlFile: input }), ...(synthetic === undefined ? {} : { synthetic }) };
+  const source = {
+    ...(input === undefined ? {} : { xmlFile: input }),
+    ...(synthetic === undefined ? {} : { synthetic }),
+  };
   const topology = loadTopology(source);
   const pools = place(source, placementOptions(flags));
   process.stdout.write(json === true ? `${toJson({ topology, pools })}\n` : text(topology, pools));
@@ -66,7 +78,9 @@ function text(topology: Topology, pools: PoolPlacement[]): string {
   ];
   for (const node of topology.numaNodes) {
     const kind = node.kind === undefined ? '' : ` ${node.kind}`;
-    lines.push(`  NUMA node ${node.osIndex}: ${formatBytes(node.memoryBytes, 'binary')}${kind}, PUs ${list(node.cpuset)}`);
+    lines.push(
+      `  NUMA node ${node.osIndex}: ${formatBytes(node.memoryBytes, 'binary')}${kind}, PUs ${list(node.cpuset)}`,
+    );
     for (const pool of pools.filter((each) => each.numaNode === node.osIndex)) {
       const memory = pool.memoryNode === pool.numaNode ? '' : `, memory of node ${pool.memoryNode}`;
       lines.push(`    pool of ${pool.lanes.length} lanes on PUs ${list(pool.lanes.map((lane) => lane.pu))}${memory}`);
@@ -84,5 +98,7 @@ function list(numbers: readonly number[]): string {
     if (last !== undefined && number === last[1] + 1) last[1] = number;
     else ranges.push([number, number]);
   }
-  return ranges.length === 0 ? 'none' : ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  return ranges.length === 0
+    ? 'none'
+    : ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
 }

@@ -1,7 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
-import { fromErrorDetail, type RunResult, type StageResult } from '@seedstorm/proto';
 import { render } from '@seedstorm/errors';
+import { fromErrorDetail, type RunResult, type StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -27,7 +27,11 @@ export function showResult(result: RunResult): void {
 }
 
 function table(stages: readonly StageResult[]): string {
-  const rows = new Table({ head, style: { head: [], border: [], compact: true }, colAligns: head.map((_, i) => (i < 3 ? 'left' : 'right')) });
+  const rows = new Table({
+    head,
+    style: { head: [], border: [], compact: true },
+    colAligns: head.map((_, i) => (i < 3 ? 'left' : 'right')),
+  });
   for (const stage of stages) {
     const { latency, name } = stage;
     rows.push([
@@ -67,7 +71,9 @@ function remarks(stage: StageResult): string[] {
     stage.unitsReworked > 0n ? `${formatCount(stage.unitsReworked)} units were done more than once` : '',
     stage.unitsIndeterminate > 0n ? `${formatCount(stage.unitsIndeterminate)} units are indeterminate` : '',
     stage.unitsLost > 0n ? `${formatCount(stage.unitsLost)} units were lost with their agents` : '',
-    stage.unitsByTheirWriter > 0n ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them` : '',
+    stage.unitsByTheirWriter > 0n
+      ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
+      : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
@@ -76,15 +82,20 @@ function remarks(stage: StageResult): string[] {
 }
 
 function faults({ findings, stages }: RunResult): string[] {
-  const counts = stages.flatMap((stage) => stage.findingCounts.map(({ kind, count }) => `${formatCount(count)} × ${kind} in ${stage.name}`));
+  const counts = stages.flatMap((stage) =>
+    stage.findingCounts.map(({ kind, count }) => `${formatCount(count)} × ${kind} in ${stage.name}`),
+  );
   if (counts.length === 0) return [];
   const lines = [`faults found: ${counts.join(', ')}`];
   for (const { kind, path, offset, length, unit, generation, detail, reader, writer } of findings.slice(0, maxListed)) {
     const about = detail === '' ? '' : ` (${detail})`;
     const by = writer === '' ? '' : `, written by ${writer}`;
-    lines.push(`  ${kind}${about}: ${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}; read by ${reader}${by}`);
+    lines.push(
+      `  ${kind}${about}: ${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}; read by ${reader}${by}`,
+    );
   }
-  if (findings.length > maxListed) lines.push(`  … and ${formatCount(findings.length - maxListed)} more, in the JSON result`);
+  if (findings.length > maxListed)
+    lines.push(`  … and ${formatCount(findings.length - maxListed)} more, in the JSON result`);
   return lines;
 }
 

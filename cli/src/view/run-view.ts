@@ -94,7 +94,10 @@ function summary(progress: Progress): string {
   const { units, unitsDone, stageName, phase, elapsedMs, averageBytesPerSecond, bytesPerSecond } = progress;
   const percent = units > 0n ? (Number(unitsDone) / Number(units)) * 100 : 0;
   const what = phase === 'running' ? '' : ` (${phase})`;
-  const left = unitsDone > 0n && phase === 'running' ? `, ${duration((Number(elapsedMs) / 1000) * (Number(units) / Number(unitsDone) - 1))} left` : '';
+  const left =
+    unitsDone > 0n && phase === 'running'
+      ? `, ${duration((Number(elapsedMs) / 1000) * (Number(units) / Number(unitsDone) - 1))} left`
+      : '';
   const parts = [
     `${stageName}${what} ${percent.toFixed(0)}% of ${progress.bytesTotal > 0n ? formatBytes(progress.bytesTotal, 'binary') : `${formatCount(units)} units`}`,
     `${formatRate(bytesPerSecond)} now, ${formatRate(averageBytesPerSecond)} average`,
@@ -102,7 +105,8 @@ function summary(progress: Progress): string {
     latency(progress.latency),
     `${duration(Number(elapsedMs) / 1000)}${left}`,
   ];
-  const faults = progress.corruptBlocks > 0n ? paint.red(` · ${formatCount(progress.corruptBlocks)} corrupt blocks`) : '';
+  const faults =
+    progress.corruptBlocks > 0n ? paint.red(` · ${formatCount(progress.corruptBlocks)} corrupt blocks`) : '';
   const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
   return parts.filter((part) => part !== '').join(' · ') + faults + errors;
 }

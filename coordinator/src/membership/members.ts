@@ -114,7 +114,10 @@ export class Members {
       });
     }
     if (known === undefined && this.#members.size >= maxMembers) {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_LIMIT', what: `${maxMembers} agents have joined, no more are taken` });
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_LIMIT',
+        what: `${maxMembers} agents have joined, no more are taken`,
+      });
     }
     if (known?.alive) this.#fence(known, hello);
     const member = new Member(hello, stream);
@@ -129,7 +132,10 @@ export class Members {
     member.heard();
     switch (message.$case) {
       case 'hello':
-        throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `agent ${member.name} says Hello twice` });
+        throw new SeedstormError({
+          code: 'SEEDSTORM_E_MESSAGE_INVALID',
+          what: `agent ${member.name} says Hello twice`,
+        });
       case 'heartbeat':
         // The ledger takes the renewal before it is acknowledged: the agent counts from when it sent it, we from now.
         this.#tell((listener) => listener.heartbeat(member));

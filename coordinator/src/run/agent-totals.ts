@@ -58,7 +58,8 @@ export class AgentTotals {
       const gain = gains[i];
       if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
-    for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, count(found, 'a count of findings'));
+    for (const { kind, count: found } of report.findingCounts)
+      this.findingCounts.set(kind, count(found, 'a count of findings'));
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
@@ -91,7 +92,8 @@ export class AgentTotals {
       const before = this.pools[i]?.counters;
       for (const name of rising) {
         count(counters[name], name);
-        if (before !== undefined && counters[name] < before[name]) wrong(`${name} went back from ${before[name]} to ${counters[name]}`);
+        if (before !== undefined && counters[name] < before[name])
+          wrong(`${name} went back from ${before[name]} to ${counters[name]}`);
       }
     }
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');

@@ -30,7 +30,9 @@ export async function checkTarget(members: Members, plan: ResolvedPlan, runId: s
   await new Promise<void>((resolve) => {
     const deadline = nowMs() + timeoutMs;
     const settle = (): void => {
-      const waiting = [...asked.values()].some((member) => member.alive && !answers.some((a) => a.name === member.name));
+      const waiting = [...asked.values()].some(
+        (member) => member.alive && !answers.some((a) => a.name === member.name),
+      );
       if (waiting && nowMs() < deadline) return;
       stop();
       clearInterval(timer);

@@ -20,7 +20,8 @@ export class Findings {
     const writer = writers.find((range) => range.first <= unit && unit < range.end)?.agent ?? '';
     const whole = { ...finding, reader, writer };
     if (this.kept.length < maxKept) this.kept.push(whole);
-    if (this.#objects.size < maxObjects) this.#objects.set(count(finding.object, 'the object of a finding'), finding.path);
+    if (this.#objects.size < maxObjects)
+      this.#objects.set(count(finding.object, 'the object of a finding'), finding.path);
     else this.#overflow = true;
     return whole;
   }

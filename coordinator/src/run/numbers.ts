@@ -1,4 +1,4 @@
-/** From the wire's 64-bit numbers to JavaScript's: refused, never rounded. */
+/** The wire's 64-bit numbers: to JavaScript's, refused and never rounded; and what Math has not for them. */
 import { SeedstormError } from '@seedstorm/errors';
 
 /**
@@ -7,7 +7,24 @@ import { SeedstormError } from '@seedstorm/errors';
  */
 export function count(value: bigint, what: string): number {
   if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < 0n) {
-    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${what} is ${value}, which is beyond 2^53` });
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: `${what} is ${value}, which is beyond 2^53`,
+    });
   }
   return Number(value);
+}
+
+/** The greatest of these. */
+export function latest(first: bigint, ...more: bigint[]): bigint {
+  let greatest = first;
+  for (const value of more) if (value > greatest) greatest = value;
+  return greatest;
+}
+
+/** The least of these. */
+export function earliest(first: bigint, ...more: bigint[]): bigint {
+  let least = first;
+  for (const value of more) if (value < least) least = value;
+  return least;
 }

@@ -144,7 +144,11 @@ export class Run {
     this.#stage = undefined;
     if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
     this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
-    this.log.event('info', 'stage-ended', outcome.complete ? `${resolved.kind} is complete` : `${resolved.kind} ended early`);
+    this.log.event(
+      'info',
+      'stage-ended',
+      outcome.complete ? `${resolved.kind} is complete` : `${resolved.kind} ended early`,
+    );
     this.log.stageName = '';
     if (resolved.kind === 'delete' && outcome.complete) {
       this.#hasData = false;
@@ -168,7 +172,11 @@ export class Run {
     const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
     if (error !== undefined || this.#hasData) {
       this.#leave();
-      this.log.event('error', 'left-behind', `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`);
+      this.log.event(
+        'error',
+        'left-behind',
+        `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
+      );
     }
     this.#cancelled = failure === undefined;
   }

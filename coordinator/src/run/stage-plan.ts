@@ -1,6 +1,6 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
 import { Operation, type PrepareStage, type Target } from '@seedstorm/proto';
-import type { Assign, LedgerOptions, Member as LedgerMember, WriterRange } from '../ledger/index.js';
+import type { Assign, Member as LedgerMember, LedgerOptions, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
@@ -141,7 +141,12 @@ export function ledgerOptions(
   };
 }
 
-function assignOf(plan: StagePlan, members: readonly LedgerMember[], writers: readonly WriterRange[], nowMs: number): Assign {
+function assignOf(
+  plan: StagePlan,
+  members: readonly LedgerMember[],
+  writers: readonly WriterRange[],
+  nowMs: number,
+): Assign {
   const isLocal = plan.target.kind === 'memory' || (plan.target.kind === 'file' && plan.target.scope === 'local');
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };

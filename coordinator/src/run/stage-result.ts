@@ -3,6 +3,7 @@ import type { AgentProgress, AgentStageResult, FindingCount, Progress, StageResu
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { LatencyTotals } from './latency-totals.js';
+import { earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import type { Stage } from './stage.js';
 
@@ -34,7 +35,12 @@ export function stageProgress(stage: Stage): Progress {
   };
 }
 
-function agentProgress(name: string, incarnations: Participant[], coverage: Coverage | undefined, now: bigint): AgentProgress {
+function agentProgress(
+  name: string,
+  incarnations: Participant[],
+  coverage: Coverage | undefined,
+  now: bigint,
+): AgentProgress {
   const own = coverage?.agents.get(name);
   return {
     name,
@@ -62,7 +68,9 @@ export function stageResult(stage: Stage): StageResult {
   const seconds = Number(durationNs) / 1e9;
   const latency = new LatencyTotals();
   for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
-  const starts = all.filter(({ totals }) => totals.startedNs > 0n).map((p) => p.member.clock.toCoordinator(p.totals.startedNs));
+  const starts = all
+    .filter(({ totals }) => totals.startedNs > 0n)
+    .map((p) => p.member.clock.toCoordinator(p.totals.startedNs));
   const operations = sum(all, (p) => p.totals.sum('operations'));
   return {
     stage: plan.index,
@@ -82,7 +90,7 @@ export function stageResult(stage: Stage): StageResult {
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
     unitsLost: BigInt(coverage?.lost ?? 0),
     unitsByTheirWriter: BigInt(coverage?.verifiedByWriter ?? 0),
-    startSkewNs: starts.length > 1 ? greatest(starts) - least(starts) : 0n,
+    startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs,
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
@@ -117,8 +125,8 @@ function durationOf(stage: Stage): { durationNs: bigint; closeNs: bigint } {
   for (const { totals, member, closeNs } of stage.participants.values()) {
     if (totals.lastDoneNs === 0n) continue;
     const doneNs = member.clock.toCoordinator(totals.lastDoneNs);
-    lastIoNs = greatest([lastIoNs, doneNs]);
-    endNs = greatest([endNs, doneNs + closeNs]);
+    lastIoNs = latest(lastIoNs, doneNs);
+    endNs = latest(endNs, doneNs + closeNs);
   }
   return { durationNs: endNs - stage.startNs, closeNs: endNs - lastIoNs };
 }
@@ -150,12 +158,4 @@ function findingCounts(all: readonly Participant[]): FindingCount[] {
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
-}
-
-function greatest(values: readonly bigint[]): bigint {
-  return values.reduce((best, value) => (value > best ? value : best));
-}
-
-function least(values: readonly bigint[]): bigint {
-  return values.reduce((best, value) => (value < best ? value : best));
 }

@@ -12,10 +12,10 @@ import type { Member } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
 import type { Findings } from './findings.js';
 import { LatencyTotals } from './latency-totals.js';
-import { count } from './numbers.js';
+import { count, latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
-import { type StagePlan, ledgerOptions, prepareStage } from './stage-plan.js';
+import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
@@ -121,7 +121,11 @@ export class Stage implements MembersListener {
 
   suspected(member: Member): void {
     if (this.participants.has(participantKey(member))) {
-      this.log.event('warning', 'agent-suspect', `agent ${member.name} is silent; its leases run out ${this.members.leaseMs / 1000} s after it was last heard`);
+      this.log.event(
+        'warning',
+        'agent-suspect',
+        `agent ${member.name} is silent; its leases run out ${this.members.leaseMs / 1000} s after it was last heard`,
+      );
     }
   }
 
@@ -131,7 +135,11 @@ export class Stage implements MembersListener {
       if (knownDead) this.written?.lost(member.name, member.incarnation, { knownDead }, nowMs());
       if (participant === undefined || participant.state === 'gone') return;
       participant.state = 'gone';
-      this.log.event('warning', 'agent-lost', `agent ${member.name} is lost: ${knownDead ? 'its process is gone' : 'it is silent'}`);
+      this.log.event(
+        'warning',
+        'agent-lost',
+        `agent ${member.name} is lost: ${knownDead ? 'its process is gone' : 'it is silent'}`,
+      );
       // Without certainty the leases run out by themselves, in #tick.
       const ended = knownDead ? (this.ledger?.lost(member.name, member.incarnation, { knownDead }, nowMs()) ?? []) : [];
       for (const lease of ended) this.#handedOver(lease, 'its process is gone');
@@ -162,7 +170,8 @@ export class Stage implements MembersListener {
         this.#report(participant, message.value);
         break;
       case 'stageEnded':
-        if (message.value.error !== undefined && !this.#cancelled) this.#fail(ofAgent(participant, fromErrorDetail(message.value.error)));
+        if (message.value.error !== undefined && !this.#cancelled)
+          this.#fail(ofAgent(participant, fromErrorDetail(message.value.error)));
         participant.closeNs = message.value.closeNs;
         participant.folderRemoved = message.value.runFolderRemoved;
         this.#ended(participant);
@@ -177,7 +186,11 @@ export class Stage implements MembersListener {
   async #wait(): Promise<void> {
     const until = nowMs() + this.plan.delayMs;
     if (this.plan.delayMs > 0) {
-      this.log.event('info', 'stage-waiting', `${this.plan.name} begins in ${this.plan.delayMs / 1000} s, as the plan says`);
+      this.log.event(
+        'info',
+        'stage-waiting',
+        `${this.plan.name} begins in ${this.plan.delayMs / 1000} s, as the plan says`,
+      );
     }
     await this.#until(() => nowMs() >= until || this.#over());
     const { written } = this;
@@ -185,7 +198,11 @@ export class Stage implements MembersListener {
     written.expire(nowMs());
     if (!written.isSettled()) {
       const holders = [...new Set(written.unsettled().map((late) => late.agent))].join(', ');
-      this.log.event('warning', 'settling', `${this.plan.name} waits: lost agents (${holders}) may still have writes in flight`);
+      this.log.event(
+        'warning',
+        'settling',
+        `${this.plan.name} waits: lost agents (${holders}) may still have writes in flight`,
+      );
     }
     await this.#until(() => {
       written.expire(nowMs());
@@ -221,7 +238,7 @@ export class Stage implements MembersListener {
     this.phase = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
     for (const participant of ready) {
-      this.clockErrorNs = maxOf(this.clockErrorNs, participant.member.clock.errorNs);
+      this.clockErrorNs = latest(this.clockErrorNs, participant.member.clock.errorNs);
       this.#start(participant);
     }
     // Leases go out before the start, one agent after the other, so that all have work when it comes.
@@ -244,7 +261,11 @@ export class Stage implements MembersListener {
     }
     await this.#until(() => this.#in('ending').length === 0, endTimeoutMs);
     for (const participant of this.#in('ending')) {
-      this.log.event('error', 'agent-hung', `agent ${participant.name} has I/O that does not come back: ${this.plan.name} ends without it`);
+      this.log.event(
+        'error',
+        'agent-hung',
+        `agent ${participant.name} has I/O that does not come back: ${this.plan.name} ends without it`,
+      );
     }
   }
 
@@ -280,21 +301,30 @@ export class Stage implements MembersListener {
 
   #start(participant: Participant): void {
     participant.state = 'running';
-    const atAgentNs = participant.member.clock.toAgent(maxOf(this.startNs, nowNs()));
+    const atAgentNs = participant.member.clock.toAgent(latest(this.startNs, nowNs()));
     participant.member.send({ $case: 'startStage', value: { stage: this.plan.index, atAgentNs } });
   }
 
   #report(participant: Participant, report: Report): void {
     const gains = participant.totals.take(report, nowNs());
-    participant.member.send({ $case: 'reportAck', value: { sequence: report.sequence } });
+    participant.member.send({ $case: 'reportAck', value: { stage: this.plan.index, sequence: report.sequence } });
     if (gains === undefined) return;
     for (const gain of gains) this.latencyOfTick.add(gain);
     this.#note(participant, report.notes);
     for (const finding of report.findings) {
-      const { kind, path, offset, unit, detail } = this.findings.add(finding, participant.name, this.written?.writers() ?? []);
-      this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${detail === '' ? '' : `: ${detail}`}`);
+      const { kind, path, offset, unit, detail } = this.findings.add(
+        finding,
+        participant.name,
+        this.written?.writers() ?? [],
+      );
+      this.log.event(
+        'error',
+        'finding',
+        `${kind} in ${path} at offset ${offset} (unit ${unit})${detail === '' ? '' : `: ${detail}`}`,
+      );
     }
-    if (participant.totals.sum('corruptBlocks') > 0 && report.findings.length === 0 && !this.findings.any) this.findings.unnamed();
+    if (participant.totals.sum('corruptBlocks') > 0 && report.findings.length === 0 && !this.findings.any)
+      this.findings.unnamed();
     for (const lease of report.leases) this.#lease(participant, lease);
     this.#topUp(participant);
     this.#syncWhenWritten();
@@ -319,7 +349,7 @@ export class Stage implements MembersListener {
       });
     }
     if (progress.error !== undefined && outcome.kind !== 'fenced') {
-      ledger.undo(leaseId, nowMs());
+      ledger.undo(participant.name, participant.member.incarnation, leaseId, nowMs());
       this.#fail(ofAgent(participant, fromErrorDetail(progress.error)));
     }
   }
@@ -403,7 +433,11 @@ export class Stage implements MembersListener {
   }
 
   #handedOver(lease: Lease, why: string): void {
-    this.log.event('warning', 'lease-handed-over', `units ${lease.first}…${lease.end - 1} of ${lease.agent} are handed over: ${why}`);
+    this.log.event(
+      'warning',
+      'lease-handed-over',
+      `units ${lease.first}…${lease.end - 1} of ${lease.agent} are handed over: ${why}`,
+    );
     const participant = this.participants.get(`${lease.agent} ${lease.incarnation}`);
     participant?.member.send({ $case: 'fenceLease', value: { stage: this.plan.index, leaseId: BigInt(lease.id) } });
   }
@@ -415,7 +449,9 @@ export class Stage implements MembersListener {
     }
     this.#noAgentsSinceMs ??= nowMs();
     if (nowMs() - this.#noAgentsSinceMs < noAgentsTimeoutMs) return;
-    this.#fail(new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.name}` }));
+    this.#fail(
+      new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.name}` }),
+    );
   }
 
   #note(participant: Participant, notes: readonly string[]): void {
@@ -481,8 +517,3 @@ function range({ first, end }: { first: bigint; end: bigint }): Range {
 function ofAgent(participant: Participant, error: SeedstormError): SeedstormError {
   return new SeedstormError({ code: error.code, what: `agent ${participant.name}: ${error.what}`, mend: error.mend });
 }
-
-function maxOf(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-

@@ -33,7 +33,10 @@ function attend(call: Call, members: Members, log: (line: string) => void): void
   call.on('data', ({ message }: AttendRequest) => {
     try {
       if (message === undefined) {
-        throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'a message says nothing that is known here' });
+        throw new SeedstormError({
+          code: 'SEEDSTORM_E_MESSAGE_INVALID',
+          what: 'a message says nothing that is known here',
+        });
       }
       if (member !== undefined) {
         members.receive(member, message);

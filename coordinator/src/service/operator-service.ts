@@ -1,12 +1,12 @@
 /** What operators call: from messages to runs, and back. */
-import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { SeedstormError } from '@seedstorm/errors';
 import { type OperatorServiceServer, toStatus } from '@seedstorm/proto';
 import { nowMs } from '../clock.js';
 import type { Members } from '../membership/members.js';
 import { describePlan, resolvedPlanToJson } from '../plan/index.js';
 import { checkTarget } from '../run/check.js';
-import { newRunId, resolve, type Runs } from '../runs.js';
+import { newRunId, type Runs, resolve } from '../runs.js';
 
 const agentsPollMs = 50;
 

@@ -17,7 +17,8 @@ export function tokenGuard(token: string): ServerInterceptor {
               pass(metadata);
               return;
             }
-            const what = shown === undefined ? 'the call shows no token' : 'the call shows another token than the coordinator has';
+            const what =
+              shown === undefined ? 'the call shows no token' : 'the call shows another token than the coordinator has';
             call.sendStatus(toStatus(new SeedstormError({ code: 'SEEDSTORM_E_UNAUTHENTICATED', what })));
           },
         }),

@@ -14,7 +14,7 @@ use seedstorm_engine::lane::{Job, Lane};
 
 use crate::content::{ContentParameters, content_of, u64_of, whole};
 use crate::error::to_js;
-use crate::settle::Settle;
+use crate::settle::{Settle, value};
 use crate::topology::{JsPlacementOptions, JsPoolPlacement, JsTopologySource, load, options_of, pools_of};
 
 /// What an engine is made of.
@@ -57,20 +57,37 @@ pub struct NativeEngine {
     engine: Arc<Engine>,
 }
 
+/// Starts the lanes, on a thread of its own; the promise settles when all are up.
+#[napi(ts_return_type = "Promise<NativeEngine>")]
+pub fn start_engine(env: &Env, options: JsEngineOptions) -> Result<Object<'_>> {
+    let options = EngineOptions {
+        topology: Arc::new(load(options.topology)?),
+        placement: options_of(&options.placement),
+        buffer_bytes: whole("buffer bytes", options.buffer_bytes)? as usize,
+        pin: options.pin,
+    };
+    let (settle, promise) = Settle::<NativeEngine>::new(env)?;
+    aside("engine-start", move || {
+        let engine = Engine::new(options).map(|engine| NativeEngine { engine: Arc::new(engine) });
+        settle.with(engine.map(|engine| value(|| engine)));
+    })?;
+    Ok(promise)
+}
+
+/// Does what takes its time on a thread of its own, so that JavaScript's goes on.
+pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = thread::Builder::new().name(name.into()).spawn(work);
+    started.map(drop).map_err(|error| {
+        to_js(&Error::new(
+            Code::LaneStart,
+            format!("no thread could be started ({name}): {error}"),
+            "raise the limit on threads (ulimit -u, the cgroup's pids.max)",
+        ))
+    })
+}
+
 #[napi]
 impl NativeEngine {
-    /// Starts the lanes; returns when all are up.
-    #[napi(factory)]
-    pub fn start(options: JsEngineOptions) -> Result<Self> {
-        let engine = Engine::new(EngineOptions {
-            topology: Arc::new(load(options.topology)?),
-            placement: options_of(&options.placement),
-            buffer_bytes: whole("buffer bytes", options.buffer_bytes)? as usize,
-            pin: options.pin,
-        });
-        engine.map(|engine| Self { engine: Arc::new(engine) }).map_err(|error| to_js(&error))
-    }
-
     /// The pools and lanes.
     #[napi]
     pub fn placement(&self) -> Vec<JsPoolPlacement> {
@@ -98,12 +115,8 @@ impl NativeEngine {
             RawBuffer::new(bytes.as_mut_ptr(), bytes.len())
         };
         let done = Box::new(move |outcome: std::result::Result<(), Error>| {
-            settle.with(outcome.map(|()| {
-                Box::new(move |_: Env| {
-                    drop(destination);
-                    Ok(())
-                }) as Box<dyn FnOnce(Env) -> Result<()> + Send>
-            }));
+            // Given up on JavaScript's thread, whatever the outcome.
+            settle.with_owned(outcome, destination);
         });
         fill(&self.engine, content, generation, offset, raw, done).map_err(|error| to_js(&error))?;
         Ok(promise)
@@ -115,10 +128,7 @@ impl NativeEngine {
         let content = content_of(&content)?;
         let (settle, promise) = Settle::<Vec<JsLaneBench>>::new(env)?;
         let done = Box::new(move |outcome: std::result::Result<BenchResult, Error>| {
-            settle.with(outcome.map(|result| {
-                Box::new(move |_: Env| Ok(result.lanes.into_iter().map(lane_bench).collect()))
-                    as Box<dyn FnOnce(Env) -> Result<Vec<JsLaneBench>> + Send>
-            }));
+            settle.with(outcome.map(|result| value(|| result.lanes.into_iter().map(lane_bench).collect())));
         });
         bench::bench(&self.engine, content, seconds, done).map_err(|error| to_js(&error))?;
         Ok(promise)
@@ -138,18 +148,7 @@ impl NativeEngine {
     pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (settle, promise) = Settle::<()>::new(env)?;
         let engine = Arc::clone(&self.engine);
-        let closing = thread::Builder::new().name("engine-close".into()).spawn(move || {
-            settle.with(engine.close().map(|()| {
-                Box::new(|_: Env| Ok(())) as Box<dyn FnOnce(Env) -> Result<()> + Send>
-            }));
-        });
-        closing.map_err(|error| {
-            to_js(&Error::new(
-                Code::LaneStart,
-                format!("no thread could be started to close the engine: {error}"),
-                "raise the limit on threads (ulimit -u, the cgroup's pids.max)",
-            ))
-        })?;
+        aside("engine-close", move || settle.with(engine.close().map(|()| value(|| ()))))?;
         Ok(promise)
     }
 }
@@ -187,7 +186,7 @@ impl Job for PanicJob {
 
     fn finished(&self, outcome: std::result::Result<(), Error>) {
         if let Some(settle) = self.settle.lock().ok().and_then(|mut settle| settle.take()) {
-            settle.with(outcome.map(|()| Box::new(|_: Env| Ok(())) as Box<dyn FnOnce(Env) -> Result<()> + Send>));
+            settle.with(outcome.map(|()| value(|| ())));
         }
     }
 }

@@ -7,7 +7,13 @@ use seedstorm_engine::error::{Code, Error};
 
 use crate::error::to_js;
 
-type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
+/// What makes a promise's value, on JavaScript's thread; what it owns is dropped there.
+pub type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
+
+/// A resolver that needs nothing of JavaScript.
+pub fn value<T>(make: impl FnOnce() -> T + Send + 'static) -> Resolver<T> {
+    Box::new(move |_| Ok(make()))
+}
 
 /// The settling side of a promise.
 pub struct Settle<T: ToNapiValue + 'static>(Option<JsDeferred<T, Resolver<T>>>);
@@ -19,13 +25,25 @@ impl<T: ToNapiValue + 'static> Settle<T> {
         Ok((Self(Some(deferred)), promise))
     }
 
-    /// Settles the promise. `value` runs on JavaScript's thread, and what it owns is dropped there.
+    /// Settles the promise.
     pub fn with(mut self, outcome: std::result::Result<Resolver<T>, Error>) {
         if let Some(deferred) = self.0.take() {
             match outcome {
                 Ok(value) => deferred.resolve(value),
                 Err(error) => deferred.reject(to_js(&error)),
             }
+        }
+    }
+}
+
+impl Settle<()> {
+    /// Settles the promise, and drops `owned` on JavaScript's thread: values of JavaScript may be dropped nowhere else.
+    pub fn with_owned<O: Send + 'static>(mut self, outcome: std::result::Result<(), Error>, owned: O) {
+        if let Some(deferred) = self.0.take() {
+            deferred.resolve(Box::new(move |_| {
+                drop(owned);
+                outcome.map_err(|error| to_js(&error))
+            }));
         }
     }
 }

@@ -9,7 +9,12 @@ export type { ContentParameters } from '../binding.js';
  * `length` bytes of the stream from `offset` on, made on this thread: for lengths that take no time.
  * @throws SeedstormError INVALID_ARGUMENT when a parameter is out of its range, or the range ends beyond 2^63.
  */
-export function contentBytes(parameters: ContentParameters, generation: number, offset: bigint, length: number): Buffer {
+export function contentBytes(
+  parameters: ContentParameters,
+  generation: number,
+  offset: bigint,
+  length: number,
+): Buffer {
   return native(() => binding.contentBytes(parameters, generation, offset, length));
 }
 

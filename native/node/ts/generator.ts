@@ -38,7 +38,11 @@ export class DataGenerator {
   constructor(engine: Engine, options: DataGeneratorOptions) {
     this.totalSize = BigInt(options.size);
     if (this.totalSize < 0n || this.totalSize > 2n ** 63n) {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_INVALID_ARGUMENT', what: `size is ${options.size}`, mend: 'give a size from 0 to 2^63 bytes' });
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+        what: `size is ${options.size}`,
+        mend: 'give a size from 0 to 2^63 bytes',
+      });
     }
     const { seed = 0n, namespace = '', unitBytes = usualUnitBytes, dedupMilli = 1000, compressMilli = 1000 } = options;
     const { codec = 'any', recordBytes = 131_072 } = options;

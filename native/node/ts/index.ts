@@ -3,4 +3,11 @@ export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } f
 export { Engine, type EngineOptions, type LaneBench } from './engine.js';
 export { DataGenerator, type DataGeneratorOptions } from './generator.js';
 export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
-export { loadTopology, type PlacementOptions, type PoolPlacement, place, type Topology, type TopologySource } from './topology.js';
+export {
+  loadTopology,
+  type PlacementOptions,
+  type PoolPlacement,
+  place,
+  type Topology,
+  type TopologySource,
+} from './topology.js';

@@ -21,9 +21,12 @@ export class MemoryStore {
     readonly inner: NativeMemoryStore,
   ) {}
 
-  /** An empty store that keeps at most `limitBytes`; without a limit, what the host has free. */
-  static create(limitBytes?: number): MemoryStore {
-    return new MemoryStore(native(() => new binding.NativeMemoryStore(limitBytes)));
+  /**
+   * An empty store for `units` units of `unitBytes` bytes, which keeps at most `limitBytes`.
+   * @throws SeedstormError INVALID_ARGUMENT.
+   */
+  static create(unitBytes: number, units: number, limitBytes: number): MemoryStore {
+    return new MemoryStore(native(() => new binding.NativeMemoryStore(unitBytes, units, limitBytes)));
   }
 }
 
@@ -35,13 +38,18 @@ export class Task {
    * Gets ready: the run's folder is made, lanes are told. Slow storage is waited for on a thread of its own.
    * @throws SeedstormError TARGET_MISSING, TARGET_NOT_WRITABLE, DIRECT_REFUSED, ENGINE_CLOSED, INVALID_ARGUMENT.
    */
-  static async prepare(engine: Engine, spec: TaskSpec, memory: MemoryStore): Promise<Task> {
-    return new Task(await nativeAsync(() => binding.prepareTask(engine.inner, spec, memory.inner)));
+  static async prepare(engine: Engine, spec: TaskSpec, memory?: MemoryStore): Promise<Task> {
+    return new Task(await nativeAsync(() => binding.prepareTask(engine.inner, spec, memory?.inner)));
   }
 
   /** Resolves when every lane has left and every file is closed; rejects when a lane panicked or the engine closed. */
   ended(): Promise<void> {
     return nativeAsync(() => this.inner.ended());
+  }
+
+  /** What fell back so far, for people. */
+  get notes(): string[] {
+    return native(() => this.inner.notes());
   }
 
   /** Lets the lanes begin at this instant of the monotonic clock. */
@@ -69,9 +77,9 @@ export class Task {
     native(() => this.inner.sync());
   }
 
-  /** How many ranges have been finished or have failed; cheap enough to ask ten times a second. */
-  get endedRanges(): number {
-    return native(() => this.inner.endedRanges());
+  /** How often a lane ended a range, a sync or a close: when it has changed, a snapshot has news. Cheap to ask often. */
+  get endedWork(): number {
+    return native(() => this.inner.endedWork());
   }
 
   /** Counters and progress. */

@@ -403,6 +403,8 @@ export interface LeaseProgress {
 
 /** A report was taken into the ledger. */
 export interface ReportAck {
+  /** The stage. */
+  stage: number;
   /** The report's sequence; earlier ones are acknowledged too. */
   sequence: bigint;
 }
@@ -2855,16 +2857,19 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
 };
 
 function createBaseReportAck(): ReportAck {
-  return { sequence: 0n };
+  return { stage: 0, sequence: 0n };
 }
 
 export const ReportAck: MessageFns<ReportAck> = {
   encode(message: ReportAck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
     if (message.sequence !== 0n) {
       if (BigInt.asUintN(64, message.sequence) !== message.sequence) {
         throw new globalThis.Error("value provided for field message.sequence of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.sequence);
+      writer.uint32(16).uint64(message.sequence);
     }
     return writer;
   },
@@ -2884,6 +2889,14 @@ export const ReportAck: MessageFns<ReportAck> = {
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
               break;
             }
 
@@ -2907,6 +2920,7 @@ export const ReportAck: MessageFns<ReportAck> = {
   },
   fromPartial<I extends Exact<DeepPartial<ReportAck>, I>>(object: I): ReportAck {
     const message = createBaseReportAck();
+    message.stage = object.stage ?? 0;
     message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
     return message;
   },
