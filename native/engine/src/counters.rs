@@ -46,10 +46,14 @@ counters! {
     io_ns,
     /// Time between them, spent on making, poisoning and comparing bytes, in ns.
     content_ns,
-    /// How many times an object was synced or closed after it was written.
+    /// How many times an object was synced.
     syncs,
     /// Time spent on that, in ns.
     sync_ns,
+    /// How many objects were closed after they were written.
+    closes,
+    /// Time spent on that, in ns.
+    close_ns,
     /// Objects that a delete found gone already.
     absent,
     /// Objects that a delete left alone because it was told to.

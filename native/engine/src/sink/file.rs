@@ -226,3 +226,59 @@ impl FileSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::fcntl_getfl;
+
+    use super::*;
+
+    /// A sink to write to in a folder of its own, which is removed when the test is through.
+    fn with_sink(sync: SyncPolicy, direct: Direct, test: impl FnOnce(&FileSink)) {
+        let target = std::env::temp_dir().join(format!("seedstorm-file-{}-{sync:?}-{direct:?}", std::process::id()));
+        std::fs::create_dir(&target).unwrap();
+        let layout = Layout::new(4096, 5000, 2).unwrap();
+        let sink = FileSink::prepare(&target.join("run-1"), direct, sync, layout, Intent::Write).unwrap();
+        test(&sink);
+        std::fs::remove_dir_all(&target).unwrap();
+    }
+
+    #[test]
+    fn each_write_is_durable_by_itself_only_where_the_policy_is_block() {
+        for sync in [SyncPolicy::Block, SyncPolicy::Range, SyncPolicy::File, SyncPolicy::End, SyncPolicy::Never] {
+            with_sink(sync, Direct::No, |sink| {
+                let file = sink.open(7).unwrap().unwrap();
+                let flags = fcntl_getfl(file.fd()).unwrap();
+                assert_eq!(flags.contains(OFlags::DSYNC), sync == SyncPolicy::Block);
+                assert!(!flags.contains(OFlags::DIRECT));
+            });
+        }
+    }
+
+    #[test]
+    fn direct_io_is_really_used_where_nothing_is_said_against_it() {
+        with_sink(SyncPolicy::Never, Direct::Auto, |sink| {
+            let file = sink.open(0).unwrap().unwrap();
+            assert_eq!(fcntl_getfl(file.fd()).unwrap().contains(OFlags::DIRECT), sink.note().is_none());
+        });
+    }
+
+    #[test]
+    fn an_object_that_is_synced_at_the_end_is_opened_once_for_all_ranges() {
+        with_sink(SyncPolicy::End, Direct::No, |sink| {
+            let (first, second) = (sink.open(1).unwrap().unwrap(), sink.open(1).unwrap().unwrap());
+            assert!(Arc::ptr_eq(&first, &second));
+            assert_eq!(sink.kept_objects(), [1]);
+            assert!(sink.release(1).is_some() && sink.kept(1).is_none());
+        });
+    }
+
+    #[test]
+    fn what_the_sink_made_for_a_task_that_did_not_come_to_be_is_taken_back() {
+        with_sink(SyncPolicy::Range, Direct::Auto, |sink| {
+            assert!(sink.folder.exists());
+            sink.unprepare();
+            assert!(!sink.folder.exists());
+        });
+    }
+}

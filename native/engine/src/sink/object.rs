@@ -140,6 +140,12 @@ impl ObjectFile {
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
 
+    /// The open file, for those who ask about it.
+    #[cfg(test)]
+    pub(crate) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
     /// Where it is, for messages.
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path

@@ -46,6 +46,8 @@ pub(super) struct Control {
     deadline_ns: AtomicU64,
     cancelled: AtomicBool,
     sync_queued: AtomicBool,
+    /// How often a lane came to the end of a range, of a sync or of a close.
+    ended_work: AtomicU64,
     /// Whether objects stay open until they are synced at the end.
     syncs_at_end: bool,
 }
@@ -78,6 +80,7 @@ impl Control {
             deadline_ns: AtomicU64::new(u64::MAX),
             cancelled: AtomicBool::new(false),
             sync_queued: AtomicBool::new(false),
+            ended_work: AtomicU64::new(0),
             syncs_at_end,
         }
     }
@@ -187,6 +190,11 @@ impl Control {
         self.lock().arrived
     }
 
+    /// How often a lane came to the end of a piece of work.
+    pub(super) fn ended_work(&self) -> u64 {
+        self.ended_work.load(Ordering::Relaxed)
+    }
+
     /// All ranges that are not retired.
     pub(super) fn ranges(&self) -> Vec<Arc<SeedRange>> {
         self.lock().ranges.clone()
@@ -250,6 +258,7 @@ impl Control {
         let mut state = self.lock();
         if was_busy {
             state.busy -= 1;
+            self.ended_work.fetch_add(1, Ordering::Relaxed);
         }
         loop {
             if state.failure.is_some() {

@@ -8,6 +8,7 @@ use super::range::SeedRange;
 use super::shared::Sink;
 use super::spec::Operation;
 use crate::clock::now_ns;
+use crate::counters::Counter;
 use crate::error::Result;
 use crate::sink::SyncPolicy;
 use crate::sink::object::ObjectFile;
@@ -36,7 +37,7 @@ impl LaneRun<'_> {
             let noted = range.note_written(0..range.claims.count());
             let mut segments = 0..range.claims.segments();
             let outcome = segments.try_for_each(|segment| match range.open_object(segment) {
-                Some(file) => self.timed(|| file.sync()),
+                Some(file) => self.sync(&file),
                 None => Ok(()),
             });
             range.synced(&noted, outcome);
@@ -50,7 +51,7 @@ impl LaneRun<'_> {
     fn sync_segment(&mut self, range: &SeedRange, segment: usize) {
         if let Some(file) = range.open_object(segment) {
             let noted = range.note_written(range.claims.segment_claims(segment));
-            range.synced(&noted, self.timed(|| file.sync()));
+            range.synced(&noted, self.sync(&file));
             self.let_go(range, file, false);
         }
     }
@@ -66,7 +67,7 @@ impl LaneRun<'_> {
         let noted: Vec<_> = concerned
             .map(|(range, segment)| (range, range.note_written(range.claims.segment_claims(segment))))
             .collect();
-        let outcome = self.timed(|| file.sync());
+        let outcome = self.sync(&file);
         for (range, noted) in noted {
             range.synced(&noted, outcome.clone());
             if range.is_stopped() && range.is_idle() {
@@ -77,7 +78,7 @@ impl LaneRun<'_> {
             drop(sink.release(object));
             if let Some(file) = Arc::into_inner(file) {
                 // Its bytes are durable: what close says now changes nothing, but the time counts.
-                let _ = self.timed(|| file.close());
+                let _ = self.shut(file);
             }
         }
         self.since_ns = now_ns();
@@ -104,23 +105,35 @@ impl LaneRun<'_> {
             return;
         }
         let Some(file) = Arc::into_inner(file) else { return };
-        let closed = if self.policy().is_some() { self.timed(|| file.close()) } else { file.close() };
-        if let Err(error) = closed {
+        if let Err(error) = self.shut(file) {
             range.fail(error);
         }
         range.closed();
     }
 
-    /// Runs a sync or a close, counted apart from the I/O.
-    fn timed(&self, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Makes an object durable; counted apart from the I/O.
+    fn sync(&self, file: &ObjectFile) -> Result<()> {
+        let counters = &self.cell.counters;
+        self.timed(&counters.syncs, &counters.sync_ns, || file.sync())
+    }
+
+    /// Closes an object; counted apart when it was written, for then it may have to be written back first.
+    fn shut(&self, file: ObjectFile) -> Result<()> {
+        let counters = &self.cell.counters;
+        match self.policy() {
+            Some(_) => self.timed(&counters.closes, &counters.close_ns, || file.close()),
+            None => file.close(),
+        }
+    }
+
+    fn timed(&self, times: &Counter, spent_ns: &Counter, run: impl FnOnce() -> Result<()>) -> Result<()> {
         let start_ns = now_ns();
         let outcome = run();
         let end_ns = now_ns();
-        let counters = &self.cell.counters;
-        counters.sync_ns.add(end_ns - start_ns);
-        counters.syncs.add(1);
+        times.add(1);
+        spent_ns.add(end_ns - start_ns);
         if outcome.is_err() {
-            counters.errors.add(1);
+            self.cell.counters.errors.add(1);
         }
         self.cell.last_done_ns.set(end_ns);
         outcome

@@ -211,3 +211,66 @@ impl Shared {
         self.file_sink().map_or_else(Vec::new, FileSink::kept_objects)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use seedstorm_content::{Content, Parameters};
+
+    use super::*;
+    use crate::engine::testing::unpinned;
+    use crate::layout::Layout;
+    use crate::sink::SinkSpec;
+    use crate::task::range::RangeSpec;
+    use crate::task::spec::TaskSpec;
+
+    /// A task in which one lane panics.
+    struct Panics(Arc<Shared>);
+
+    impl Job for Panics {
+        fn run(&self, lane: &mut Lane) {
+            assert_ne!(lane.index, 1, "as wanted by this test");
+            self.0.run(lane);
+        }
+
+        fn abort(&self, reason: &Error) {
+            self.0.abort(reason);
+        }
+
+        fn finished(&self, outcome: Result<()>) {
+            self.0.finished(outcome);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_lane_ends_the_task_with_its_own_code_and_the_engine_goes_on() {
+        let engine = unpinned(3);
+        let (tell, outcome) = channel();
+        let tell = Mutex::new(tell);
+        let spec = TaskSpec {
+            operation: Operation::Generate,
+            content: Arc::new(Content::new(&Parameters { unit_bytes: 4096, ..Parameters::default() }).unwrap()),
+            generation: 0,
+            layout: Layout::new(4096, 1 << 40, 1 << 20).unwrap(),
+            sink: SinkSpec::Null,
+            block_bytes: 4096,
+            lanes: None,
+            spared_objects: HashSet::new(),
+        };
+        for _ in 0..2 {
+            let tell = tell.lock().unwrap().clone();
+            let ended = Box::new(move |result| tell.send(result).unwrap());
+            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, engine.placement(), ended));
+            let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 1 << 20 }).unwrap();
+            shared.control.add(SeedRange::new(1, claims, false)).unwrap();
+            shared.control.begin_at(0);
+            engine.submit(Arc::new(Panics(shared))).unwrap();
+            assert_eq!(outcome.recv().unwrap().unwrap_err().code, Code::LanePanicked);
+        }
+        engine.close().unwrap();
+        assert!(outcome.try_recv().is_err(), "the end is told once");
+    }
+}

@@ -107,6 +107,12 @@ impl Task {
         }
     }
 
+    /// How often a lane came to the end of a range, a sync or a close: when it has changed, a snapshot has news. One
+    /// atomic read, for callers that look often.
+    pub fn ended_work(&self) -> u64 {
+        self.shared.control.ended_work()
+    }
+
     /// What was done so far; also after the task ended. Copies counters and never waits for a lane.
     pub fn snapshot(&self) -> TaskSnapshot {
         self.shared.snapshot()

@@ -246,17 +246,20 @@ impl SeedRange {
 
     /// How far it has come.
     pub(super) fn progress(&self) -> RangeProgress {
+        let all_closed = || self.open.load(Ordering::Acquire) == 0;
+        // Before the units: what a drained range has done is its last word. Stopped before idle: none claims after that.
+        let drained = self.is_stopped() && self.is_idle() && all_closed();
         // Durable first: a unit is written before it is durable, so that done is always a part of written.
         let done = self.durable.as_ref().map(|durable| self.units(durable));
         let written = self.units(&self.written);
         let done = done.unwrap_or_else(|| written.clone());
-        let units = self.claims.units();
-        let closed = self.open.load(Ordering::Acquire) == 0;
         let failed = self.failed.get().cloned();
+        let units = self.claims.units();
         RangeProgress {
             id: self.id,
-            complete: done == [(units.start, units.end)] && closed && failed.is_none(),
-            drained: self.is_stopped() && self.is_idle() && closed,
+            // After the units: before they were done there may have been nothing open yet.
+            complete: done == [(units.start, units.end)] && failed.is_none() && all_closed(),
+            drained,
             failed,
             written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
             done,
@@ -268,5 +271,99 @@ impl SeedRange {
         let first = |claim| self.claims.get(claim).units.start;
         let end = |claim: u64| self.claims.get(claim - 1).units.end;
         claims.runs().into_iter().map(|run| (first(run.start), end(run.end))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use crate::layout::Layout;
+
+    /// Ten units in objects of four, each a claim.
+    fn range(durable_apart: bool) -> SeedRange {
+        let layout = Layout::new(4096, 10, 4).unwrap();
+        SeedRange::new(1, Claims::new(layout, 0..10, 1), durable_apart)
+    }
+
+    /// Writes the next claims, and says how many segments that completed.
+    fn write(range: &SeedRange, claims: usize) -> usize {
+        (0..claims).filter(|_| range.claim_written(&range.claim().unwrap())).count()
+    }
+
+    fn broken() -> Error {
+        Error::new(Code::Io, "could not sync /t/f00000001: Input/output error", "look at the kernel log")
+    }
+
+    #[test]
+    fn a_failed_sync_undoes_everything_since_the_last_good_one_for_ever() {
+        let range = range(true);
+        assert_eq!(write(&range, 4), 1);
+        range.synced(&range.note_written(0..4), Ok(()));
+        assert_eq!(write(&range, 3), 0);
+        assert_eq!(range.progress().written, [(0, 7)]);
+        let noted = range.note_written(4..8);
+        range.synced(&noted, Err(broken()));
+        // Linux tells a lost write-back to one sync only: the next one succeeds, and proves nothing.
+        range.synced(&noted, Ok(()));
+        let progress = range.progress();
+        assert_eq!((progress.done, progress.written), (vec![(0, 4)], vec![(0, 4)]));
+        assert_eq!((progress.failed, progress.complete), (Some(broken()), false));
+        assert!(progress.drained && range.claim().is_none());
+    }
+
+    #[test]
+    fn a_failed_sync_of_what_was_durable_already_takes_nothing_back() {
+        let range = range(true);
+        write(&range, 4);
+        let noted = range.note_written(0..4);
+        range.synced(&noted, Ok(()));
+        range.synced(&noted, Err(broken()));
+        assert_eq!((range.progress().done, range.progress().failed), (vec![(0, 4)], None));
+    }
+
+    #[test]
+    fn without_a_sync_to_come_a_written_unit_is_done() {
+        let range = range(false);
+        write(&range, 10);
+        let progress = range.progress();
+        assert!(progress.complete);
+        assert_eq!((progress.done, progress.written), (vec![(0, 10)], vec![(0, 10)]));
+    }
+
+    #[test]
+    fn a_fenced_range_is_drained_only_when_the_last_lane_has_left() {
+        let range = range(false);
+        range.enter();
+        range.enter();
+        let claim = range.claim().unwrap();
+        range.fence();
+        assert!(range.claim().is_none() && !range.progress().drained);
+        assert!(!range.leave());
+        let _ = range.claim_written(&claim);
+        assert!(!range.progress().drained);
+        assert!(range.leave(), "the last one is to close what is open");
+        assert!(range.progress().drained);
+        assert_eq!(range.progress().done, [(0, 1)], "the I/O in flight still counts");
+    }
+
+    #[test]
+    fn lanes_that_claim_at_once_get_each_unit_once() {
+        let layout = Layout::new(4096, 10_000, 33).unwrap();
+        let range = SeedRange::new(1, Claims::new(layout, 0..10_000, 1), false);
+        let taken: u64 = std::thread::scope(|scope| {
+            let lane = || {
+                let mut taken = 0;
+                while let Some(claim) = range.claim() {
+                    taken += 1;
+                    let _ = range.claim_written(&claim);
+                }
+                taken
+            };
+            let lanes: Vec<_> = (0..4).map(|_| scope.spawn(lane)).collect();
+            lanes.into_iter().map(|lane| lane.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 10_000);
+        assert!(range.progress().complete);
     }
 }

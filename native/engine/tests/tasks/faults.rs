@@ -1,0 +1,174 @@
+//! Data that is not what it must be is found, named and placed.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use seedstorm_engine::sink::SyncPolicy;
+use seedstorm_engine::task::{Finding, FindingKind, Operation};
+
+use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
+
+/// 24 units in files of 10, 10 and 4, written; then `harm` is done to them, then they are verified.
+fn verified_after(harm: impl FnOnce(&Plan)) -> Outcome {
+    verified_in_blocks(UNIT, harm)
+}
+
+fn verified_in_blocks(block: u64, harm: impl FnOnce(&Plan)) -> Outcome {
+    let target = Folder::new();
+    let mut plan = Plan::new(24, 10, files(target.run(), SyncPolicy::File));
+    plan.block = block;
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    harm(&plan);
+    plan.over_all(&engine, Operation::Verify)
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
+}
+
+/// The one finding, after asserting that every unit was verified all the same.
+fn only(outcome: &Outcome) -> &Finding {
+    outcome.expect_all_done(24);
+    assert_eq!(outcome.findings().len(), 1, "{:#?}", outcome.findings());
+    assert_eq!(outcome.last.finding_counts.iter().sum::<u64>(), 1);
+    &outcome.findings()[0]
+}
+
+fn corrupt(outcome: &Outcome) -> (u64, u64) {
+    (count(&outcome.last, |counts| counts.corrupt_units), count(&outcome.last, |counts| counts.corrupt_blocks))
+}
+
+#[test]
+fn one_flipped_byte_is_found_with_its_file_offset_unit_and_name() {
+    for block in [4096, UNIT, 4 * UNIT] {
+        let at = 3 * UNIT + 5000;
+        let outcome = verified_in_blocks(block, |plan| {
+            let file = open(&plan.file(1));
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, at).unwrap();
+            file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
+        });
+        let finding = only(&outcome);
+        assert_eq!((finding.file.as_str(), finding.object, finding.unit), ("f00000001", 1, 13));
+        assert_eq!(finding.kind, FindingKind::BitFlip { bits: 1, first_byte_in_file: at });
+        assert_eq!(finding.kind.name(), "bit flip");
+        assert!((finding.offset_in_file..finding.offset_in_file + finding.length).contains(&at));
+        assert!(finding.read_at_ns > 0);
+        assert_eq!(corrupt(&outcome), (1, 1));
+    }
+}
+
+#[test]
+fn a_zeroed_block_is_called_zeroed() {
+    let outcome = verified_after(|plan| open(&plan.file(0)).write_all_at(&[0; 4096], 2 * UNIT + 8192).unwrap());
+    let finding = only(&outcome);
+    assert_eq!(finding.kind, FindingKind::Zeroed);
+    assert_eq!((finding.unit, finding.offset_in_file, finding.length), (2, 2 * UNIT + 8192, 4096));
+}
+
+#[test]
+fn a_block_of_another_place_is_called_misdirected_and_its_place_is_named() {
+    let outcome = verified_after(|plan| {
+        let stray = &plan.bytes_of(1)[UNIT as usize + 4096..][..4096];
+        open(&plan.file(0)).write_all_at(stray, 0).unwrap();
+    });
+    let finding = only(&outcome);
+    assert_eq!((finding.file.as_str(), finding.unit, finding.offset_in_file), ("f00000000", 0, 0));
+    let kind = FindingKind::Misdirected { units: vec![11], offset_in_unit: 4096, generation: 0 };
+    assert_eq!(finding.kind, kind);
+}
+
+#[test]
+fn an_old_generation_is_called_stale() {
+    let outcome = verified_after(|plan| {
+        let old = Plan { generation: 7, ..plan.clone() };
+        open(&plan.file(2)).write_all_at(&old.bytes_of(2)[4096..8192], 4096).unwrap();
+    });
+    let finding = only(&outcome);
+    assert_eq!((finding.unit, &finding.kind), (20, &FindingKind::Stale { generation: 7 }));
+    assert_eq!(finding.expected_generation, 0);
+}
+
+#[test]
+fn bytes_of_nobody_are_called_foreign() {
+    let outcome = verified_after(|plan| open(&plan.file(0)).write_all_at(&[0x5a; 512], 512).unwrap());
+    assert_eq!((only(&outcome).kind.clone(), only(&outcome).offset_in_file), (FindingKind::Foreign, 512));
+}
+
+#[test]
+fn a_unit_with_many_bad_blocks_counts_as_one_corrupt_unit() {
+    let outcome = verified_in_blocks(4096, |plan| open(&plan.file(0)).write_all_at(&[0; 16_384], UNIT).unwrap());
+    outcome.expect_all_done(24);
+    assert_eq!(corrupt(&outcome), (1, 4));
+    let several = verified_in_blocks(4 * UNIT, |plan| {
+        open(&plan.file(0)).write_all_at(&vec![0; 2 * UNIT as usize], UNIT).unwrap();
+    });
+    assert_eq!(corrupt(&several), (2, 1));
+}
+
+#[test]
+fn a_truncated_file_is_one_finding_a_range_and_the_rest_is_still_verified() {
+    // Files of 10 units in ranges of 7: units 4 to 6 are cut off in the first range, 7 to 9 in the second.
+    let outcome = verified_after(|plan| open(&plan.file(0)).set_len(3 * UNIT + 4096).unwrap());
+    outcome.expect_all_done(24);
+    let mut findings = outcome.findings().to_vec();
+    findings.sort_by_key(|finding| finding.offset_in_file);
+    let places: Vec<_> =
+        findings.iter().map(|finding| (finding.unit, finding.offset_in_file, finding.length)).collect();
+    assert_eq!(places, [(3, 3 * UNIT + 4096, 4 * UNIT - 4096), (7, 7 * UNIT, 3 * UNIT)]);
+    assert!(findings.iter().all(|finding| finding.kind == FindingKind::Truncated { file_bytes: 3 * UNIT + 4096 }));
+    assert_eq!(corrupt(&outcome).0, 7);
+}
+
+#[test]
+fn a_file_cut_off_amid_a_sector_still_has_its_beginning_verified() {
+    let outcome = verified_after(|plan| {
+        let file = open(&plan.file(2));
+        file.write_all_at(&[0; 512], UNIT).unwrap();
+        file.set_len(UNIT + 1000).unwrap();
+    });
+    outcome.expect_all_done(24);
+    let names: Vec<_> = outcome.findings().iter().map(|finding| finding.kind.name()).collect();
+    assert!(names.contains(&"zeroed") && names.contains(&"truncated"), "{names:?}");
+}
+
+#[test]
+fn a_missing_file_is_one_finding_a_range_and_the_rest_is_still_verified() {
+    let outcome = verified_after(|plan| fs::remove_file(plan.file(1)).unwrap());
+    outcome.expect_all_done(24);
+    let mut places: Vec<_> = outcome
+        .findings()
+        .iter()
+        .map(|finding| (finding.file.as_str(), finding.unit, finding.length, finding.kind.name()))
+        .collect();
+    places.sort_unstable();
+    assert_eq!(places, [("f00000001", 10, 4 * UNIT, "missing"), ("f00000001", 14, 6 * UNIT, "missing")]);
+    assert_eq!(corrupt(&outcome), (10, 10));
+}
+
+#[test]
+fn a_run_folder_that_is_gone_is_data_that_is_missing() {
+    let outcome = verified_after(|plan| fs::remove_dir_all(plan.file(0).parent().unwrap()).unwrap());
+    outcome.expect_all_done(24);
+    assert_eq!(corrupt(&outcome).0, 24);
+}
+
+#[test]
+fn a_plain_read_of_a_file_that_is_missing_or_too_short_fails_and_says_what_it_wanted() {
+    use seedstorm_engine::error::Code;
+    let target = Folder::new();
+    let plan = Plan::new(24, 10, files(target.run(), SyncPolicy::File));
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    fs::remove_file(plan.file(0)).unwrap();
+    open(&plan.file(2)).set_len(UNIT + 512).unwrap();
+    let outcome = plan.over_all(&engine, Operation::Read);
+    assert_eq!(outcome.result, Ok(()), "a range that failed does not end the task");
+    let error_of = |unit: u64| outcome.last.ranges[unit as usize / 7].failed.clone().unwrap();
+    assert_eq!((error_of(0).code, error_of(21).code), (Code::ObjectMissing, Code::ObjectMissing));
+    assert!(error_of(0).what.ends_with("f00000000 is not there"), "{}", error_of(0));
+    assert!(error_of(21).what.contains("f00000002 is too short: wanted 16384 bytes"), "{}", error_of(21));
+    assert!(outcome.last.ranges.iter().all(|range| range.complete != range.failed.is_some()));
+}

@@ -1,0 +1,8 @@
+//! Tasks as the control plane drives them: through the public face of the engine only, on real files.
+
+mod faults;
+mod flow;
+mod round_trip;
+mod sinks;
+mod support;
+mod target;
