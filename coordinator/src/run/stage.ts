@@ -20,6 +20,10 @@ import { stageProgress } from './stage-result.js';
 
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
 const startLeadNs = 200_000_000n;
+/** A clock is known well when its error is below this; a start within it is together for any storage. */
+const wellKnownNs = 500_000n;
+const clocksTimeoutMs = 1000;
+const probeEveryMs = 10;
 const prepareTimeoutMs = 60_000;
 const endTimeoutMs = 60_000;
 /** How long a stage goes on without any agent before it gives up. */
@@ -226,7 +230,19 @@ export class Stage implements MembersListener {
     if (this.#in('ready').length === 0 && !this.#over()) {
       throw new SeedstormError({ code: 'SEEDSTORM_E_NO_AGENTS', what: `no agent is left for ${this.plan.name}` });
     }
-    await this.#until(() => this.#in('ready').every((p) => p.member.clock.known) || this.#over());
+    await this.#measureClocks();
+  }
+
+  /** Measures clocks until each is known well, or for a second: agents are idle now, so round trips are at their best. */
+  async #measureClocks(): Promise<void> {
+    const deadline = nowMs() + clocksTimeoutMs;
+    const vague = (): Participant[] =>
+      this.#in('ready').filter(({ member: { clock } }) => !(clock.known && clock.errorNs < wellKnownNs));
+    while (vague().length > 0 && !this.#over()) {
+      if (nowMs() > deadline && vague().every(({ member }) => member.clock.known)) return;
+      for (const { member } of vague()) member.probeClock();
+      await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
+    }
   }
 
   async #work(): Promise<void> {
