@@ -1,8 +1,9 @@
 // Makes the pages that come from code: docs/reference/plan.md and plan.schema.json from the plan's schema,
-// docs/errors.md from the catalogue of errors. With --check it writes nothing and fails when a page is not up to date.
+// docs/reference/command.md from the command's flags, docs/errors.md from the catalogue of errors. With --check it writes nothing and fails when a page is not up to date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createProgram } from '../cli/dist/program.js';
 import { planJsonSchema, planReference } from '../coordinator/dist/plan/index.js';
 import { catalog, ExitCode } from '../errors/dist/index.js';
 
@@ -10,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const pages = {
   'docs/errors.md': errorsPage(),
+  'docs/reference/command.md': commandPage(),
   'docs/reference/plan.md': planReference(),
   'docs/reference/plan.schema.json': `${JSON.stringify(planJsonSchema(), null, 2)}\n`,
 };
@@ -55,6 +57,22 @@ error SEEDSTORM_E_PLAN_UNKNOWN_KEY: plan.yaml:7:5: unknown key "sise" in data
 
 The \`seedstorm\` command ends with ${ExitCode.passed} when everything passed, ${ExitCode.failed} when the run failed, ${ExitCode.usage} when the command line or the
 plan is wrong, ${ExitCode.criterion} when data was corrupt or a criterion was missed, and ${ExitCode.stopped} when the user stopped it.
+
+${sections.join('\n\n')}
+`;
+}
+
+function commandPage() {
+  const program = createProgram();
+  const sections = [program, ...program.commands].map((command) => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => 100 }).outputHelp();
+    const name = command === program ? 'seedstorm' : `seedstorm ${command.name()}`;
+    return [`## ${name}`, '', '```', help.trimEnd(), '```'].join('\n');
+  });
+  return `# The command
+
+<!-- Made by \`npm run docs\` from cli/src/commands; do not edit. -->
 
 ${sections.join('\n\n')}
 `;

@@ -1,6 +1,7 @@
 /** Values of options: parsed by the same functions as the plan's, with the same messages. */
+import { parseDuration } from '@seedstorm/coordinator';
 import { isSeedstormError } from '@seedstorm/errors';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** A parser of option values, for commander, from one that throws SeedstormErrors. */
 export function argument<T>(parse: (text: string) => T): (text: string) => T {
@@ -12,4 +13,9 @@ export function argument<T>(parse: (text: string) => T): (text: string) => T {
       throw error;
     }
   };
+}
+
+/** An option that takes a duration; its value is in ms. */
+export function durationOption(flags: string, description: string, usual: string): Option {
+  return new Option(flags, description).argParser(argument(parseDuration)).default(parseDuration(usual), usual);
 }

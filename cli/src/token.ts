@@ -9,7 +9,9 @@ import { SeedstormError } from '@seedstorm/errors';
 export const tokenVariable = 'SEEDSTORM_TOKEN';
 
 /** Where the token is, unless a command is told otherwise: the same for coordinator, agents and operators of a user. */
-export const usualTokenFile = join(homedir(), '.seedstorm', 'token');
+const usualTokenFile = join(homedir(), '.seedstorm', 'token');
+/** The same, as help and reference name it. */
+export const usualTokenFileName = '~/.seedstorm/token';
 
 /** A new token. */
 export function newToken(): string {

@@ -1,10 +1,9 @@
 /** `seedstorm agent`: the service that does the work, one per node. */
 import { Agent } from '@seedstorm/agent';
-import { parseDuration } from '@seedstorm/coordinator';
 import type { Command } from 'commander';
-import { argument } from '../arguments.js';
+import { durationOption } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
-import { readToken, usualTokenFile } from '../token.js';
+import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
 import { usualAddress } from './coordinator.js';
 
@@ -24,14 +23,9 @@ export function addAgentCommand(program: Command): void {
       'Joins a coordinator and does what it is told, until it is dismissed. SIGINT or SIGTERM let it leave gracefully.',
     )
     .option('--coordinator <host:port>', 'where the coordinator listens', usualAddress)
-    .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFile})`)
+    .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
-    .option(
-      '--join-timeout <duration>',
-      'how long to wait for the coordinator to answer',
-      argument(parseDuration),
-      60_000,
-    )
+    .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'))
     .addHelpText('after', '\nExample:\n  $ seedstorm agent --coordinator node-1:7070 --token-file ~/.seedstorm/token')
     .action(serve);
 }

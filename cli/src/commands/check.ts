@@ -1,13 +1,13 @@
 /** `seedstorm check`: validates a plan, lets every agent look at the target, and says what would be done. */
-import { formatBytes, parseDuration, parseInteger } from '@seedstorm/coordinator';
+import { formatBytes, parseInteger } from '@seedstorm/coordinator';
 import { ExitCode } from '@seedstorm/errors';
 import { CheckLevel, type CheckPlanResponse } from '@seedstorm/proto';
 import type { Command } from 'commander';
-import { argument } from '../arguments.js';
+import { argument, durationOption } from '../arguments.js';
 import { toJson } from '../json.js';
 import { LocalCluster } from '../local-cluster.js';
 import { OperatorClient } from '../operator-client.js';
-import { readToken, usualTokenFile } from '../token.js';
+import { readToken, usualTokenFileName } from '../token.js';
 import { readPlan } from './run.js';
 
 interface Options {
@@ -28,9 +28,9 @@ export function addCheckCommand(program: Command): void {
     )
     .argument('<plan>', 'the plan, a YAML file')
     .option('--agents <n>', 'agents to wait for (default: 1)', argument(parseInteger))
-    .option('--agents-timeout <duration>', 'how long to wait for them', argument(parseDuration), 60_000)
+    .addOption(durationOption('--agents-timeout <duration>', 'how long to wait for them', '60s'))
     .option('--coordinator <host:port>', 'ask the cluster of this coordinator instead of this machine')
-    .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFile})`)
+    .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
     .option('--json', 'the answer as JSON')
     .addHelpText('after', '\nExample:\n  $ seedstorm check examples/quickstart.yaml')
     .action(check);

@@ -39,22 +39,29 @@ const maxWindowBits = 32;
 /** Adds the flags that describe content. */
 export function addContentFlags(command: Command): Command {
   return command
-    .option('--seed <n>', 'the seed', argument(parseSeed), 0n)
+    .addOption(new Option('--seed <n>', 'the seed').argParser(argument(parseSeed)).default(0n, '0'))
     .option('--namespace <text>', "separates streams that share a seed; a run's is its run id", '')
-    .option('--unit <size>', 'bytes in a unit', argument(parseSize), 1n << 20n)
-    .option('--dedup <ratio>', 'dedup ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
+    .addOption(new Option('--unit <size>', 'bytes in a unit').argParser(argument(parseSize)).default(1n << 20n, '1MiB'))
+    .addOption(
+      new Option('--dedup <ratio>', 'dedup ratio, at most three decimals')
+        .argParser(argument(parseRatio))
+        .default(1000, '1'),
+    )
     .option(
       '--window-units <n>',
       'dedup window in units, a power of two (default: 4096)',
       argument((text) => parsePowerOfTwo(text, maxWindowBits)),
     )
-    .option('--compress <ratio>', 'compression ratio, at most three decimals (default: 1)', argument(parseRatio), 1000)
+    .addOption(
+      new Option('--compress <ratio>', 'compression ratio, at most three decimals')
+        .argParser(argument(parseRatio))
+        .default(1000, '1'),
+    )
     .addOption(new Option('--codec <name>', 'what the compression ratio is aimed at').choices(codecs).default('any'))
-    .option(
-      '--record <size>',
-      `bytes that the codec compresses at a time: ${recordSizes.join(', ')}`,
-      argument(parseSize),
-      131_072n,
+    .addOption(
+      new Option('--record <size>', `bytes that the codec compresses at a time: ${recordSizes.join(', ')}`)
+        .argParser(argument(parseSize))
+        .default(131_072n, '131072'),
     );
 }
 
@@ -84,8 +91,14 @@ export function addContentCommand(program: Command): void {
     );
   addContentFlags(command)
     .requiredOption('--length <size>', 'how many bytes', argument(parseSize))
-    .option('--offset <size>', 'where in the stream they begin', argument(parseSize), 0n)
-    .option('--generation <n>', 'how often the place was rewritten', argument(parseInteger), 0n)
+    .addOption(
+      new Option('--offset <size>', 'where in the stream they begin').argParser(argument(parseSize)).default(0n, '0'),
+    )
+    .addOption(
+      new Option('--generation <n>', 'how often the place was rewritten')
+        .argParser(argument(parseInteger))
+        .default(0n, '0'),
+    )
     .addHelpText('after', '\nExample:\n  $ seedstorm content --seed 42 --offset 0 --length 64 | xxd')
     .action(write);
 }

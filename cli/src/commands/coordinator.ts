@@ -3,7 +3,7 @@ import { Coordinator } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
 import type { Command } from 'commander';
 import { logLine, onOrphaned, onSignal, tellParent } from '../service-process.js';
-import { readToken, usualTokenFile } from '../token.js';
+import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
 
 /** Where a coordinator listens unless told otherwise. */
@@ -26,7 +26,7 @@ export function addCoordinatorCommand(program: Command): void {
     .option('--listen <host:port>', 'where to listen; port 0 chooses a free one', usualAddress)
     .option(
       '--token-file <file>',
-      `what agents and operators must show; made when it is not there (default: ${usualTokenFile})`,
+      `what agents and operators must show; made when it is not there (default: ${usualTokenFileName})`,
     )
     .option('--insecure', 'listen beyond loopback although nothing is encrypted')
     .addHelpText('after', '\nExample:\n  $ seedstorm coordinator --listen 127.0.0.1:7070')

@@ -1,13 +1,13 @@
 /** `seedstorm run`: submits a plan, follows the run, shows its result, and ends with the matching exit code. */
 import { dirname, resolve } from 'node:path';
-import { parseDuration, parseInteger, parsePlan, readPlanText } from '@seedstorm/coordinator';
+import { parseInteger, parsePlan, readPlanText } from '@seedstorm/coordinator';
 import { ExitCode, type SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
 import type { Command } from 'commander';
-import { argument } from '../arguments.js';
+import { argument, durationOption } from '../arguments.js';
 import { LocalCluster } from '../local-cluster.js';
 import { brokenOff, OperatorClient } from '../operator-client.js';
-import { readToken, usualTokenFile } from '../token.js';
+import { readToken, usualTokenFileName } from '../token.js';
 import { showResult } from '../view/result.js';
 import { type RunView, runView } from '../view/run-view.js';
 
@@ -34,9 +34,9 @@ export function addRunCommand(program: Command): void {
       'agents on this machine (default: 1); with --coordinator, agents to wait for',
       argument(parseInteger),
     )
-    .option('--agents-timeout <duration>', 'how long to wait for them', argument(parseDuration), 60_000)
+    .addOption(durationOption('--agents-timeout <duration>', 'how long to wait for them', '60s'))
     .option('--coordinator <host:port>', 'run on the cluster of this coordinator')
-    .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFile})`)
+    .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
     .option('--keep', 'leave the data on the target, whatever happens')
     .option('--json', 'one JSON object a line on stdout: events, progress once a second, then the result')
     .addHelpText(
