@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IntervalMap, IntervalSet, type Range } from './intervals.js';
+import { IntervalMap, IntervalSet, type Range, unionUnits } from './intervals.js';
 import { forAll } from './testing/check.js';
 
 const SPACE = 40;
@@ -64,6 +64,7 @@ describe('an interval set', () => {
         expect(set.add(first, end)).toBe(naive.size - before);
       }
       expect(set.units).toBe(naive.size);
+      expect(unionUnits(ranges)).toBe(naive.size);
       expect(set.ranges.flatMap(unitsOf)).toEqual([...naive].sort((a, b) => a - b));
     });
   });

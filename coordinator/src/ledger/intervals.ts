@@ -140,3 +140,14 @@ export class IntervalSet {
     return this.#map.gaps(first, end);
   }
 }
+
+/** How many units lie in at least one of the ranges, which may overlap and come in any order. */
+export function unionUnits(ranges: readonly Range[]): number {
+  let units = 0;
+  let reached = Number.NEGATIVE_INFINITY;
+  for (const [first, end] of ranges.toSorted((a, b) => a[0] - b[0])) {
+    units += Math.max(0, end - Math.max(first, reached));
+    reached = Math.max(reached, end);
+  }
+  return units;
+}

@@ -142,11 +142,9 @@ export class Ledger {
     if (member.openLeases >= MAX_OPEN_LEASES_PER_AGENT) return undefined;
     const { assign, leaseUnits } = this.#options;
     const { pools } = this.#accounts;
-    const live = this.#members.live(now);
-    const memberOf = (name: string): MemberRecord | undefined => this.#members.get(name);
-    const pool = choosePool(pools.all, { assign, member, live, memberOf });
+    const pool = choosePool(pools.all, { assign, member, members: this.#members, nowMs: now });
     if (pool === undefined) return undefined;
-    const size = assign.kind === 'static' ? leaseUnits : pools.guidedSize(leaseUnits, live.length);
+    const size = assign.kind === 'static' ? leaseUnits : pools.guidedSize(leaseUnits, this.#members.countLive(now));
     return this.#accounts.open(member, pool, size).lease;
   }
 

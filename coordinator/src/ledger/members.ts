@@ -82,9 +82,17 @@ export class Members {
     return member.presence === 'live' && nowMs < this.stopsMs(member);
   }
 
-  /** All members that can work now. */
-  live(nowMs: number): MemberRecord[] {
-    return [...this.#byAgent.values()].filter((member) => this.isLive(member, nowMs));
+  /** How many members can work now. */
+  countLive(nowMs: number): number {
+    let count = 0;
+    for (const member of this.#byAgent.values()) if (this.isLive(member, nowMs)) count += 1;
+    return count;
+  }
+
+  /** Whether a member that can work now is as wanted. */
+  someLive(nowMs: number, isWanted: (member: MemberRecord) => boolean): boolean {
+    for (const member of this.#byAgent.values()) if (this.isLive(member, nowMs) && isWanted(member)) return true;
+    return false;
   }
 
   /** Members whose leases ran out. */

@@ -1,7 +1,7 @@
 /**
  * Who may take from which pool: verify by another, node-local data, static shares. A pure choice, made at each grant.
  */
-import { isPresent, type MemberRecord } from './members.js';
+import { isPresent, type MemberRecord, type Members } from './members.js';
 import type { Assign } from './options.js';
 import type { Pool } from './pools.js';
 
@@ -9,9 +9,8 @@ import type { Pool } from './pools.js';
 export interface Asking {
   readonly assign: Assign;
   readonly member: MemberRecord;
-  /** All members that could take a lease now, the asking one included. */
-  readonly live: readonly MemberRecord[];
-  readonly memberOf: (agent: string) => MemberRecord | undefined;
+  readonly members: Members;
+  readonly nowMs: number;
 }
 
 /** The pool that the asking member should take from: the best it may, and of several the one with most left. */
@@ -30,10 +29,10 @@ export function choosePool(pools: readonly Pool[], asking: Asking): Pool | undef
 }
 
 /** Lower is better; undefined when the member may not take from the pool as things are. */
-function rankOf({ owner }: Pool, { assign, member, live, memberOf }: Asking): number | undefined {
+function rankOf({ owner }: Pool, { assign, member, members, nowMs }: Asking): number | undefined {
   if (owner === undefined) return 0;
   const isOwner = owner.agent === member.agent;
-  if (assign.kind === 'static') return isOwner ? 0 : isGone(memberOf(owner.agent)) ? 1 : undefined;
+  if (assign.kind === 'static') return isOwner ? 0 : isGone(members.get(owner.agent)) ? 1 : undefined;
   switch (assign.placement.kind) {
     case 'any':
       return 0;
@@ -42,9 +41,10 @@ function rankOf({ owner }: Pool, { assign, member, live, memberOf }: Asking): nu
     case 'other':
       // A same-host or own verify may be answered by a client cache, so it is not merely the last choice: it is
       // left alone as long as somebody better placed lives.
-      if (isOwner) return live.some(({ agent }) => agent !== owner.agent) ? undefined : 2;
+      if (isOwner) return members.someLive(nowMs, ({ agent }) => agent !== owner.agent) ? undefined : 2;
       if (owner.host === member.host) {
-        return live.some(({ agent, host }) => agent !== owner.agent && host !== owner.host) ? undefined : 1;
+        const isBetterPlaced = ({ agent, host }: MemberRecord) => agent !== owner.agent && host !== owner.host;
+        return members.someLive(nowMs, isBetterPlaced) ? undefined : 1;
       }
       return 0;
   }

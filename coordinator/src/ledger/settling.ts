@@ -3,7 +3,7 @@
  * generation or a delete of these units has to wait until it is settled that nothing comes any more.
  */
 import type { Unsettled } from './coverage.js';
-import { IntervalSet, type Range } from './intervals.js';
+import { IntervalSet, type Range, unionUnits } from './intervals.js';
 
 /** What is waited for, and where waiting ended without an answer. */
 export class Settling {
@@ -16,9 +16,7 @@ export class Settling {
 
   /** Units with at least one holder that is waited for. */
   get units(): number {
-    const union = new IntervalSet();
-    for (const { first, end } of this.#pending) union.add(first, end);
-    return union.units;
+    return unionUnits(this.#pending.map(({ first, end }) => [first, end]));
   }
 
   waitFor(unsettled: Unsettled): void {
@@ -57,10 +55,6 @@ export class Settling {
   }
 
   get indeterminateUnits(): number {
-    const union = new IntervalSet();
-    for (const units of this.#indeterminate.values()) {
-      for (const [first, end] of units.ranges) union.add(first, end);
-    }
-    return union.units;
+    return unionUnits([...this.#indeterminate.values()].flatMap((units) => units.ranges));
   }
 }
