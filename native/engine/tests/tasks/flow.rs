@@ -41,15 +41,15 @@ fn a_start_that_is_far_off_can_be_called_off() {
 fn nothing_is_submitted_past_the_deadline_and_moving_it_resumes() {
     let run = endless().prepare(&engine(), Operation::Generate).unwrap();
     run.task.begin_at(0);
-    let deadline_ns = now_ns() + 20_000_000;
-    run.task.set_deadline(deadline_ns);
     run.add(1, 0..ENDLESS);
+    run.until(|snapshot| operations(snapshot) > 0);
+    let deadline_ns = now_ns() + 10_000_000;
+    run.task.set_deadline(deadline_ns);
     sleep_until_ns(deadline_ns);
     // Past the deadline plus the longest operation nothing can be in flight any more.
     let late = run.until(|snapshot| now_ns() > deadline_ns + 2 * snapshot.pools[0].latency.max_ns + 20_000_000);
     let slowest_ns = late.pools.iter().map(|pool| pool.latency.max_ns).max().unwrap();
     assert!(late.last_done_ns < deadline_ns + slowest_ns, "submitted after the deadline");
-    assert!(operations(&late) > 0);
     run.task.set_deadline(u64::MAX);
     run.until(|snapshot| operations(snapshot) > operations(&late));
     run.task.cancel();
@@ -113,9 +113,8 @@ fn ranges_are_served_in_the_order_in_which_they_came() {
     run.add(1, 5000..ENDLESS);
     run.add(2, 0..10);
     run.task.begin_at(0);
-    let snapshot = run.until(|snapshot| operations(snapshot) > 20);
-    assert_eq!(snapshot.ranges[1].done, []);
-    assert_eq!(snapshot.ranges[0].done[0].0, 5000);
+    let snapshot = run.until(|snapshot| snapshot.ranges.iter().any(|range| !range.done.is_empty()));
+    assert_eq!((snapshot.ranges[0].done[0].0, &snapshot.ranges[1].done), (5000, &vec![]));
     run.task.cancel();
     run.ended();
 }
