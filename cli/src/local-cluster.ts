@@ -48,10 +48,12 @@ export class LocalCluster {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.client.close();
-    this.coordinator.process.kill('SIGTERM');
-    const all = [this.coordinator, ...this.#agents];
     const force = setTimeout(() => this.kill(), stopTimeoutMs);
-    await Promise.all(all.map((child) => child.exited));
+    this.coordinator.process.kill('SIGTERM');
+    await this.coordinator.exited;
+    // It sent them away; one that it could not reach is told here.
+    for (const agent of this.#agents) if (agent.process.exitCode === null) agent.process.kill('SIGTERM');
+    await Promise.all(this.#agents.map((agent) => agent.exited));
     clearTimeout(force);
   }
 

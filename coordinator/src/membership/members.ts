@@ -113,7 +113,7 @@ export class Members {
         mend: 'start it again; give every agent a name of its own by --name',
       });
     }
-    if (known === undefined && this.#members.size >= maxMembers) {
+    if (known === undefined && !this.#hasRoom()) {
       throw new SeedstormError({
         code: 'SEEDSTORM_E_LIMIT',
         what: `${maxMembers} agents have joined, no more are taken`,
@@ -201,6 +201,13 @@ export class Members {
   #lose(member: Member, knownDead: boolean): void {
     member.end('lost');
     this.#tell((listener) => listener.lost(member, knownDead));
+  }
+
+  /** Whether one more fits; those that are gone make room. */
+  #hasRoom(): boolean {
+    if (this.#members.size < maxMembers) return true;
+    const gone = [...this.#members.values()].find((member) => !member.alive);
+    return gone !== undefined && this.#members.delete(gone.name);
   }
 
   /** Two agents under one name: the older one goes. Its process may still live, so its writes may still be in flight. */

@@ -71,6 +71,11 @@ export class AgentTotals {
     return this.pools.reduce((total, pool) => total + Number(pool.counters[counter]), 0);
   }
 
+  /** Faults found, of all kinds, named or not. */
+  get findings(): number {
+    return [...this.findingCounts.values()].reduce((total, found) => total + found, 0);
+  }
+
   /** Bytes a second in the last second or so; 0 when nothing was heard for three. */
   bytesPerSecond(nowNs: bigint): number {
     return nowNs - this.#latestAtNs < rateFreshNs ? this.#bytesPerSecond : 0;

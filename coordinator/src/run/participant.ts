@@ -17,6 +17,8 @@ export class Participant {
   error: SeedstormError | undefined;
   /** Whether it was asked to make its writes durable since it was last given a lease. */
   syncAsked = false;
+  /** Faults that it named; it counts more than it names. */
+  namedFindings = 0;
   closeNs = 0n;
   /** What it said of the run's own folder at the end of a delete. */
   folderRemoved = true;

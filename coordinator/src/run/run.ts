@@ -129,6 +129,10 @@ export class Run {
 
   async #runStage(index: number, resolved: ResolvedStage): Promise<SeedstormError | undefined> {
     const spared = this.findings.sparedObjects();
+    if (resolved.kind === 'delete' && this.options.keep) {
+      this.log.event('info', 'kept', 'nothing is deleted: the data was asked to be kept');
+      return undefined;
+    }
     if (resolved.kind === 'delete' && spared === 'all') {
       this.log.event('warning', 'kept', 'nothing is deleted: more objects hold faults than can be named');
       this.#leave();

@@ -4,9 +4,9 @@
  * ledger alone.
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { fromErrorDetail, type LeaseProgress, type Report } from '@seedstorm/proto';
+import { type Finding, fromErrorDetail, type LeaseProgress, type Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
-import { type Lease, Ledger, type Range } from '../ledger/index.js';
+import { type Lease, Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import { hostShares } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
@@ -59,6 +59,7 @@ export class Stage implements MembersListener {
   /** The largest error bound of a clock that the start relied on. */
   clockErrorNs = 0n;
   readonly notes: string[] = [];
+  readonly #writers: readonly WriterRange[];
   #failure: SeedstormError | undefined;
   #cancelled = false;
   #handoverWaits = false;
@@ -72,7 +73,9 @@ export class Stage implements MembersListener {
     private readonly findings: Findings,
     /** Who wrote what is read, and whether nobody can still be writing it; absent when nothing was written. */
     private readonly written: Ledger | undefined,
-  ) {}
+  ) {
+    this.#writers = written?.writers() ?? [];
+  }
 
   /** Runs the stage to its end; it never throws: what went wrong is in the outcome. */
   async run(): Promise<StageOutcome> {
@@ -248,7 +251,7 @@ export class Stage implements MembersListener {
   async #work(): Promise<void> {
     const ready = this.#in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    this.ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.written?.writers() ?? [], nowMs()));
+    this.ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.#writers, nowMs()));
     for (const { agent, incarnation, host } of members) this.ledger.join(agent, incarnation, host, nowMs());
     this.startNs = nowNs() + startLeadNs;
     this.phase = 'running';
@@ -276,6 +279,9 @@ export class Stage implements MembersListener {
       if (participant.state !== 'ended' && participant.state !== 'gone') this.#sayEnd(participant);
     }
     await this.#until(() => this.#in('ending').length === 0, endTimeoutMs);
+    for (const { totals, namedFindings } of this.participants.values()) {
+      if (totals.findings > namedFindings) this.findings.unnamed();
+    }
     for (const participant of this.#in('ending')) {
       this.log.event(
         'error',
@@ -327,23 +333,17 @@ export class Stage implements MembersListener {
     if (gains === undefined) return;
     for (const gain of gains) this.latencyOfTick.add(gain);
     this.#note(participant, report.notes);
-    for (const finding of report.findings) {
-      const { kind, path, offset, unit, detail } = this.findings.add(
-        finding,
-        participant.name,
-        this.written?.writers() ?? [],
-      );
-      this.log.event(
-        'error',
-        'finding',
-        `${kind} in ${path} at offset ${offset} (unit ${unit})${detail === '' ? '' : `: ${detail}`}`,
-      );
-    }
-    if (participant.totals.sum('corruptBlocks') > 0 && report.findings.length === 0 && !this.findings.any)
-      this.findings.unnamed();
+    for (const finding of report.findings) this.#finding(participant, finding);
     for (const lease of report.leases) this.#lease(participant, lease);
     this.#topUp(participant);
     this.#syncWhenWritten();
+  }
+
+  #finding(participant: Participant, found: Finding): void {
+    participant.namedFindings += 1;
+    const { kind, path, offset, unit, detail } = this.findings.add(found, participant.name, this.#writers);
+    const about = detail === '' ? '' : `: ${detail}`;
+    this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}`);
   }
 
   #lease(participant: Participant, progress: LeaseProgress): void {
@@ -443,7 +443,7 @@ export class Stage implements MembersListener {
         if (handover.waiting) this.log.event('warning', 'handover-waits', handover.reason);
       }
       this.#watchForAgents();
-      this.#topUpAll();
+      if (leases.length > 0) this.#topUpAll();
     }
     this.#wake();
   }
@@ -482,6 +482,8 @@ export class Stage implements MembersListener {
     if (this.phase === 'waiting' && this.plan.delayMs === 0) return;
     this.log.progress(stageProgress(this));
     this.latencyOfTick.reset();
+    // Who may take what also changes by time alone, when agents fall silent.
+    if (this.phase === 'running' || this.phase === 'syncing') this.#topUpAll();
   }
 
   #fail(error: SeedstormError): void {
