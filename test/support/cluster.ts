@@ -1,0 +1,62 @@
+/** A coordinator and agents as an administrator starts them: separate commands, which share a token file. */
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Command, Ended } from './command.js';
+import type { Sandbox } from './sandbox.js';
+
+/** A coordinator and its agents. */
+export class Cluster {
+  readonly agents: Command[] = [];
+
+  private constructor(
+    private readonly sandbox: Sandbox,
+    readonly coordinator: Command,
+    /** Where the coordinator listens, as host:port. */
+    readonly address: string,
+    readonly tokenFile: string,
+  ) {}
+
+  /** Starts a coordinator on a free port, and agents named agent-1 and so on; all have joined when it resolves. */
+  static async start(sandbox: Sandbox, agents: number): Promise<Cluster> {
+    const tokenFile = join(sandbox.folder, 'token');
+    const coordinator = sandbox.start('coordinator', '--listen', '127.0.0.1:0', '--token-file', tokenFile);
+    const [, address = ''] = await coordinator.said(/listening on (\S+)/u);
+    const cluster = new Cluster(sandbox, coordinator, address, tokenFile);
+    const started = Array.from({ length: agents }, (_, i) => cluster.startAgent(`agent-${i + 1}`));
+    await Promise.all(started.map((agent) => agent.said(/joined the coordinator/u)));
+    return cluster;
+  }
+
+  /** What a command needs to find this cluster. */
+  get flags(): string[] {
+    return ['--coordinator', this.address, '--token-file', this.tokenFile];
+  }
+
+  /** Starts one more agent. */
+  startAgent(name: string): Command {
+    const agent = this.sandbox.start('agent', '--name', name, ...this.flags);
+    this.agents.push(agent);
+    return agent;
+  }
+
+  /** Starts a run on this cluster. */
+  start(plan: string, ...flags: string[]): Command {
+    return this.sandbox.start('run', plan, ...this.flags, ...flags);
+  }
+
+  /** Runs a plan on this cluster to its end. */
+  run(plan: string, ...flags: string[]): Promise<Ended> {
+    return this.start(plan, ...flags).ended;
+  }
+
+  /** Stops the coordinator, which sends its agents away, and asserts that all went as they should. */
+  async stop(): Promise<void> {
+    if (!this.coordinator.over) this.coordinator.signal('SIGTERM');
+    const coordinator = await this.coordinator.ended;
+    expect(coordinator.code, coordinator.stderr).toBe(0);
+    for (const { ended } of this.agents) {
+      const { stderr } = await ended;
+      expect(stderr).not.toMatch(/^ {4}at /mu);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A place for one test: a folder of its own with a target, a home and plans in it, and the processes that were started
+ * there. Leaving the sandbox ends what still runs and removes everything.
+ */
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { expect } from 'vitest';
+import { Command, type Ended } from './command.js';
+import { markVariable, type Process, processesMarked, signal } from './processes.js';
+import { until } from './until.js';
+
+/** Not the system's temp folder, which may be in memory: here I/O is like that of a disk. */
+const parent = '/var/tmp';
+const lines = 40;
+
+/** A place for one test. */
+export class Sandbox implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(parent, 'seedstorm-test-'));
+  /** An empty folder that plans may name as their target. */
+  readonly target = this.makeFolder('target');
+  readonly #home = this.makeFolder('home');
+  readonly #mark = randomUUID();
+  readonly #mounts: string[] = [];
+  #plans = 0;
+
+  /** A new empty folder in the sandbox. */
+  makeFolder(name: string): string {
+    const folder = join(this.folder, name);
+    mkdirSync(folder);
+    return folder;
+  }
+
+  /** Writes a plan and gives its path. */
+  plan(text: string): string {
+    this.#plans += 1;
+    const file = join(this.folder, `plan-${this.#plans}.yaml`);
+    writeFileSync(file, text);
+    return file;
+  }
+
+  /** Starts the command. Its home is in the sandbox, so that nothing of the user's is read or written. */
+  start(...args: string[]): Command {
+    return this.startWith({}, ...args);
+  }
+
+  /** Starts the command with variables in its environment. */
+  startWith(variables: NodeJS.ProcessEnv, ...args: string[]): Command {
+    const { SEEDSTORM_TOKEN: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
+    return new Command(args, { ...env, HOME: this.#home, [markVariable]: this.#mark, ...variables });
+  }
+
+  /** Runs the command to its end. */
+  run(...args: string[]): Promise<Ended> {
+    return this.start(...args).ended;
+  }
+
+  /** The processes of this sandbox that live. */
+  processes(): Process[] {
+    return processesMarked(this.#mark);
+  }
+
+  /** The living agent of this name. */
+  agent(name: string): Process {
+    const agent = this.processes().find(({ args }) => args.includes('agent') && args.includes(name));
+    if (agent === undefined) throw new Error(`no process of an agent ${name}`);
+    return agent;
+  }
+
+  /** A file system in memory of this size, mounted in the sandbox. Needs root. */
+  mountMemory(name: string, bytes: number): string {
+    const folder = this.makeFolder(name);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
+    this.#mounts.push(folder);
+    return folder;
+  }
+
+  /** Everything under a folder, the target unless named, as relative paths. */
+  files(folder: string = this.target): string[] {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .sort();
+  }
+
+  /** Asserts that no process of this sandbox lives and that the target is empty. */
+  expectNothingLeft(folder: string = this.target): void {
+    expect(this.processes(), 'processes that are left').toEqual([]);
+    expect(readdirSync(folder), 'what is left in the target').toEqual([]);
+  }
+
+  /** Waits until no process of this sandbox lives. */
+  async gone(timeoutMs: number): Promise<void> {
+    await until(
+      () => this.processes().length === 0,
+      timeoutMs,
+      () => `left: ${JSON.stringify(this.processes())}`,
+    );
+  }
+
+  /** Ends what still runs, and removes everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of this.processes()) signal(pid, 'SIGKILL');
+    await this.gone(10_000);
+    for (const mount of this.#mounts) execFileSync('umount', [mount]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Asserts that a command ended with an error as a person wants it: its code, what to do, and no stack trace. */
+export function expectError(ended: Ended, exit: number, code: string, what: RegExp): void {
+  const said = `${ended.stderr.split('\n').slice(-lines).join('\n')}\n${ended.stdout.slice(-1000)}`;
+  expect(ended.code, said).toBe(exit);
+  expect(ended.signal).toBeNull();
+  const errors = ended.stderr.split('\n').filter((line) => line.startsWith('error '));
+  expect(errors, said).toHaveLength(1);
+  expect(errors[0]).toMatch(new RegExp(`^error ${code}: `, 'u'));
+  expect(errors[0]).toMatch(what);
+  expect(ended.stderr, 'a mend').toMatch(/^ {2}mend: \S/mu);
+  expectNoTrace(ended);
+}
+
+/** Asserts that nothing that a program prints of its inside reached the user. */
+export function expectNoTrace({ stdout, stderr }: Ended): void {
+  expect(stderr).not.toMatch(/^ {4}at /mu);
+  expect(stdout).not.toMatch(/^ {4}at /mu);
+  expect(stderr).not.toMatch(/UnhandledPromise|SEEDSTORM_E_INTERNAL|panicked/u);
+}
