@@ -67,36 +67,35 @@ function step(title, command, args, options = {}) {
   });
 }
 
-/** The newest change below some paths, in ms since 1970. */
-function newest(paths) {
+/** What changes when a file below these paths changes, comes or goes: the newest time, and how many there are. */
+function stateOf(paths) {
   let latest = 0;
+  let files = 0;
   const visit = (path) => {
     if (!existsSync(path)) return;
     const stat = statSync(path);
-    if (stat.isDirectory()) {
-      for (const name of readdirSync(path)) {
-        if (name !== 'node_modules' && name !== 'dist' && name !== 'target' && !name.endsWith('.node'))
-          visit(join(path, name));
-      }
+    if (!stat.isDirectory()) {
+      latest = Math.max(latest, stat.mtimeMs);
+      files += 1;
+      return;
     }
-    latest = Math.max(latest, stat.mtimeMs);
+    for (const name of readdirSync(path)) {
+      if (!['node_modules', 'dist', 'target'].includes(name) && !name.endsWith('.node')) visit(join(path, name));
+    }
   };
   for (const path of paths) visit(join(root, path));
-  return latest;
+  return `${latest} ${files}`;
 }
 
 /** Does `work` unless it was done after the last change of `inputs` and its `outputs` are there. */
 async function unlessFresh(name, inputs, outputs, work) {
   const stamp = join(stamps, name);
-  const changed = newest(inputs);
-  const fresh =
-    existsSync(stamp) &&
-    Number(readFileSync(stamp, 'utf8')) === changed &&
-    outputs.every((o) => existsSync(join(root, o)));
-  if (fresh) return;
+  const done = existsSync(stamp) && readFileSync(stamp, 'utf8') === stateOf(inputs);
+  if (done && outputs.every((output) => existsSync(join(root, output)))) return;
   await work();
   mkdirSync(stamps, { recursive: true });
-  writeFileSync(stamp, String(newest(inputs)));
+  // Taken after the work: a build may write files that are committed, such as binding.d.ts.
+  writeFileSync(stamp, stateOf(inputs));
 }
 
 function checkVersions() {
