@@ -1,4 +1,5 @@
 /** How a run shows itself while it goes on: a live block on a terminal, plain lines elsewhere, JSON for programs. */
+import { stripVTControlCharacters } from 'node:util';
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import type { AgentProgress, Event, Progress } from '@seedstorm/proto';
 import { toJson } from '../json.js';
@@ -54,8 +55,9 @@ class LiveView implements RunView {
   #block: string[] = [];
 
   show(message: RunMessage): void {
+    if (message.$case === 'result' || (message.$case === 'event' && message.value.kind === 'stage-ended'))
+      this.#repaint([]);
     if (message.$case === 'event') this.line(eventLine(message.value));
-    if (message.$case === 'result') this.#repaint([]);
     if (message.$case !== 'progress') return;
     const { value } = message;
     const rows = Math.max(1, (process.stderr.rows ?? 24) - 3);
@@ -78,11 +80,17 @@ class LiveView implements RunView {
   #repaint(block: string[]): void {
     const up = this.#painted > 0 ? `\x1b[${this.#painted}A\x1b[0J` : '';
     const width = process.stderr.columns ?? 80;
-    const lines = block.map((line) => `${line.slice(0, width - 1)}\n`).join('');
+    const lines = block.map((line) => `${cut(line, width - 1)}\n`).join('');
     process.stderr.write(up + lines);
     this.#painted = block.length;
     this.#block = block;
   }
+}
+
+/** A line that fits. Where it must be cut its colours go, since a cut colour would run on. */
+function cut(line: string, width: number): string {
+  const plain = stripVTControlCharacters(line);
+  return plain.length <= width ? line : plain.slice(0, width);
 }
 
 function eventLine({ level, text }: Event): string {
@@ -100,7 +108,8 @@ function summary(progress: Progress): string {
       : '';
   const parts = [
     `${stageName}${what} ${percent.toFixed(0)}% of ${progress.bytesTotal > 0n ? formatBytes(progress.bytesTotal, 'binary') : `${formatCount(units)} units`}`,
-    `${formatRate(bytesPerSecond)} now, ${formatRate(averageBytesPerSecond)} average`,
+    // A delete moves no bytes.
+    progress.bytesTotal > 0n ? `${formatRate(bytesPerSecond)} now, ${formatRate(averageBytesPerSecond)} average` : '',
     `${formatCount(Math.round(progress.operationsPerSecond))} IOPS`,
     latency(progress.latency),
     `${duration(Number(elapsedMs) / 1000)}${left}`,
