@@ -4,19 +4,21 @@
  * ledger alone.
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Finding, fromErrorDetail, type LeaseProgress, type Report } from '@seedstorm/proto';
+import { type Finding, fromErrorDetail, type Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
-import { type Lease, Ledger, type Range, type WriterRange } from '../ledger/index.js';
+import { Ledger, type WriterRange } from '../ledger/index.js';
 import { hostShares } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
 import type { Findings } from './findings.js';
 import { LatencyTotals } from './latency-totals.js';
-import { count, latest } from './numbers.js';
+import { Leasing } from './leasing.js';
+import { latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
 import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
+import { Waiters } from './waiters.js';
 
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
 const startLeadNs = 200_000_000n;
@@ -28,11 +30,6 @@ const prepareTimeoutMs = 60_000;
 const endTimeoutMs = 60_000;
 /** How long a stage goes on without any agent before it gives up. */
 const noAgentsTimeoutMs = 30_000;
-/** Leases that an agent holds at least, so that it never waits for the network. */
-const minDepth = 3;
-/** How much work an agent holds at most, by its own rate, beyond that depth. */
-const depthSeconds = 2;
-const maxDepth = 256;
 const tickMs = 100;
 const progressMs = 1000;
 const maxNotes = 200;
@@ -53,18 +50,18 @@ export class Stage implements MembersListener {
   /** Latency since the last progress, all agents. */
   readonly latencyOfTick = new LatencyTotals();
   ledger: Ledger | undefined;
-  phase: Phase = 'waiting';
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
   /** The largest error bound of a clock that the start relied on. */
   clockErrorNs = 0n;
   readonly notes: string[] = [];
   readonly #writers: readonly WriterRange[];
+  #phase: Phase = 'waiting';
   #failure: SeedstormError | undefined;
   #cancelled = false;
-  #handoverWaits = false;
   #noAgentsSinceMs: number | undefined;
-  #waiters: { ready: () => boolean; resolve: () => void }[] = [];
+  #leasing: Leasing | undefined;
+  readonly #waiters = new Waiters();
 
   constructor(
     readonly plan: StagePlan,
@@ -99,17 +96,22 @@ export class Stage implements MembersListener {
     return { complete: this.ledger?.isComplete() ?? false, error: this.#failure };
   }
 
+  /** What it is doing. */
+  get phase(): Phase {
+    return this.#phase === 'running' && this.#leasing?.syncing === true ? 'syncing' : this.#phase;
+  }
+
   /** Asks the stage to end after the I/O in flight. */
   cancel(): void {
     this.#cancelled = true;
-    this.#wake();
+    this.#waiters.wake();
   }
 
   // ── What agents do and say ───────────────────────────────────────────────────────────────────────────────────────
 
   joined(member: Member): void {
     this.#guard(() => {
-      if (this.phase === 'running' || this.phase === 'syncing') this.#invite(member);
+      if (this.#phase === 'running') this.#invite(member);
     });
   }
 
@@ -120,8 +122,7 @@ export class Stage implements MembersListener {
       this.log.event('info', 'agent-returned', `agent ${member.name} is back`);
       if (participant.state === 'preparing') member.send(prepareStage(this.plan, member, this.#shares()));
       if (participant.state === 'running') this.#start(participant);
-      for (const lease of this.ledger?.leasesOf(member.name) ?? []) this.#send(participant, lease);
-      if (participant.syncAsked) member.send({ $case: 'syncStage', value: { stage: this.plan.index } });
+      this.#leasing?.repeat(participant);
       if (participant.state === 'ending') this.#sayEnd(participant);
     });
   }
@@ -147,10 +148,8 @@ export class Stage implements MembersListener {
         'agent-lost',
         `agent ${member.name} is lost: ${knownDead ? 'its process is gone' : 'it is silent'}`,
       );
-      // Without certainty the leases run out by themselves, in #tick.
-      const ended = knownDead ? (this.ledger?.lost(member.name, member.incarnation, { knownDead }, nowMs()) ?? []) : [];
-      for (const lease of ended) this.#handedOver(lease, 'its process is gone');
-      this.#topUpAll();
+      // Without certainty the leases run out by themselves.
+      if (knownDead) this.#leasing?.died(participant);
     });
   }
 
@@ -184,7 +183,7 @@ export class Stage implements MembersListener {
         this.#ended(participant);
         break;
     }
-    this.#wake();
+    this.#waiters.wake();
   }
 
   // ── The phases ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +198,7 @@ export class Stage implements MembersListener {
         `${this.plan.name} begins in ${this.plan.delayMs / 1000} s, as the plan says`,
       );
     }
-    await this.#until(() => nowMs() >= until || this.#over());
+    await this.#waiters.until(() => nowMs() >= until || this.#over());
     const { written } = this;
     if (written === undefined || !this.plan.needsSettled) return;
     written.expire(nowMs());
@@ -211,17 +210,17 @@ export class Stage implements MembersListener {
         `${this.plan.name} waits: lost agents (${holders}) may still have writes in flight`,
       );
     }
-    await this.#until(() => {
+    await this.#waiters.until(() => {
       written.expire(nowMs());
       return written.isSettled() || this.#over();
     });
   }
 
   async #prepare(): Promise<void> {
-    this.phase = 'preparing';
+    this.#phase = 'preparing';
     for (const member of this.members.working()) this.#invite(member);
     const preparing = (): Participant[] => this.#in('preparing');
-    await this.#until(() => preparing().length === 0 || this.#over(), prepareTimeoutMs);
+    await this.#waiters.until(() => preparing().length === 0 || this.#over(), prepareTimeoutMs);
     const late = preparing();
     if (late.length > 0 && !this.#over()) {
       throw new SeedstormError({
@@ -251,19 +250,20 @@ export class Stage implements MembersListener {
   async #work(): Promise<void> {
     const ready = this.#in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    this.ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.#writers, nowMs()));
-    for (const { agent, incarnation, host } of members) this.ledger.join(agent, incarnation, host, nowMs());
+    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.#writers, nowMs()));
+    const leasing = new Leasing(this.plan, ledger, this.participants, this.log);
+    this.ledger = ledger;
+    this.#leasing = leasing;
+    for (const participant of ready) leasing.join(participant);
     this.startNs = nowNs() + startLeadNs;
-    this.phase = 'running';
+    this.#phase = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
     for (const participant of ready) {
       this.clockErrorNs = latest(this.clockErrorNs, participant.member.clock.errorNs);
       this.#start(participant);
     }
-    // Leases go out before the start, one agent after the other, so that all have work when it comes.
-    for (let depth = 0; depth < minDepth; depth++) for (const participant of ready) this.#grantOne(participant);
-    const { ledger } = this;
-    await this.#until(() => ledger.isOver() || this.#over());
+    leasing.begin(ready);
+    await this.#waiters.until(() => ledger.isOver() || this.#over());
     const { lost } = ledger.coverage();
     if (lost > 0 && !this.#over()) {
       throw new SeedstormError({
@@ -274,11 +274,11 @@ export class Stage implements MembersListener {
   }
 
   async #end(): Promise<void> {
-    this.phase = 'ending';
+    this.#phase = 'ending';
     for (const participant of this.participants.values()) {
       if (participant.state !== 'ended' && participant.state !== 'gone') this.#sayEnd(participant);
     }
-    await this.#until(() => this.#in('ending').length === 0, endTimeoutMs);
+    await this.#waiters.until(() => this.#in('ending').length === 0, endTimeoutMs);
     for (const { totals, namedFindings } of this.participants.values()) {
       if (totals.findings > namedFindings) this.findings.unnamed();
     }
@@ -312,13 +312,12 @@ export class Stage implements MembersListener {
       return;
     }
     participant.state = 'ready';
-    if (this.ledger === undefined || this.#over()) return;
+    if (this.#leasing === undefined || this.#over()) return;
     // A late joiner: the others run already.
-    const { name, incarnation, host } = participant.member;
-    this.ledger.join(name, incarnation, host, nowMs());
-    this.log.event('info', 'agent-joined', `agent ${name} joins ${this.plan.name}`);
+    this.#leasing.join(participant);
+    this.log.event('info', 'agent-joined', `agent ${participant.name} joins ${this.plan.name}`);
     this.#start(participant);
-    this.#topUp(participant);
+    this.#leasing.supply(participant);
   }
 
   #start(participant: Participant): void {
@@ -329,14 +328,18 @@ export class Stage implements MembersListener {
 
   #report(participant: Participant, report: Report): void {
     const gains = participant.totals.take(report, nowNs());
+    if (gains !== undefined) {
+      for (const gain of gains) this.latencyOfTick.add(gain);
+      this.#note(participant, report.notes);
+      for (const finding of report.findings) this.#finding(participant, finding);
+      for (const lease of report.leases) {
+        const error = this.#leasing?.report(participant, lease);
+        if (error !== undefined) this.#fail(ofAgent(participant, error));
+      }
+    }
+    // Acknowledged only now that it is in the ledger; again if it comes again.
     participant.member.send({ $case: 'reportAck', value: { stage: this.plan.index, sequence: report.sequence } });
-    if (gains === undefined) return;
-    for (const gain of gains) this.latencyOfTick.add(gain);
-    this.#note(participant, report.notes);
-    for (const finding of report.findings) this.#finding(participant, finding);
-    for (const lease of report.leases) this.#lease(participant, lease);
-    this.#topUp(participant);
-    this.#syncWhenWritten();
+    if (!this.#over()) this.#leasing?.supply(participant);
   }
 
   #finding(participant: Participant, found: Finding): void {
@@ -344,74 +347,6 @@ export class Stage implements MembersListener {
     const { kind, path, offset, unit, detail } = this.findings.add(found, participant.name, this.#writers);
     const about = detail === '' ? '' : `: ${detail}`;
     this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}`);
-  }
-
-  #lease(participant: Participant, progress: LeaseProgress): void {
-    const { ledger } = this;
-    if (ledger === undefined) return;
-    const leaseId = count(progress.leaseId, 'a lease');
-    const outcome = ledger.report({
-      agent: participant.name,
-      incarnation: participant.member.incarnation,
-      leaseId,
-      epoch: count(progress.epoch, 'an epoch'),
-      done: progress.done.map(range),
-      written: progress.written.map(range),
-    });
-    if (outcome.kind === 'refused') {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_MESSAGE_INVALID',
-        what: `agent ${participant.name} reports what cannot be true (${outcome.reason}): ${outcome.detail}`,
-      });
-    }
-    if (progress.error !== undefined && outcome.kind !== 'fenced') {
-      ledger.undo(participant.name, participant.member.incarnation, leaseId, nowMs());
-      this.#fail(ofAgent(participant, fromErrorDetail(progress.error)));
-    }
-  }
-
-  #topUpAll(): void {
-    for (const participant of this.#in('running')) this.#topUp(participant);
-    this.#syncWhenWritten();
-  }
-
-  /** Keeps an agent supplied: a few leases at least, and as many as it works off in the next two seconds. */
-  #topUp(participant: Participant): void {
-    if (participant.state !== 'running' || this.#over()) return;
-    const perLease = this.plan.leaseUnits * this.plan.content.unitBytes;
-    const byRate = (participant.totals.bytesPerSecond(nowNs()) * depthSeconds) / perLease;
-    const depth = Math.min(maxDepth, Math.max(minDepth, Math.ceil(byRate)));
-    while ((this.ledger?.coverage().agents.get(participant.name)?.openLeases ?? 0) < depth) {
-      if (!this.#grantOne(participant)) return;
-    }
-  }
-
-  #grantOne(participant: Participant): boolean {
-    const lease = this.ledger?.grant(participant.name, nowMs());
-    if (lease === undefined) return false;
-    participant.syncAsked = false;
-    this.#send(participant, lease);
-    return true;
-  }
-
-  #send(participant: Participant, lease: Lease): void {
-    const units = { first: BigInt(lease.first), end: BigInt(lease.end) };
-    const value = { stage: this.plan.index, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units };
-    participant.member.send({ $case: 'grantLease', value });
-  }
-
-  /** Under `sync: end`, once every unit is written somewhere, asks everybody to make it durable. */
-  #syncWhenWritten(): void {
-    if (this.ledger === undefined || this.plan.sync !== 'end' || this.#over() || this.ledger.isComplete()) return;
-    const coverage = this.ledger.coverage();
-    const open = [...coverage.agents.values()].reduce((sum, agent) => sum + agent.openLeases, 0);
-    this.phase = coverage.free === 0 && open === 0 ? 'syncing' : 'running';
-    if (this.phase === 'running') return;
-    for (const participant of this.#in('running')) {
-      if (participant.syncAsked) continue;
-      participant.syncAsked = true;
-      participant.member.send({ $case: 'syncStage', value: { stage: this.plan.index } });
-    }
   }
 
   #sayEnd(participant: Participant, cancel = this.#over()): void {
@@ -423,39 +358,19 @@ export class Stage implements MembersListener {
   #ended(participant: Participant): void {
     if (participant.state === 'ended' || participant.state === 'gone') return;
     participant.state = 'ended';
-    const { name, incarnation } = participant.member;
-    this.ledger?.leave(name, incarnation);
-    this.ledger?.drained(name, incarnation);
     if (participant.member.state === 'leaving') {
       participant.state = 'gone';
       this.members.dismiss(participant.member);
     }
-    this.#topUpAll();
+    this.#leasing?.ended(participant);
   }
 
   #tick(): void {
-    const { ledger } = this;
-    if (ledger !== undefined && (this.phase === 'running' || this.phase === 'syncing')) {
-      const { leases, handover } = ledger.expire(nowMs());
-      for (const lease of leases) this.#handedOver(lease, 'its lease ran out');
-      if (handover.waiting !== this.#handoverWaits) {
-        this.#handoverWaits = handover.waiting;
-        if (handover.waiting) this.log.event('warning', 'handover-waits', handover.reason);
-      }
+    if (this.#phase === 'running') {
+      this.#leasing?.tick();
       this.#watchForAgents();
-      if (leases.length > 0) this.#topUpAll();
     }
-    this.#wake();
-  }
-
-  #handedOver(lease: Lease, why: string): void {
-    this.log.event(
-      'warning',
-      'lease-handed-over',
-      `units ${lease.first}…${lease.end - 1} of ${lease.agent} are handed over: ${why}`,
-    );
-    const participant = this.participants.get(`${lease.agent} ${lease.incarnation}`);
-    participant?.member.send({ $case: 'fenceLease', value: { stage: this.plan.index, leaseId: BigInt(lease.id) } });
+    this.#waiters.wake();
   }
 
   #watchForAgents(): void {
@@ -479,16 +394,16 @@ export class Stage implements MembersListener {
   }
 
   #progress(): void {
-    if (this.phase === 'waiting' && this.plan.delayMs === 0) return;
+    if (this.#phase === 'waiting' && this.plan.delayMs === 0) return;
     this.log.progress(stageProgress(this));
     this.latencyOfTick.reset();
     // Who may take what also changes by time alone, when agents fall silent.
-    if (this.phase === 'running' || this.phase === 'syncing') this.#topUpAll();
+    if (this.#phase === 'running' && !this.#over()) this.#leasing?.supplyAll();
   }
 
   #fail(error: SeedstormError): void {
     this.#failure ??= error;
-    this.#wake();
+    this.#waiters.wake();
   }
 
   #over(): boolean {
@@ -506,30 +421,8 @@ export class Stage implements MembersListener {
     } catch (error) {
       this.#fail(asSeedstormError(error));
     }
-    this.#wake();
+    this.#waiters.wake();
   }
-
-  /** Resolves when `ready` holds, or after `timeoutMs`. */
-  #until(ready: () => boolean, timeoutMs?: number): Promise<void> {
-    if (ready()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const deadline = timeoutMs === undefined ? undefined : nowMs() + timeoutMs;
-      this.#waiters.push({ ready: () => ready() || (deadline !== undefined && nowMs() >= deadline), resolve });
-    });
-  }
-
-  #wake(): void {
-    const waiting = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiting) {
-      if (waiter.ready()) waiter.resolve();
-      else this.#waiters.push(waiter);
-    }
-  }
-}
-
-function range({ first, end }: { first: bigint; end: bigint }): Range {
-  return [count(first, 'a unit'), count(end, 'a unit')];
 }
 
 function ofAgent(participant: Participant, error: SeedstormError): SeedstormError {

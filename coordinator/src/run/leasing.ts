@@ -1,0 +1,162 @@
+/**
+ * Leases of one stage between the ledger and the agents: granted so that nobody waits, taken back when they run out,
+ * made durable, settled. The ledger decides; this says it to the agents.
+ */
+import { SeedstormError } from '@seedstorm/errors';
+import { fromErrorDetail, type LeaseProgress } from '@seedstorm/proto';
+import { nowMs, nowNs } from '../clock.js';
+import type { Lease, Ledger, Range } from '../ledger/index.js';
+import { count } from './numbers.js';
+import type { Participant } from './participant.js';
+import type { RunLog } from './run-log.js';
+import type { StagePlan } from './stage-plan.js';
+
+/** Leases that an agent holds at least, so that it never waits for the network. */
+const minDepth = 3;
+/** How much work an agent holds at most, by its own rate, beyond that depth. */
+const depthSeconds = 2;
+const maxDepth = 256;
+
+/** The leases of one stage. */
+export class Leasing {
+  /** Whether everything is written and agents were asked to make it durable. */
+  syncing = false;
+  #handoverWaits = false;
+
+  constructor(
+    private readonly plan: StagePlan,
+    private readonly ledger: Ledger,
+    /** The stage's participants, by the key of their incarnation. */
+    private readonly participants: ReadonlyMap<string, Participant>,
+    private readonly log: RunLog,
+  ) {}
+
+  /** An agent takes part. */
+  join(participant: Participant): void {
+    const { name, incarnation, host } = participant.member;
+    this.ledger.join(name, incarnation, host, nowMs());
+  }
+
+  /** The first leases go out one agent after the other, so that all have work when the start comes. */
+  begin(participants: readonly Participant[]): void {
+    for (let depth = 0; depth < minDepth; depth++) for (const participant of participants) this.#grant(participant);
+  }
+
+  /** An agent has come further: supplies it. */
+  supply(participant: Participant): void {
+    this.#topUp(participant);
+    this.#syncWhenWritten();
+  }
+
+  /** Units may have become free, or an agent's to take: supplies everybody. */
+  supplyAll(): void {
+    for (const participant of this.participants.values()) this.#topUp(participant);
+    this.#syncWhenWritten();
+  }
+
+  /**
+   * Takes what an agent says of a lease into the ledger. Gives the error of a lease that failed.
+   * @throws SeedstormError MESSAGE_INVALID when it cannot be true; nothing is changed.
+   */
+  report({ member, name }: Participant, progress: LeaseProgress): SeedstormError | undefined {
+    const leaseId = count(progress.leaseId, 'a lease');
+    const outcome = this.ledger.report({
+      agent: name,
+      incarnation: member.incarnation,
+      leaseId,
+      epoch: count(progress.epoch, 'an epoch'),
+      done: progress.done.map(range),
+      written: progress.written.map(range),
+    });
+    if (outcome.kind === 'refused') {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_MESSAGE_INVALID',
+        what: `agent ${name} reports what cannot be true (${outcome.reason}): ${outcome.detail}`,
+      });
+    }
+    if (progress.error === undefined || outcome.kind === 'fenced') return undefined;
+    this.ledger.undo(name, member.incarnation, leaseId, nowMs());
+    return fromErrorDetail(progress.error);
+  }
+
+  /** After a break the agent may have missed what it was last told: says it again. */
+  repeat(participant: Participant): void {
+    for (const lease of this.ledger.leasesOf(participant.name)) this.#send(participant, lease);
+    if (participant.syncAsked) this.#sync(participant);
+  }
+
+  /** An agent's process is gone for certain: nothing of it is in flight. */
+  died({ member: { name, incarnation } }: Participant): void {
+    const ended = this.ledger.lost(name, incarnation, { knownDead: true }, nowMs());
+    for (const lease of ended) this.#handOver(lease, 'its process is gone');
+    this.supplyAll();
+  }
+
+  /** An agent has ended its part and has nothing in flight: what it did not do is free. */
+  ended({ member: { name, incarnation } }: Participant): void {
+    this.ledger.leave(name, incarnation);
+    this.ledger.drained(name, incarnation);
+    this.supplyAll();
+  }
+
+  /** Time has passed: hands over what ran out. */
+  tick(): void {
+    const { leases, handover } = this.ledger.expire(nowMs());
+    for (const lease of leases) this.#handOver(lease, 'its lease ran out');
+    if (handover.waiting && !this.#handoverWaits) this.log.event('warning', 'handover-waits', handover.reason);
+    this.#handoverWaits = handover.waiting;
+    if (leases.length > 0) this.supplyAll();
+  }
+
+  /** Keeps an agent at its depth: a few leases at least, and as many as it works off in the next two seconds. */
+  #topUp(participant: Participant): void {
+    if (participant.state !== 'running') return;
+    const perLease = this.plan.leaseUnits * this.plan.content.unitBytes;
+    const byRate = (participant.totals.bytesPerSecond(nowNs()) * depthSeconds) / perLease;
+    const depth = Math.min(maxDepth, Math.max(minDepth, Math.ceil(byRate)));
+    while ((this.ledger.coverage().agents.get(participant.name)?.openLeases ?? 0) < depth) {
+      if (!this.#grant(participant)) return;
+    }
+  }
+
+  #grant(participant: Participant): boolean {
+    const lease = this.ledger.grant(participant.name, nowMs());
+    if (lease === undefined) return false;
+    participant.syncAsked = false;
+    this.#send(participant, lease);
+    return true;
+  }
+
+  #send(participant: Participant, lease: Lease): void {
+    const units = { first: BigInt(lease.first), end: BigInt(lease.end) };
+    const value = { stage: this.plan.index, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units };
+    participant.member.send({ $case: 'grantLease', value });
+  }
+
+  /** Under `sync: end`, once every unit is written somewhere, asks everybody to make it durable. */
+  #syncWhenWritten(): void {
+    if (this.plan.sync !== 'end' || this.ledger.isComplete()) return;
+    const coverage = this.ledger.coverage();
+    const open = [...coverage.agents.values()].reduce((sum, agent) => sum + agent.openLeases, 0);
+    this.syncing = coverage.free === 0 && open === 0;
+    if (!this.syncing) return;
+    for (const participant of this.participants.values()) {
+      if (participant.state === 'running' && !participant.syncAsked) this.#sync(participant);
+    }
+  }
+
+  #sync(participant: Participant): void {
+    participant.syncAsked = true;
+    participant.member.send({ $case: 'syncStage', value: { stage: this.plan.index } });
+  }
+
+  #handOver({ id, agent, incarnation, first, end }: Lease, why: string): void {
+    this.log.event('warning', 'lease-handed-over', `units ${first}…${end - 1} of ${agent} are handed over: ${why}`);
+    const holder = this.participants.get(`${agent} ${incarnation}`);
+    holder?.member.send({ $case: 'fenceLease', value: { stage: this.plan.index, leaseId: BigInt(id) } });
+  }
+}
+
+function range({ first, end }: { first: bigint; end: bigint }): Range {
+  return [count(first, 'a unit'), count(end, 'a unit')];
+}
