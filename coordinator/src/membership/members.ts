@@ -19,7 +19,10 @@ export interface MembersListener {
   /** The same incarnation is back on a new stream: what it was last told may not have arrived. */
   returned(member: Member): void;
   suspected(member: Member): void;
-  /** It is not coming back. `knownDead` when no write of it can be in flight; else the ledger's own time decides. */
+  /**
+   * It is not coming back. `knownDead` when no write of it can be in flight; else the ledger's own time decides. Told
+   * again when one that was silent is found to be dead.
+   */
   lost(member: Member, knownDead: boolean): void;
   /** It wants to go. True when the listener will dismiss it, once it has given back what it held. */
   leaving(member: Member): boolean;
@@ -165,10 +168,10 @@ export class Members {
     member.end('left');
   }
 
-  /** Somebody who knows says that the agent's process is gone. */
+  /** Somebody who knows says that the agent's process is gone; it matters of one that was lost by its silence too. */
   declareGone(name: string, pid: number): boolean {
     const member = this.#members.get(name);
-    if (member === undefined || member.hello.pid !== pid || !member.alive) return false;
+    if (member === undefined || member.hello.pid !== pid || member.state === 'left') return false;
     this.#lose(member, true);
     return true;
   }

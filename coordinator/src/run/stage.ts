@@ -141,13 +141,15 @@ export class Stage implements MembersListener {
     this.#guard(() => {
       const participant = this.participants.get(participantKey(member));
       if (knownDead) this.written?.lost(member.name, member.incarnation, { knownDead }, nowMs());
-      if (participant === undefined || participant.state === 'gone') return;
-      participant.state = 'gone';
-      this.log.event(
-        'warning',
-        'agent-lost',
-        `agent ${member.name} is lost: ${knownDead ? 'its process is gone' : 'it is silent'}`,
-      );
+      if (participant === undefined) return;
+      if (participant.state !== 'gone') {
+        participant.state = 'gone';
+        this.log.event(
+          'warning',
+          'agent-lost',
+          `agent ${member.name} is lost: ${knownDead ? 'its process is gone' : 'it is silent'}`,
+        );
+      }
       // Without certainty the leases run out by themselves.
       if (knownDead) this.#leasing?.died(participant);
     });
