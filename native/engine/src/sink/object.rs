@@ -72,15 +72,15 @@ impl ObjectFile {
         let mut read = 0;
         while read < into.len() {
             match pread(&self.fd, &mut into[read..], offset + read as u64) {
-                // With O_DIRECT a read that ends off the alignment has met the file's end; to go on from there would be
-                // refused for its alignment.
-                Ok(count)
-                    if count == 0 || !(read + count).is_multiple_of(DIRECT_ALIGN) && read + count < into.len() =>
-                {
+                Ok(0) => break,
+                Ok(count) => {
                     read += count;
-                    break;
+                    // To ask again from here would be refused for its alignment, if this is O_DIRECT.
+                    let unaligned = read < into.len() && !read.is_multiple_of(DIRECT_ALIGN);
+                    if unaligned && self.bytes()? <= offset + read as u64 {
+                        break;
+                    }
                 }
-                Ok(count) => read += count,
                 Err(Errno::INTR) => {}
                 Err(errno) if self.fell_back(errno)? => {}
                 Err(errno) => {
@@ -181,4 +181,65 @@ pub(crate) fn not_there(path: &std::path::Path) -> Error {
         format!("{} is not there", path.display()),
         "write the data before it is read, with the same layout",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{Mode, openat};
+
+    use super::*;
+    use crate::sink::direct::Direct;
+
+    /// A file that is opened with O_DIRECT, where the file system of temporary files knows that.
+    fn with_file(direct: Direct, test: impl FnOnce(&ObjectFile)) {
+        let path = std::env::temp_dir().join(format!("seedstorm-object-{}-{direct:?}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let folder = Arc::new(Folder::open_followed(&path).unwrap());
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let open = |flags| openat(folder.fd(), "f", flags, Mode::RUSR | Mode::WUSR);
+        let fd = open(flags | OFlags::DIRECT).or_else(|_| open(flags)).unwrap();
+        let direct = Arc::new(DirectUse::new(direct));
+        test(&ObjectFile::new(fd, path.join("f"), Arc::clone(&folder), direct));
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    fn is_direct(file: &ObjectFile) -> bool {
+        fcntl_getfl(&file.fd).unwrap().contains(OFlags::DIRECT)
+    }
+
+    #[test]
+    fn a_first_io_that_is_refused_for_direct_io_is_done_buffered_and_said_where_the_plan_allows() {
+        with_file(Direct::Auto, |file| {
+            let was_direct = is_direct(file);
+            file.write_at(&[7; 100], 1).unwrap();
+            let mut back = [0; 200];
+            assert_eq!(file.read_at(&mut back, 1).unwrap(), 100);
+            assert_eq!((back[0], back[99], back[100]), (7, 7, 0));
+            assert_eq!(file.direct.note().is_some(), was_direct && !is_direct(file));
+        });
+    }
+
+    #[test]
+    fn a_first_io_that_is_refused_for_direct_io_is_an_error_where_the_plan_insists() {
+        with_file(Direct::Yes, |file| {
+            // Some file systems take any alignment: then there is nothing to refuse.
+            if let Err(error) = file.write_at(&[7; 100], 1) {
+                assert_eq!(error.code, Code::DirectRefused);
+                assert!(is_direct(file), "nothing was changed behind the user's back");
+            }
+        });
+    }
+
+    #[test]
+    fn a_read_past_the_end_says_how_much_there_was() {
+        with_file(Direct::No, |file| {
+            fcntl_setfl(&file.fd, OFlags::empty()).unwrap();
+            file.write_at(&[7; 5000], 0).unwrap();
+            let mut back = [0; 8192];
+            assert_eq!(file.read_at(&mut back, 0).unwrap(), 5000);
+            assert_eq!(file.read_at(&mut back, 4096).unwrap(), 904);
+            assert_eq!(file.read_at(&mut back, 8192).unwrap(), 0);
+            assert_eq!(file.bytes().unwrap(), 5000);
+        });
+    }
 }
