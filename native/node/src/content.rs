@@ -22,38 +22,51 @@ pub struct ContentParameters {
     /// Dedup ratio × 1000.
     pub dedup_milli: f64,
     /// The dedup window is 2^windowBits units.
-    pub window_bits: u32,
+    pub window_bits: f64,
     /// Compression ratio × 1000.
-    pub compress_milli: u32,
+    pub compress_milli: f64,
     /// any, lz4, zstd, deflate or at-least.
     pub codec: String,
     /// Bytes that the codec compresses at a time.
-    pub record_bytes: u32,
+    pub record_bytes: f64,
 }
 
 /// The content of these parameters.
 pub fn content_of(given: &ContentParameters) -> Result<Arc<Content>> {
     let codec: Codec = given.codec.parse().map_err(|error| parameter(&error))?;
-    let record = Record::from_bytes(u64::from(given.record_bytes)).map_err(|error| parameter(&error))?;
+    let record = Record::from_bytes(whole("record", given.record_bytes)?).map_err(|error| parameter(&error))?;
     let parameters = Parameters {
         seed: u64_of("seed", &given.seed)?,
         namespace: given.namespace.clone(),
         unit_bytes: whole("unit", given.unit_bytes)?,
         dedup_milli: whole("dedup ratio × 1000", given.dedup_milli)?,
-        window_bits: given.window_bits,
-        compress_milli: given.compress_milli,
+        window_bits: whole32("dedup window's bits", given.window_bits)?,
+        compress_milli: whole32("compression ratio × 1000", given.compress_milli)?,
         codec,
         record,
     };
     Content::new(&parameters).map(Arc::new).map_err(|error| parameter(&error))
 }
 
+/// The most bytes that are made on JavaScript's thread in one call.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time.
 #[napi]
-pub fn content_bytes(parameters: ContentParameters, generation: u16, offset: BigInt, length: u32) -> Result<Buffer> {
-    let mut bytes = vec![0; length as usize];
+pub fn content_bytes(parameters: ContentParameters, generation: f64, offset: BigInt, length: f64) -> Result<Buffer> {
+    let content = content_of(&parameters)?;
+    let generation = generation_of(generation)?;
     let offset = u64_of("offset", &offset)?;
-    content_of(&parameters)?.fill(generation, offset, &mut bytes).map_err(|error| range(&error))?;
+    let length = whole("length", length)?;
+    if length > MAX_BYTES {
+        return Err(to_js(&Error::new(
+            Code::InvalidArgument,
+            format!("length is {length}"),
+            format!("ask for {MAX_BYTES} bytes at a time at most"),
+        )));
+    }
+    let mut bytes = vec![0; length as usize];
+    content.fill(generation, offset, &mut bytes).map_err(|error| range(&error))?;
     Ok(bytes.into())
 }
 
@@ -77,6 +90,18 @@ pub fn whole(what: &str, given: f64) -> Result<u64> {
         return Err(number(what, given));
     }
     Ok(given as u64)
+}
+
+/// A whole number of JavaScript that fits 32 bits.
+pub fn whole32(what: &str, given: f64) -> Result<u32> {
+    u32::try_from(whole(what, given)?).map_err(|_| number(what, given))
+}
+
+/// A generation.
+pub fn generation_of(given: f64) -> Result<u16> {
+    u16::try_from(whole("generation", given)?).map_err(|_| {
+        to_js(&Error::new(Code::InvalidArgument, format!("generation is {given}"), "give a generation from 0 to 65535"))
+    })
 }
 
 /// A BigInt that fits 64 bits.

@@ -12,9 +12,9 @@ use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::lane::{Job, Lane};
 
-use crate::content::{ContentParameters, content_of, u64_of, whole};
-use crate::error::to_js;
-use crate::settle::{Settle, value};
+use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
+use crate::hold::Hold;
+use crate::settle::{Resolver, Settle, value};
 use crate::topology::{JsPlacementOptions, JsPoolPlacement, JsTopologySource, load, options_of, pools_of};
 
 /// What an engine is made of.
@@ -54,35 +54,46 @@ pub struct JsLaneBench {
 /// A set of running lanes.
 #[napi]
 pub struct NativeEngine {
-    engine: Arc<Engine>,
+    engine: Hold,
 }
 
 /// Starts the lanes, on a thread of its own; the promise settles when all are up.
 #[napi(ts_return_type = "Promise<NativeEngine>")]
 pub fn start_engine(env: &Env, options: JsEngineOptions) -> Result<Object<'_>> {
-    let options = EngineOptions {
-        topology: Arc::new(load(options.topology)?),
-        placement: options_of(&options.placement),
-        buffer_bytes: whole("buffer bytes", options.buffer_bytes)? as usize,
-        pin: options.pin,
+    let JsEngineOptions { topology, placement, buffer_bytes, pin } = options;
+    let placement = options_of(&placement)?;
+    let buffer_bytes = whole("buffer bytes", buffer_bytes)? as usize;
+    let start = move || {
+        // Looking at the machine takes its time too.
+        let topology = Arc::new(load(topology)?);
+        Engine::new(EngineOptions { topology, placement, buffer_bytes, pin })
     };
     let (settle, promise) = Settle::<NativeEngine>::new(env)?;
-    aside("engine-start", move || {
-        let engine = Engine::new(options).map(|engine| NativeEngine { engine: Arc::new(engine) });
-        settle.with(engine.map(|engine| value(|| engine)));
-    })?;
+    let unstarted = settle.clone();
+    let started = aside("engine-start", move || {
+        let made = start().map(|engine| -> Resolver<NativeEngine> {
+            Box::new(|env| Ok(NativeEngine { engine: Hold::new(&env, engine)? }))
+        });
+        settle.with(made);
+    });
+    if let Err(error) = started {
+        unstarted.with(Err(error));
+    }
     Ok(promise)
 }
 
 /// Does what takes its time on a thread of its own, so that JavaScript's goes on.
-pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+///
+/// # Errors
+/// `LaneStart` when the system refuses a thread; `work` is then dropped.
+pub fn aside(name: &str, work: impl FnOnce() + Send + 'static) -> std::result::Result<(), Error> {
     let started = thread::Builder::new().name(name.into()).spawn(work);
     started.map(drop).map_err(|error| {
-        to_js(&Error::new(
+        Error::new(
             Code::LaneStart,
             format!("no thread could be started ({name}): {error}"),
             "raise the limit on threads (ulimit -u, the cgroup's pids.max)",
-        ))
+        )
     })
 }
 
@@ -101,24 +112,30 @@ impl NativeEngine {
         &self,
         env: &'env Env,
         content: ContentParameters,
-        generation: u16,
+        generation: f64,
         offset: BigInt,
         mut destination: Uint8Array,
     ) -> Result<Object<'env>> {
         let content = content_of(&content)?;
+        let generation = generation_of(generation)?;
         let offset = u64_of("offset", &offset)?;
         let (settle, promise) = Settle::<()>::new(env)?;
-        // SAFETY: the memory stays where it is and alive as long as `destination`, which the closure below owns until
-        // the lanes are done and which is dropped on JavaScript's thread. Nobody else writes it by contract.
+        let refused = settle.clone();
+        // SAFETY: the memory stays where it is and alive as long as `destination` refers to it, which the closure below
+        // owns until the lanes are done; its end is not the environment's, which first joins the lanes (hold.rs). What
+        // is left is the caller's part: nobody reads, writes, transfers or resizes it meanwhile (ts/engine.ts).
         let raw = unsafe {
             let bytes = destination.as_mut();
             RawBuffer::new(bytes.as_mut_ptr(), bytes.len())
         };
+        let hold = self.engine.clone();
         let done = Box::new(move |outcome: std::result::Result<(), Error>| {
-            // Given up on JavaScript's thread, whatever the outcome.
-            settle.with_owned(outcome, destination);
+            // Both are given up on JavaScript's thread, whatever the outcome.
+            settle.with_owned(outcome, (destination, hold));
         });
-        fill(&self.engine, content, generation, offset, raw, done).map_err(|error| to_js(&error))?;
+        if let Err(error) = fill(&self.engine, content, generation, offset, raw, done) {
+            refused.with(Err(error));
+        }
         Ok(promise)
     }
 
@@ -127,10 +144,14 @@ impl NativeEngine {
     pub fn bench<'env>(&self, env: &'env Env, content: ContentParameters, seconds: f64) -> Result<Object<'env>> {
         let content = content_of(&content)?;
         let (settle, promise) = Settle::<Vec<JsLaneBench>>::new(env)?;
+        let (refused, hold) = (settle.clone(), self.engine.clone());
         let done = Box::new(move |outcome: std::result::Result<BenchResult, Error>| {
+            let _held_until_here = hold;
             settle.with(outcome.map(|result| value(|| result.lanes.into_iter().map(lane_bench).collect())));
         });
-        bench::bench(&self.engine, content, seconds, done).map_err(|error| to_js(&error))?;
+        if let Err(error) = bench::bench(&self.engine, content, seconds, done) {
+            refused.with(Err(error));
+        }
         Ok(promise)
     }
 
@@ -138,8 +159,9 @@ impl NativeEngine {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn panic_for_tests<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (settle, promise) = Settle::<()>::new(env)?;
-        let job = PanicJob { settle: std::sync::Mutex::new(Some(settle)) };
-        self.engine.submit(Arc::new(job)).map_err(|error| to_js(&error))?;
+        if let Err(error) = self.engine.submit(Arc::new(PanicJob { settle: settle.clone() })) {
+            settle.with(Err(error));
+        }
         Ok(promise)
     }
 
@@ -147,15 +169,17 @@ impl NativeEngine {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (settle, promise) = Settle::<()>::new(env)?;
-        let engine = Arc::clone(&self.engine);
-        aside("engine-close", move || settle.with(engine.close().map(|()| value(|| ()))))?;
+        let (refused, engine) = (settle.clone(), self.engine.clone());
+        if let Err(error) = aside("engine-close", move || settle.with(engine.close().map(|()| value(|| ())))) {
+            refused.with(Err(error));
+        }
         Ok(promise)
     }
 }
 
 impl NativeEngine {
     /// The engine, for tasks.
-    pub fn engine(&self) -> &Arc<Engine> {
+    pub fn hold(&self) -> &Hold {
         &self.engine
     }
 }
@@ -174,7 +198,7 @@ fn lane_bench(lane: LaneBench) -> JsLaneBench {
 }
 
 struct PanicJob {
-    settle: std::sync::Mutex<Option<Settle<()>>>,
+    settle: Settle<()>,
 }
 
 impl Job for PanicJob {
@@ -185,8 +209,6 @@ impl Job for PanicJob {
     fn abort(&self, _reason: &Error) {}
 
     fn finished(&self, outcome: std::result::Result<(), Error>) {
-        if let Some(settle) = self.settle.lock().ok().and_then(|mut settle| settle.take()) {
-            settle.with(outcome.map(|()| value(|| ())));
-        }
+        self.settle.with(outcome.map(|()| value(|| ())));
     }
 }

@@ -4,6 +4,7 @@
 mod content;
 mod engine;
 mod error;
+mod hold;
 mod settle;
 mod task;
 mod topology;

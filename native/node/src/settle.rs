@@ -1,6 +1,8 @@
 //! A promise that is settled once, from whatever thread: a lane, or a thread of this layer. Dropped unsettled, it
 //! rejects: a promise never hangs.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, JsDeferred, Result};
 use seedstorm_engine::error::{Code, Error};
@@ -15,48 +17,58 @@ pub fn value<T>(make: impl FnOnce() -> T + Send + 'static) -> Resolver<T> {
     Box::new(move |_| Ok(make()))
 }
 
-/// The settling side of a promise.
-pub struct Settle<T: ToNapiValue + 'static>(Option<JsDeferred<T, Resolver<T>>>);
+/// The settling side of a promise. Clones settle the same promise, and the first to do it counts: the work has one,
+/// and whoever submits the work another, for when it is refused. Such an error goes through the promise too: thrown
+/// beside a promise that nobody ever got, it would leave that one rejected and unhandled, which ends the process.
+pub struct Settle<T: ToNapiValue + 'static>(Arc<Unsettled<T>>);
+
+struct Unsettled<T: ToNapiValue + 'static>(Mutex<Option<JsDeferred<T, Resolver<T>>>>);
+
+impl<T: ToNapiValue + 'static> Clone for Settle<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<T: ToNapiValue + 'static> Settle<T> {
     /// A promise and what settles it.
     pub fn new(env: &Env) -> Result<(Self, Object<'_>)> {
         let (deferred, promise) = env.create_deferred::<T, Resolver<T>>()?;
-        Ok((Self(Some(deferred)), promise))
+        Ok((Self(Arc::new(Unsettled(Mutex::new(Some(deferred))))), promise))
     }
 
     /// Settles the promise.
-    pub fn with(mut self, outcome: std::result::Result<Resolver<T>, Error>) {
-        if let Some(deferred) = self.0.take() {
-            match outcome {
-                Ok(value) => deferred.resolve(value),
-                Err(error) => deferred.reject(to_js(&error)),
-            }
-        }
+    pub fn with(&self, outcome: std::result::Result<Resolver<T>, Error>) {
+        self.0.settle(outcome);
     }
 }
 
 impl Settle<()> {
     /// Settles the promise, and drops `owned` on JavaScript's thread: values of JavaScript may be dropped nowhere else.
-    pub fn with_owned<O: Send + 'static>(mut self, outcome: std::result::Result<(), Error>, owned: O) {
-        if let Some(deferred) = self.0.take() {
-            deferred.resolve(Box::new(move |_| {
-                drop(owned);
-                outcome.map_err(|error| to_js(&error))
-            }));
+    pub fn with_owned<O: Send + 'static>(&self, outcome: std::result::Result<(), Error>, owned: O) {
+        self.with(Ok(Box::new(move |_| {
+            drop(owned);
+            outcome.map_err(|error| to_js(&error))
+        })));
+    }
+}
+
+impl<T: ToNapiValue + 'static> Unsettled<T> {
+    fn settle(&self, outcome: std::result::Result<Resolver<T>, Error>) {
+        let Some(deferred) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        match outcome {
+            Ok(value) => deferred.resolve(value),
+            Err(error) => deferred.reject(to_js(&error)),
         }
     }
 }
 
-impl<T: ToNapiValue + 'static> Drop for Settle<T> {
+impl<T: ToNapiValue + 'static> Drop for Unsettled<T> {
     fn drop(&mut self) {
-        if let Some(deferred) = self.0.take() {
-            let error = Error::new(
-                Code::EngineClosed,
-                "the work was dropped before it was done",
-                "close the engine only when its work is done",
-            );
-            deferred.reject(to_js(&error));
-        }
+        self.settle(Err(Error::new(
+            Code::EngineClosed,
+            "the work was dropped before it was done",
+            "close the engine only when its work is done",
+        )));
     }
 }

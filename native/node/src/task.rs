@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
-use seedstorm_engine::engine::Engine;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::layout::Layout;
@@ -16,9 +15,10 @@ use seedstorm_engine::task::{
     Finding, FindingKind, Operation, PoolCounters, RangeProgress, RangeSpec, Task, TaskSnapshot, TaskSpec,
 };
 
-use crate::content::{ContentParameters, content_of, u64_of, whole};
+use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};
 use crate::error::to_js;
+use crate::hold::Hold;
 use crate::settle::{Settle, value};
 
 /// What a task does, over which layout, on which sink.
@@ -30,7 +30,7 @@ pub struct JsTaskSpec {
     /// The content function of the run.
     pub content: ContentParameters,
     /// The generation that is written, or expected.
-    pub generation: u32,
+    pub generation: f64,
     /// Units in the run.
     pub units: f64,
     /// Units in an object.
@@ -38,7 +38,7 @@ pub struct JsTaskSpec {
     /// Bytes of an I/O.
     pub block_bytes: f64,
     /// How many lanes take part; all when absent.
-    pub lanes: Option<u32>,
+    pub lanes: Option<f64>,
     /// Objects that a delete leaves alone.
     pub spared_objects: Vec<f64>,
     /// Where bytes go to or come from.
@@ -184,22 +184,14 @@ impl NativeMemoryStore {
 #[derive(Default)]
 struct End {
     outcome: Option<std::result::Result<(), Error>>,
-    waiting: Vec<Settle<()>>,
-}
-
-impl End {
-    fn settle(&mut self, settle: Settle<()>) {
-        match &self.outcome {
-            None => self.waiting.push(settle),
-            Some(outcome) => settle.with(outcome.clone().map(|()| value(|| ()))),
-        }
-    }
+    /// The promises of those who asked before. Each holds the task, which would be cancelled when it is collected.
+    waiting: Vec<(Settle<()>, Arc<Task>)>,
 }
 
 /// A running task.
 #[napi]
 pub struct NativeTask {
-    task: Task,
+    task: Arc<Task>,
     folder: Option<PathBuf>,
     end: Arc<Mutex<End>>,
 }
@@ -214,30 +206,34 @@ pub fn prepare_task<'env>(
 ) -> Result<Object<'env>> {
     let folder = spec.folder.as_ref().map(PathBuf::from);
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
-    let engine = Arc::clone(engine.engine());
+    let hold = engine.hold().clone();
     let (settle, promise) = Settle::<NativeTask>::new(env)?;
-    aside("task-prepare", move || {
-        settle.with(NativeTask::prepare(&engine, spec, folder).map(|task| value(|| task)));
-    })?;
+    let refused = settle.clone();
+    let started = aside("task-prepare", move || {
+        settle.with(NativeTask::prepare(hold, spec, folder).map(|task| value(|| task)));
+    });
+    if let Err(error) = started {
+        refused.with(Err(error));
+    }
     Ok(promise)
 }
 
 impl NativeTask {
-    fn prepare(
-        engine: &Arc<Engine>,
-        spec: TaskSpec,
-        folder: Option<PathBuf>,
-    ) -> std::result::Result<Self, Error> {
+    fn prepare(hold: Hold, spec: TaskSpec, folder: Option<PathBuf>) -> std::result::Result<Self, Error> {
         let end = Arc::new(Mutex::new(End::default()));
-        let at_end = Arc::clone(&end);
+        let (at_end, engine) = (Arc::clone(&end), hold.clone());
         let ended = Box::new(move |outcome: std::result::Result<(), Error>| {
-            let mut end = at_end.lock().unwrap_or_else(PoisonError::into_inner);
-            end.outcome = Some(outcome);
-            for settle in std::mem::take(&mut end.waiting) {
-                end.settle(settle);
+            let waiting = {
+                let mut end = at_end.lock().unwrap_or_else(PoisonError::into_inner);
+                end.outcome = Some(outcome.clone());
+                std::mem::take(&mut end.waiting)
+            };
+            for (settle, _task) in waiting {
+                settle.with(outcome.clone().map(|()| value(|| ())));
             }
+            drop(hold);
         });
-        Ok(Self { task: Task::prepare(engine, spec, ended)?, folder, end })
+        Ok(Self { task: Arc::new(Task::prepare(&engine, spec, ended)?), folder, end })
     }
 }
 
@@ -247,7 +243,11 @@ impl NativeTask {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn ended<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (settle, promise) = Settle::<()>::new(env)?;
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).settle(settle);
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        match &end.outcome {
+            None => end.waiting.push((settle, Arc::clone(&self.task))),
+            Some(outcome) => settle.with(outcome.clone().map(|()| value(|| ()))),
+        }
         Ok(promise)
     }
 
@@ -341,16 +341,15 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         whole("units", given.units)?,
         whole("units per object", given.units_per_object)?,
     );
-    let generation = u16::try_from(given.generation).map_err(|_| unknown("generation", "above 65535"))?;
     let spared: Result<HashSet<u64>> = given.spared_objects.iter().map(|object| whole("object", *object)).collect();
     Ok(TaskSpec {
         operation,
         content: content_of(&given.content)?,
-        generation,
+        generation: generation_of(given.generation)?,
         layout: layout.map_err(|error| to_js(&error))?,
         sink,
         block_bytes: whole("block", given.block_bytes)? as usize,
-        lanes: given.lanes.map(|lanes| lanes as usize),
+        lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
     })
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use napi::Result;
 use napi_derive::napi;
+use seedstorm_engine::error::Error;
 use seedstorm_engine::placement::{self, Placement, PlacementOptions, Share};
 use seedstorm_engine::topology::{self, Topology, TopologySource};
 
+use crate::content::whole32;
 use crate::error::to_js;
 
 /// Where a topology comes from: an XML file of hwloc, a synthetic description, or (neither) this machine.
@@ -106,17 +108,17 @@ pub struct JsTopology {
 #[derive(Clone, Default)]
 pub struct JsPlacementOptions {
     /// At most this many lanes in each pool.
-    pub lanes_per_pool: Option<u32>,
+    pub lanes_per_pool: Option<f64>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: Option<bool>,
     /// Cores of the host that get no lane.
-    pub reserve_cores: Option<u32>,
+    pub reserve_cores: Option<f64>,
     /// Only these NUMA nodes, by OS index.
-    pub nodes: Option<Vec<u32>>,
+    pub nodes: Option<Vec<f64>>,
     /// Which share of the host's cores this is, from 0.
-    pub share_index: Option<u32>,
+    pub share_index: Option<f64>,
     /// How many shares there are.
-    pub share_of: Option<u32>,
+    pub share_of: Option<f64>,
 }
 
 /// One lane of a placement.
@@ -142,37 +144,43 @@ pub struct JsPoolPlacement {
 }
 
 /// The topology from this source.
-pub fn load(source: JsTopologySource) -> Result<Topology> {
-    let source = match source {
+pub fn load(source: JsTopologySource) -> std::result::Result<Topology, Error> {
+    Topology::load(&match source {
         JsTopologySource { xml_file: Some(path), .. } => TopologySource::XmlFile(PathBuf::from(path)),
         JsTopologySource { synthetic: Some(description), .. } => TopologySource::Synthetic(description),
         _ => TopologySource::ThisMachine,
-    };
-    Topology::load(&source).map_err(|error| to_js(&error))
+    })
 }
 
 /// The engine's placement options.
-pub fn options_of(given: &JsPlacementOptions) -> PlacementOptions {
-    PlacementOptions {
-        lanes_per_pool: given.lanes_per_pool.map(|lanes| lanes as usize),
+pub fn options_of(given: &JsPlacementOptions) -> Result<PlacementOptions> {
+    let count =
+        |what, given: Option<f64>| given.map(|given| whole32(what, given).map(|given| given as usize)).transpose();
+    let nodes = |nodes: &Vec<f64>| nodes.iter().map(|node| whole32("NUMA node", *node)).collect::<Result<_>>();
+    Ok(PlacementOptions {
+        lanes_per_pool: count("lanes per pool", given.lanes_per_pool)?,
         smt: given.smt.unwrap_or(false),
-        reserve_cores: given.reserve_cores.unwrap_or(0) as usize,
-        nodes: given.nodes.clone(),
-        share: Share { index: given.share_index.unwrap_or(0) as usize, of: given.share_of.unwrap_or(1) as usize },
-    }
+        reserve_cores: count("cores to reserve", given.reserve_cores)?.unwrap_or(0),
+        nodes: given.nodes.as_ref().map(nodes).transpose()?,
+        share: Share {
+            index: count("share", given.share_index)?.unwrap_or(0),
+            of: count("shares", given.share_of)?.unwrap_or(1),
+        },
+    })
 }
 
 /// Loads a topology.
 #[napi]
 pub fn load_topology(source: JsTopologySource) -> Result<JsTopology> {
-    load(source).map(topology_of)
+    load(source).map(topology_of).map_err(|error| to_js(&error))
 }
 
 /// Places lanes on a machine.
 #[napi]
 pub fn place(source: JsTopologySource, options: JsPlacementOptions) -> Result<Vec<JsPoolPlacement>> {
-    let placement = placement::place(&load(source)?, &options_of(&options)).map_err(|error| to_js(&error))?;
-    Ok(pools_of(&placement))
+    let options = options_of(&options)?;
+    let placement = load(source).and_then(|topology| placement::place(&topology, &options));
+    placement.map(|placement| pools_of(&placement)).map_err(|error| to_js(&error))
 }
 
 /// A placement as plain objects.
@@ -206,11 +214,8 @@ fn topology_of(topology: Topology) -> JsTopology {
         kind: node.kind,
         cpuset: node.cpuset,
     };
-    let cache = |cache: topology::Cache| JsCache {
-        level: cache.level,
-        size_bytes: cache.size_bytes as f64,
-        pus: cache.pus,
-    };
+    let cache =
+        |cache: topology::Cache| JsCache { level: cache.level, size_bytes: cache.size_bytes as f64, pus: cache.pus };
     let distances = |distances: topology::Distances| JsDistances {
         nodes: distances.nodes,
         values: distances.values.into_iter().map(|value| value as f64).collect(),

@@ -1,4 +1,5 @@
 /** A set of running lanes: started once, parked between jobs, joined by `close`. */
+import { SeedstormError } from '@seedstorm/errors';
 import type { ContentParameters, JsLaneBench, NativeEngine } from '../binding.js';
 import { binding } from './binding.js';
 import { native, nativeAsync } from './errors.js';
@@ -43,11 +44,28 @@ export class Engine {
 
   /**
    * Fills `destination` with the stream's bytes from `offset` on, straight into it, by all lanes. Until the promise
-   * settles the memory is the lanes'.
-   * @throws SeedstormError ENGINE_CLOSED, INVALID_ARGUMENT, LANE_PANICKED.
+   * settles the memory is the lanes': it must not be read, written or transferred, nor be WebAssembly memory that grows.
+   * A transfer is found at the end and rejects; it is too late by then if the memory was given up.
+   * @throws SeedstormError ENGINE_CLOSED, INVALID_ARGUMENT, LANE_PANICKED, QUEUE_FULL.
    */
-  fill(content: ContentParameters, generation: number, offset: bigint, destination: Uint8Array): Promise<void> {
-    return nativeAsync(() => this.inner.fill(content, generation, offset, destination));
+  async fill(content: ContentParameters, generation: number, offset: bigint, destination: Uint8Array): Promise<void> {
+    const { byteLength } = destination;
+    // Shrinking takes pages away under the lanes.
+    if (ArrayBuffer.isView(destination) && 'resizable' in destination.buffer && destination.buffer.resizable) {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+        what: 'the buffer to fill is a view of a resizable ArrayBuffer',
+        mend: 'give a view of an ArrayBuffer of fixed length',
+      });
+    }
+    await nativeAsync(() => this.inner.fill(content, generation, offset, destination));
+    if (destination.byteLength !== byteLength) {
+      throw new SeedstormError({
+        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+        what: 'the buffer was transferred to another owner while it was being filled',
+        mend: 'transfer a buffer only after its fill has settled',
+      });
+    }
   }
 
   /** Lets every lane generate into, and then verify, its own cache-sized buffer, each for `seconds`. */

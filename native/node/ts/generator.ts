@@ -20,6 +20,17 @@ export interface DataGeneratorOptions {
 }
 
 const usualUnitBytes = 1024 ** 2;
+const maxWindowBits = 32;
+
+function sizeOf(size: bigint | number): bigint {
+  const isWhole = typeof size === 'bigint' || Number.isSafeInteger(size);
+  if (isWhole && size >= 0 && size <= 2n ** 63n) return BigInt(size);
+  throw new SeedstormError({
+    code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+    what: `size is ${size}`,
+    mend: 'give a size from 0 to 2^63 bytes; a BigInt above 2^53',
+  });
+}
 
 /**
  * A stream of content. The engine is the caller's, and may serve many generators at once.
@@ -36,21 +47,15 @@ export class DataGenerator {
 
   /** @throws SeedstormError INVALID_ARGUMENT when an option is out of its range. */
   constructor(engine: Engine, options: DataGeneratorOptions) {
-    this.totalSize = BigInt(options.size);
-    if (this.totalSize < 0n || this.totalSize > 2n ** 63n) {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
-        what: `size is ${options.size}`,
-        mend: 'give a size from 0 to 2^63 bytes',
-      });
-    }
+    this.totalSize = sizeOf(options.size);
     const { seed = 0n, namespace = '', unitBytes = usualUnitBytes, dedupMilli = 1000, compressMilli = 1000 } = options;
     const { codec = 'any', recordBytes = 131_072 } = options;
-    const units = Number(this.totalSize / BigInt(Math.max(1, unitBytes)));
-    const windowBits = defaultWindowBits(units, dedupMilli);
+    const parameters = { seed, namespace, unitBytes, dedupMilli, compressMilli, codec, recordBytes };
+    // Asking for the key checks every parameter before any byte is made; the window is a sound one if the others are.
+    contentKey({ ...parameters, windowBits: maxWindowBits });
+    const units = (this.totalSize + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
     this.#engine = engine;
-    this.#parameters = { seed, namespace, unitBytes, dedupMilli, windowBits, compressMilli, codec, recordBytes };
-    // Asking for the key checks every parameter before any byte is made.
+    this.#parameters = { ...parameters, windowBits: defaultWindowBits(Number(units), dedupMilli) };
     contentKey(this.#parameters);
   }
 
@@ -59,7 +64,7 @@ export class DataGenerator {
     return this.#position;
   }
 
-  /** Whether every byte was made. */
+  /** Whether every byte was asked for. */
   get isComplete(): boolean {
     return this.#position === this.totalSize;
   }
@@ -71,8 +76,9 @@ export class DataGenerator {
 
   /**
    * Fills `buffer` with the next bytes, straight into it and off the event loop; resolves with how many, which is less
-   * than its length only at the end. Calls may overlap: each has its own part of the stream.
-   * @throws SeedstormError ENGINE_CLOSED, LANE_PANICKED.
+   * than its length only at the end. Calls may overlap: each has its own part of the stream, which is passed over if
+   * the call fails.
+   * @throws SeedstormError ENGINE_CLOSED, LANE_PANICKED, QUEUE_FULL, INVALID_ARGUMENT.
    */
   async fillChunk(buffer: Uint8Array): Promise<number> {
     const offset = this.#position;
