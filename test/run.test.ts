@@ -1,6 +1,6 @@
 /** Whole runs: what a user of Seedstorm gets when everything goes well. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunResult, StageResult } from '@seedstorm/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -278,5 +278,22 @@ stages: [{ write: {} }, { verify: {} }, { delete: {} }]
       );
       expect(readFileSync(join(folder, files[index] ?? '')).equals(expected), `file ${index}`).toBe(true);
     }
+  });
+
+  test('a file that is not the run’s is not deleted, and the report says where it is', async () => {
+    const target = sandbox.makeFolder('shared');
+    const plan = sandbox.plan(`
+data: { size: 4MiB }
+target: { kind: file, path: ${target} }
+stages: [{ write: {} }, { delete: { delay: 2s } }]
+`);
+    const run = cluster.start(plan, '--json');
+    await run.event('stage-waiting', 'delete');
+    const folder = join(target, run.runId);
+    writeFileSync(join(folder, 'mine'), 'not yours');
+    const { code, result } = await run.ended;
+    expect(code).toBe(0);
+    expect(sandbox.files(folder)).toEqual(['mine']);
+    expect(result.leftBehind).toEqual([folder]);
   });
 });

@@ -89,6 +89,13 @@ export class Command {
     return this.#lines;
   }
 
+  /** The id of its run, once there is progress of it. */
+  get runId(): string {
+    const progress = this.#lines.find((line) => line.type === 'progress');
+    if (progress === undefined) throw new Error('no progress was told yet');
+    return progress.runId;
+  }
+
   /** Sends a signal to the command's process alone. */
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal);

@@ -13,7 +13,6 @@ import { until } from './until.js';
 
 /** Not the system's temp folder, which may be in memory: here I/O is like that of a disk. */
 const parent = '/var/tmp';
-const lines = 40;
 
 /** A place for one test. */
 export class Sandbox implements AsyncDisposable {
@@ -106,24 +105,4 @@ export class Sandbox implements AsyncDisposable {
     for (const mount of this.#mounts) execFileSync('umount', [mount]);
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** Asserts that a command ended with an error as a person wants it: its code, what to do, and no stack trace. */
-export function expectError(ended: Ended, exit: number, code: string, what: RegExp): void {
-  const said = `${ended.stderr.split('\n').slice(-lines).join('\n')}\n${ended.stdout.slice(-1000)}`;
-  expect(ended.code, said).toBe(exit);
-  expect(ended.signal).toBeNull();
-  const errors = ended.stderr.split('\n').filter((line) => line.startsWith('error '));
-  expect(errors, said).toHaveLength(1);
-  expect(errors[0]).toMatch(new RegExp(`^error ${code}: `, 'u'));
-  expect(errors[0]).toMatch(what);
-  expect(ended.stderr, 'a mend').toMatch(/^ {2}mend: \S/mu);
-  expectNoTrace(ended);
-}
-
-/** Asserts that nothing that a program prints of its inside reached the user. */
-export function expectNoTrace({ stdout, stderr }: Ended): void {
-  expect(stderr).not.toMatch(/^ {4}at /mu);
-  expect(stdout).not.toMatch(/^ {4}at /mu);
-  expect(stderr).not.toMatch(/UnhandledPromise|SEEDSTORM_E_INTERNAL|panicked/u);
 }

@@ -11,7 +11,9 @@ const maxObjects = 100_000;
 /** The faults of a run. */
 export class Findings {
   readonly kept: Finding[] = [];
-  readonly #objects = new Map<number, string>();
+  readonly #objects = new Set<number>();
+  /** The paths of those that are there. */
+  readonly #found = new Set<string>();
   #overflow = false;
 
   /** Takes a fault that `reader` found; `writers` tell who wrote its unit. */
@@ -20,9 +22,11 @@ export class Findings {
     const writer = writers.find((range) => range.first <= unit && unit < range.end)?.agent ?? '';
     const whole = { ...finding, reader, writer };
     if (this.kept.length < maxKept) this.kept.push(whole);
-    if (this.#objects.size < maxObjects)
-      this.#objects.set(count(finding.object, 'the object of a finding'), finding.path);
-    else this.#overflow = true;
+    if (this.#objects.size < maxObjects) {
+      this.#objects.add(count(finding.object, 'the object of a finding'));
+      // What is missing is spared too: should it come back it is evidence. But nobody finds it now.
+      if (finding.kind !== 'missing') this.#found.add(finding.path);
+    } else this.#overflow = true;
     return whole;
   }
 
@@ -38,11 +42,11 @@ export class Findings {
 
   /** The objects that hold faults, which deletes leave alone; 'all' when they are too many to name. */
   sparedObjects(): readonly number[] | 'all' {
-    return this.#overflow ? 'all' : [...this.#objects.keys()].sort((a, b) => a - b);
+    return this.#overflow ? 'all' : [...this.#objects].sort((a, b) => a - b);
   }
 
-  /** The paths of those objects, as far as they are known. */
+  /** The paths of those objects that are there, as far as they are known. */
   sparedPaths(): string[] {
-    return [...new Set(this.#objects.values())].sort();
+    return [...this.#found].sort();
   }
 }

@@ -33,7 +33,7 @@ export class Run {
   readonly findings = new Findings();
   readonly startedUnixMs = Date.now();
   readonly #stages: Stage[] = [];
-  readonly #leftBehind: string[] = [];
+  readonly #leftBehind = new Set<string>();
   readonly #notes: string[];
   readonly #seen = new Set<string>();
   readonly #lost = new Set<string>();
@@ -158,6 +158,7 @@ export class Run {
       this.#hasData = false;
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
+      else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
     }
     return outcome.error;
   }
@@ -188,8 +189,7 @@ export class Run {
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
     if (this.folder === undefined) return;
-    const spared = this.findings.sparedPaths();
-    this.#leftBehind.push(...(this.#hasData || spared.length === 0 ? [this.folder] : spared));
+    for (const path of this.#hasData ? [this.folder] : this.findings.sparedPaths()) this.#leftBehind.add(path);
   }
 
   #result(failure: SeedstormError | undefined): RunResult {
@@ -208,7 +208,7 @@ export class Run {
       endedUnixMs: BigInt(Date.now()),
       stages: stages.map(stageResult),
       findings: this.findings.kept,
-      leftBehind: this.#leftBehind,
+      leftBehind: [...this.#leftBehind],
       notes: this.#notes,
       agentsSeen: this.#seen.size,
       agentsLost: this.#lost.size,

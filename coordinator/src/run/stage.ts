@@ -101,6 +101,13 @@ export class Stage implements MembersListener {
     return this.#phase === 'running' && this.#leasing?.syncing === true ? 'syncing' : this.#phase;
   }
 
+  /** Whether the run's own folder was removed: on shared storage by any agent, on node-local storage by each. */
+  get folderRemoved(): boolean {
+    const all = [...this.participants.values()].filter(({ state }) => state === 'ended');
+    const isLocal = this.plan.target.kind === 'file' && this.plan.target.scope === 'local';
+    return isLocal ? all.every((each) => each.folderRemoved) : all.some((each) => each.folderRemoved);
+  }
+
   /** Asks the stage to end after the I/O in flight. */
   cancel(): void {
     this.#cancelled = true;
