@@ -1,6 +1,6 @@
 /** How a SeedstormError crosses gRPC: as a status with the ErrorDetail in its trailer. The one mapping, both ways. */
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
-import { asSeedstormError, type ErrorCode, SeedstormError } from '@seedstorm/errors';
+import { asSeedstormError, type ErrorCode, type PlainError, SeedstormError } from '@seedstorm/errors';
 import type { ErrorDetail } from './generated/seedstorm/v1/common.js';
 
 const trailer = 'seedstorm-error-bin';
@@ -41,8 +41,8 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
  * it speaks another language.
  */
 export function fromStatus(error: ServiceError, address: string): SeedstormError {
-  const [detail] = error.metadata?.get(trailer) ?? [];
-  if (detail instanceof Buffer) return SeedstormError.fromJSON(JSON.parse(detail.toString('utf8')));
+  const plain = plainErrorOf(error);
+  if (plain !== undefined) return SeedstormError.fromJSON(plain);
   if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
     return new SeedstormError({
       code: 'SEEDSTORM_E_COORDINATOR_UNREACHABLE',
@@ -62,4 +62,23 @@ export function fromStatus(error: ServiceError, address: string): SeedstormError
     what: `the call to ${address} failed: ${error.details}`,
     cause: error,
   });
+}
+
+/** The error in a status's trailer, if there is one: a proxy may put anything there. */
+function plainErrorOf({ metadata }: ServiceError): PlainError | undefined {
+  const [detail] = metadata?.get(trailer) ?? [];
+  if (!(detail instanceof Buffer)) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(detail.toString('utf8'));
+    return isPlainError(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isPlainError(value: unknown): value is PlainError {
+  if (typeof value !== 'object' || value === null) return false;
+  const { code, what, mend, details = [] }: Partial<Record<keyof PlainError, unknown>> = value;
+  const isTexts = [code, what, mend].every((text) => typeof text === 'string');
+  return isTexts && Array.isArray(details) && details.every(isPlainError);
 }

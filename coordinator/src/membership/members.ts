@@ -43,6 +43,8 @@ const leastMarginMs = 500;
 const maxMembers = 4096;
 /** Probes sent at once when an agent joins, so that its clock is known before its first stage. */
 const joinProbes = 8;
+/** The longest text in a Hello; the list of a large machine's PUs is the longest of them. */
+const maxHelloText = 4096;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/u;
 
 /** The agents of this coordinator. */
@@ -102,6 +104,14 @@ export class Members {
         mend: 'give it by --name a name of letters, digits, dots, dashes, colons or underscores, 128 at most',
       });
     }
+    for (const text of [hello.version, hello.host, hello.machine, hello.cpuset]) {
+      if (text.length > maxHelloText) {
+        throw new SeedstormError({
+          code: 'SEEDSTORM_E_LIMIT',
+          what: `agent ${hello.name} says ${text.length} characters of itself where ${maxHelloText} are the most`,
+        });
+      }
+    }
     const known = this.#members.get(hello.name);
     if (known?.alive && Number(hello.incarnation) === known.incarnation) {
       known.attach(stream);
@@ -130,7 +140,10 @@ export class Members {
     return member;
   }
 
-  /** An agent said something, validated as far as this version knows it. */
+  /**
+   * An agent said something, validated as far as this version knows it. What one that was taken as gone still says of
+   * its work is passed on; but it holds nothing any more, and to live again it has to join anew.
+   */
   receive(member: Member, message: NonNullable<AttendRequest['message']>): void {
     member.heard();
     switch (message.$case) {
@@ -140,6 +153,7 @@ export class Members {
           what: `agent ${member.name} says Hello twice`,
         });
       case 'heartbeat':
+        if (!member.alive) return;
         // The ledger takes the renewal before it is acknowledged: the agent counts from when it sent it, we from now.
         this.#tell((listener) => listener.heartbeat(member));
         member.send({ $case: 'heartbeatAck', value: { sentNs: message.value.sentNs } });
@@ -148,6 +162,7 @@ export class Members {
         member.clock.echo(message.value.id, message.value.agentNs, nowNs());
         return;
       case 'leaving':
+        if (!member.alive) return;
         member.state = 'leaving';
         if (![...this.#listeners].map((listener) => listener.leaving(member)).includes(true)) this.dismiss(member);
         return;

@@ -9,6 +9,8 @@ import { count } from './numbers.js';
 
 /** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
 const maxPools = 1024;
+/** Kinds of findings; there are fewer. */
+const maxKinds = 64;
 /** Rates are over at least this time, so that two reports close together give no wild number. */
 const rateWindowNs = 500_000_000n;
 /** A rate that is older than this is no rate any more. */
@@ -41,13 +43,19 @@ export class AgentTotals {
   #bytesPerSecond = 0;
   #operationsPerSecond = 0;
 
+  /** The last report that was taken; it, and all before it, need not come again. */
+  get sequence(): bigint {
+    return this.#sequence;
+  }
+
   /**
-   * Takes a report, received at `atNs`. Gives what latency gained, pool by pool, or undefined when the report came
-   * before and was counted.
+   * Takes a report, received at `atNs`. Gives what latency gained, pool by pool, or undefined when it is not the next
+   * one: it came before and was counted, or it overtook another on a new stream and will be sent again behind it.
+   * Latency and findings are told once only, so that none may be passed over.
    * @throws SeedstormError MESSAGE_INVALID when the report cannot be true; nothing of it is taken.
    */
   take(report: Report, atNs: bigint): BucketGains[] | undefined {
-    if (report.sequence <= this.#sequence) return undefined;
+    if (report.sequence !== this.#sequence + 1n) return undefined;
     this.#check(report);
     const gains = report.latency.map(decodeHistogram);
     this.#sequence = report.sequence;
@@ -58,8 +66,7 @@ export class AgentTotals {
       const gain = gains[i];
       if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
-    for (const { kind, count: found } of report.findingCounts)
-      this.findingCounts.set(kind, count(found, 'a count of findings'));
+    for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
@@ -95,6 +102,8 @@ export class AgentTotals {
     if (report.pools.length < this.pools.length) wrong('a pool is gone');
     for (const [i, counters] of report.pools.entries()) {
       const before = this.pools[i]?.counters;
+      if (before !== undefined && before.numaNode !== counters.numaNode)
+        wrong(`the pool of NUMA node ${before.numaNode} is now of node ${counters.numaNode}`);
       for (const name of rising) {
         count(counters[name], name);
         if (before !== undefined && counters[name] < before[name])
@@ -102,7 +111,13 @@ export class AgentTotals {
       }
     }
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
-    if (report.findingCounts.length > 64) wrong('more kinds of findings than there are');
+    if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
+    if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');
+    for (const { kind, count: found } of report.findingCounts) {
+      const before = this.findingCounts.get(kind) ?? 0;
+      if (count(found, 'a count of findings') < before) wrong(`${kind} went back from ${before} to ${found}`);
+    }
   }
 
   #rate(sample: Sample, atNs: bigint): void {

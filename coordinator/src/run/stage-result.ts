@@ -64,7 +64,7 @@ export function stageResult(stage: Stage): StageResult {
   const all = [...stage.participants.values()];
   const done = coverage?.done ?? 0;
   const bytes = moves(stage) ? bytesOf(stage, done) : 0;
-  const { durationNs, closeNs } = durationOf(stage);
+  const durationNs = durationOf(stage);
   const seconds = Number(durationNs) / 1e9;
   const latency = new LatencyTotals();
   for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
@@ -92,7 +92,7 @@ export function stageResult(stage: Stage): StageResult {
     unitsByTheirWriter: BigInt(coverage?.verifiedByWriter ?? 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
-    closeNs,
+    closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
   };
 }
@@ -118,17 +118,12 @@ function agentResult(
   };
 }
 
-/** From the common start to the last agent's last completion, on the coordinator's clock, its close included. */
-function durationOf(stage: Stage): { durationNs: bigint; closeNs: bigint } {
-  let lastIoNs = stage.startNs;
-  let endNs = stage.startNs;
-  for (const { totals, member, closeNs } of stage.participants.values()) {
-    if (totals.lastDoneNs === 0n) continue;
-    const doneNs = member.clock.toCoordinator(totals.lastDoneNs);
-    lastIoNs = latest(lastIoNs, doneNs);
-    endNs = latest(endNs, doneNs + closeNs);
-  }
-  return { durationNs: endNs - stage.startNs, closeNs: endNs - lastIoNs };
+/** From the common start to the last agent's last completion, final sync and close included, on the coordinator's clock. */
+function durationOf(stage: Stage): bigint {
+  const ends = [...stage.participants.values()]
+    .filter(({ totals }) => totals.lastDoneNs > 0n)
+    .map(({ totals, member }) => member.clock.toCoordinator(totals.lastDoneNs));
+  return latest(stage.startNs, ...ends) - stage.startNs;
 }
 
 /** Whether the stage moves the units' bytes; a delete moves none. */

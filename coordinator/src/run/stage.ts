@@ -347,7 +347,8 @@ export class Stage implements MembersListener {
       }
     }
     // Acknowledged only now that it is in the ledger; again if it comes again.
-    participant.member.send({ $case: 'reportAck', value: { stage: this.plan.index, sequence: report.sequence } });
+    const { sequence } = participant.totals;
+    participant.member.send({ $case: 'reportAck', value: { stage: this.plan.index, sequence } });
     if (!this.#over()) this.#leasing?.supply(participant);
   }
 

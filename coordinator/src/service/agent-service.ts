@@ -17,8 +17,10 @@ type Call = ServerDuplexStream<AttendRequest, AttendResponse>;
 
 function attend(call: Call, members: Members, log: (line: string) => void): void {
   let member: Member | undefined;
+  let refused = false;
   const stream = { write: (message: AttendResponse) => call.write(message), end: () => call.end() };
   const refuse = (error: unknown): void => {
+    refused = true;
     log(`refused ${member?.name ?? call.getPeer()}: ${error instanceof Error ? error.message : String(error)}`);
     call.emit('error', toStatus(error));
   };
@@ -31,6 +33,8 @@ function attend(call: Call, members: Members, log: (line: string) => void): void
     if (member !== undefined) members.disconnected(member, stream);
   };
   call.on('data', ({ message }: AttendRequest) => {
+    // What was on its way when the refusal was sent is not listened to.
+    if (refused) return;
     try {
       if (message === undefined) {
         throw new SeedstormError({

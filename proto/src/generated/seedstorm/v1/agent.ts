@@ -367,7 +367,7 @@ export interface Report {
   agentNs: bigint;
   /** First submission of this stage by the agent's clock, in ns; 0: none yet. */
   startedNs: bigint;
-  /** Last completion of this stage by the agent's clock, in ns; 0: none yet. */
+  /** Last completion of this stage, syncs and closes included, by the agent's clock, in ns; 0: none yet. */
   lastDoneNs: bigint;
   /** Counters by pool. */
   pools: PoolCounters[];

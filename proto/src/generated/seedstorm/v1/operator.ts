@@ -241,7 +241,7 @@ export interface StageResult {
   clockErrorNs: bigint;
   /** A row an agent. */
   agents: AgentStageResult[];
-  /** Time from the end of the last I/O to the last close, in ns. */
+  /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
 }
 
