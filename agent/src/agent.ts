@@ -120,8 +120,9 @@ export class Agent implements ConnectionListener {
         this.#say({ $case: 'clockEcho', value: { id: message.value.id, agentNs: monotonicNs() } });
         return;
       case 'checkTarget':
-        void checkTarget(message.value, this.#laneCount()).then((value) =>
-          this.#say({ $case: 'targetChecked', value }),
+        checkTarget(message.value, this.#laneCount()).then(
+          (value) => this.#say({ $case: 'targetChecked', value }),
+          this.#rejectEnded,
         );
         return;
       case 'prepareStage':
@@ -161,7 +162,7 @@ export class Agent implements ConnectionListener {
         work.acknowledged(message.value.sequence);
         return;
       case 'endStage':
-        void work.end(message.value);
+        work.end(message.value).catch(this.#rejectEnded);
         return;
     }
   }
@@ -177,10 +178,11 @@ export class Agent implements ConnectionListener {
     const work = new StageWork(message, { name, say: (said) => this.#say(said), log: options.log });
     this.#work = work;
     this.#renew();
-    void (async () => {
+    const prepare = async (): Promise<void> => {
       await before?.abandon();
-      await work.prepare(this.#engineFor(message.share), this.#memoryFor(message));
-    })();
+      await work.prepare(this.#engineFor(message.share), () => this.#memoryFor(message));
+    };
+    prepare().catch(this.#rejectEnded);
   }
 
   /** The engine with this share of the host's cores; the one before is closed when the share has changed. */

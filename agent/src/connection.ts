@@ -51,8 +51,10 @@ export class Connection {
   #stream: ClientDuplexStream<AttendRequest, AttendResponse> | undefined;
   #backoffMs = firstBackoffMs;
   #redial: NodeJS.Timeout | undefined;
-  #lostSince = Date.now();
+  #lostSinceMs = performance.now();
   #joined = false;
+  /** Whether the coordinator has greeted this stream. What is said before would overtake what must be said again. */
+  #greeted = false;
   #closed = false;
 
   constructor(
@@ -74,6 +76,7 @@ export class Connection {
         return;
       }
       this.#joined = true;
+      this.#greeted = true;
       this.#backoffMs = firstBackoffMs;
       this.listener.welcomed(message.value.heartbeatMs);
     });
@@ -85,9 +88,9 @@ export class Connection {
     stream.write({ message: { $case: 'hello', value: this.options.hello } });
   }
 
-  /** Says something; false when there is no stream, and nothing was said. */
+  /** Says something; false when there is no stream that the coordinator has greeted, and nothing was said. */
   send(message: ToCoordinator): boolean {
-    if (this.#stream === undefined) return false;
+    if (this.#stream === undefined || !this.#greeted) return false;
     this.#stream.write({ message });
     return true;
   }
@@ -104,12 +107,13 @@ export class Connection {
   #ended(stream: ClientDuplexStream<AttendRequest, AttendResponse>, why: SeedstormError): void {
     if (stream !== this.#stream || this.#closed) return;
     this.#stream = undefined;
+    this.#greeted = false;
     stream.cancel();
-    if (this.#joined && this.#backoffMs === firstBackoffMs) this.#lostSince = Date.now();
+    if (this.#joined && this.#backoffMs === firstBackoffMs) this.#lostSinceMs = performance.now();
     const patienceMs = this.#joined ? rejoinTimeoutMs : this.options.joinTimeoutMs;
     // What is not the network's word is the coordinator's: dialling again would not change it.
     const final = why.code !== 'SEEDSTORM_E_COORDINATOR_UNREACHABLE' && why.code !== 'SEEDSTORM_E_INTERNAL';
-    if (final || Date.now() - this.#lostSince > patienceMs) {
+    if (final || performance.now() - this.#lostSinceMs > patienceMs) {
       this.listener.failed(why);
       return;
     }

@@ -45,6 +45,8 @@ export class StageWork {
   #prepared: ToCoordinator | undefined;
   #ending: EndStage | undefined;
   #poll: NodeJS.Timeout | undefined;
+  #preparing: Promise<void> | undefined;
+  #abandoned = false;
 
   constructor(
     readonly message: PrepareStage,
@@ -52,13 +54,21 @@ export class StageWork {
   ) {}
 
   /** Gets ready and says so, or why not. */
-  async prepare(engine: Promise<Engine>, memory: MemoryStore | undefined): Promise<void> {
+  prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
+    this.#preparing = this.#prepare(engine, memory);
+    return this.#preparing;
+  }
+
+  async #prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
     const { stage } = this.message;
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
       const running = await engine;
-      const task = await Task.prepare(running, taskSpec(this.message), memory);
+      const task = await Task.prepare(running, taskSpec(this.message), memory());
       this.#task = task;
+      if (this.#abandoned) return;
+      // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
+      task.ended().catch((error: unknown) => this.#endEarly(error));
       task.setDeadline(this.#deadlineNs);
       answer.notes = task.notes;
       answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
@@ -67,6 +77,7 @@ export class StageWork {
     } catch (error) {
       this.#prepared = { $case: 'stagePrepared', value: { ...answer, error: toErrorDetail(error) } };
     }
+    if (this.#abandoned) return;
     this.host.say(this.#prepared);
     if (this.#ending !== undefined) await this.#finish(this.#ending);
   }
@@ -99,7 +110,11 @@ export class StageWork {
       });
     }
     this.#epochs.set(leaseId, epoch);
-    this.#task?.addRange(leaseId, units.first, units.end);
+    try {
+      this.#task?.addRange(leaseId, units.first, units.end);
+    } catch (error) {
+      this.#endEarly(error);
+    }
   }
 
   /** A seed range that is not ours any more. */
@@ -136,15 +151,25 @@ export class StageWork {
 
   /** Stops whatever is left of it; for when the agent goes without the coordinator. */
   async abandon(): Promise<void> {
+    this.#abandoned = true;
+    this.#task?.cancel();
+    await this.#preparing?.catch(() => {});
     clearInterval(this.#poll);
     this.#task?.cancel();
     await this.#task?.ended().catch(() => {});
   }
 
-  async #finish(message: EndStage): Promise<void> {
+  /** Ends without being told to, and says why. */
+  #endEarly(why: unknown): void {
+    if (this.#ending !== undefined || this.#abandoned) return;
+    this.#ending = { stage: this.message.stage, cancel: true, removeRunFolder: false };
+    void this.#finish(this.#ending, toErrorDetail(why));
+  }
+
+  async #finish(message: EndStage, why?: ErrorDetail): Promise<void> {
     const task = this.#task;
     const began = monotonicNs();
-    let error: ErrorDetail | undefined;
+    let error = why;
     try {
       if (message.cancel) task?.cancel();
       else task?.finish();

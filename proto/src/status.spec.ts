@@ -65,6 +65,7 @@ describe('errors on the wire', () => {
   test.each([
     [status.UNAVAILABLE, 'SEEDSTORM_E_COORDINATOR_UNREACHABLE'],
     [status.DEADLINE_EXCEEDED, 'SEEDSTORM_E_COORDINATOR_UNREACHABLE'],
+    [status.CANCELLED, 'SEEDSTORM_E_COORDINATOR_UNREACHABLE'],
     [status.UNIMPLEMENTED, 'SEEDSTORM_E_PROTOCOL_VERSION'],
     [status.RESOURCE_EXHAUSTED, 'SEEDSTORM_E_INTERNAL'],
   ])('what the transport says by itself (%s) names the address that was called', (code, expected) => {

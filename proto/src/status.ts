@@ -50,6 +50,13 @@ export function fromStatus(error: ServiceError, address: string): SeedstormError
       cause: error,
     });
   }
+  if (error.code === status.CANCELLED) {
+    return new SeedstormError({
+      code: 'SEEDSTORM_E_COORDINATOR_UNREACHABLE',
+      what: `the coordinator at ${address} broke the call off`,
+      cause: error,
+    });
+  }
   if (error.code === status.UNIMPLEMENTED) {
     return new SeedstormError({
       code: 'SEEDSTORM_E_PROTOCOL_VERSION',

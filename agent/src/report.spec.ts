@@ -1,0 +1,145 @@
+import { Engine, MemoryStore, Task, type TaskSnapshot } from '@seedstorm/native';
+import { bucketOf, decodeHistogram, Report } from '@seedstorm/proto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reportOf } from './report.js';
+import { taskSpec } from './task-spec.js';
+import { prepareStage } from './testing.js';
+
+const context = { stage: 3, sequence: 7n, reader: 'agent-1', epochs: new Map([[5n, 2n]]) };
+
+const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
+  takenNs: 9n,
+  startedNs: 1n,
+  lastDoneNs: 8n,
+  pools: [],
+  ranges: [],
+  findings: [],
+  findingCounts: [],
+  notes: [],
+  ...changes,
+});
+
+/** There and back over the wire. */
+const sent = (report: Report): Report => Report.decode(Report.encode(report).finish());
+
+describe('a report', () => {
+  test('tells of each lease what is done and what is only written, under the epoch that it was granted with', () => {
+    const range = { id: 5n, done: [0, 4, 9, 10], written: [0, 10], complete: false };
+    const report = sent(reportOf(snapshot({ ranges: [range] }), context));
+    expect(report).toMatchObject({ stage: 3, sequence: 7n, agentNs: 9n, startedNs: 1n, lastDoneNs: 8n });
+    expect(report.leases).toEqual([
+      {
+        leaseId: 5n,
+        epoch: 2n,
+        done: [
+          { first: 0n, end: 4n },
+          { first: 9n, end: 10n },
+        ],
+        written: [{ first: 0n, end: 10n }],
+        error: undefined,
+        complete: false,
+      },
+    ]);
+  });
+
+  test('tells why a lease failed, with code and mend', () => {
+    const error = { code: 'SEEDSTORM_E_DISK_FULL', what: 'no room in /t/0', mend: 'free some space' };
+    const ranges = [{ id: 5n, done: [], written: [], complete: false, error }];
+    expect(sent(reportOf(snapshot({ ranges }), context)).leases[0]?.error).toEqual(error);
+  });
+
+  test('says nothing of a lease whose epoch is not known: it would be refused with all the rest', () => {
+    const ranges = [{ id: 6n, done: [0, 1], written: [0, 1], complete: true }];
+    expect(reportOf(snapshot({ ranges }), context).leases).toEqual([]);
+  });
+
+  test('names each fault in full, and who found it', () => {
+    const finding = {
+      kind: 'bit flip',
+      object: 1,
+      path: '/t/run/1',
+      offset: 2 ** 41 + 7,
+      length: 1,
+      unit: 2 ** 40,
+      generation: 3,
+      detail: '1 bit differs',
+    };
+    const findingCounts = [{ kind: 'bit flip', count: 12 }];
+    const report = sent(reportOf(snapshot({ findings: [finding], findingCounts }), context));
+    expect(report.findings).toEqual([
+      {
+        ...finding,
+        object: 1n,
+        offset: 2n ** 41n + 7n,
+        length: 1n,
+        unit: 2n ** 40n,
+        reader: 'agent-1',
+        writer: '',
+      },
+    ]);
+    expect(report.findingCounts).toEqual([{ kind: 'bit flip', count: 12n }]);
+  });
+});
+
+describe('latency on its way from the lanes to the coordinator', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await Engine.start({ topology: { synthetic: 'numanode:2 core:1 pu:1' }, pin: false });
+  });
+  afterAll(() => engine.close());
+
+  test('every operation is counted once, in the pool that did it, however often a report is made', async () => {
+    const task = await Task.prepare(engine, taskSpec(prepareStage({ units: 4096n, blockBytes: 4096n })));
+    const counted: number[] = [0, 0];
+    let maxNs = 0;
+    let operations: number[] = [];
+    const take = (): void => {
+      const report = sent(reportOf(task.snapshot(), context));
+      operations = report.pools.map((pool) => Number(pool.operations));
+      for (const [pool, histogram] of report.latency.entries()) {
+        const gains = decodeHistogram(histogram);
+        counted[pool] = gains.counts.reduce((sum, count) => sum + count, counted[pool] ?? 0);
+        maxNs = Math.max(maxNs, gains.maxNs);
+        // The greatest value's bucket is the last that has gained anything yet.
+        expect(Math.max(0, ...gains.buckets)).toBeLessThanOrEqual(bucketOf(gains.maxNs));
+      }
+    };
+    task.addRange(1n, 0n, 4096n);
+    task.beginAt(0n);
+    task.finish();
+    let ended = false;
+    const end = task.ended().then(() => {
+      ended = true;
+    });
+    while (!ended) {
+      take();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await end;
+    take();
+    take();
+    expect(operations.reduce((sum, count) => sum + count)).toBe(4096 * 16);
+    expect(counted).toEqual(operations);
+    expect(maxNs).toBeGreaterThan(0);
+  });
+
+  test('a latency lies in the bucket that TypeScript gives it', async () => {
+    // The largest value crosses exactly: of one operation, its bucket, made in Rust, must be the one made here.
+    for (const units of [1, 1, 4, 16, 64, 256]) {
+      const memory = MemoryStore.create(65_536, units, 1e9);
+      const target = { kind: { $case: 'memory', value: { limitBytes: 0n } } } as const;
+      const spec = taskSpec(
+        prepareStage({ units: BigInt(units), unitsPerObject: 256n, blockBytes: BigInt(units) * 65_536n, target }),
+      );
+      const task = await Task.prepare(engine, spec, memory);
+      task.addRange(1n, 0n, BigInt(units));
+      task.beginAt(0n);
+      task.finish();
+      await task.ended();
+      const histograms = task.snapshot().pools.map(({ latency }) => latency);
+      const [one, ...others] = histograms.filter(({ counts }) => counts.length > 0);
+      expect(others).toEqual([]);
+      expect(one).toEqual({ buckets: [bucketOf(one?.maxNs ?? 0)], counts: [1], maxNs: expect.any(Number) });
+    }
+  });
+});

@@ -1,0 +1,72 @@
+import { Operation, type PrepareStage } from '@seedstorm/proto';
+import { describe, expect, test } from 'vitest';
+import { taskSpec } from './task-spec.js';
+import { prepareStage } from './testing.js';
+
+const inFolder = (path: string, runFolder: string): PrepareStage =>
+  prepareStage({ target: { kind: { $case: 'file', value: { path, runFolder, direct: 'auto', sync: 'end' } } } });
+
+describe('the task of a stage', () => {
+  test('is what the coordinator asks for, number by number', () => {
+    expect(taskSpec(inFolder('/mnt/target', '20260101-000000-abcd'))).toEqual({
+      operation: 'write',
+      content: {
+        seed: 2n ** 64n - 1n,
+        namespace: 'run',
+        unitBytes: 65_536,
+        dedupMilli: 1500,
+        windowBits: 4,
+        compressMilli: 2000,
+        codec: 'lz4',
+        recordBytes: 4096,
+      },
+      generation: 0,
+      units: 64,
+      unitsPerObject: 16,
+      blockBytes: 65_536,
+      sparedObjects: [],
+      sink: 'file',
+      folder: '/mnt/target/20260101-000000-abcd',
+      direct: 'auto',
+      sync: 'end',
+    });
+  });
+
+  test('takes the lanes that the plan names, and leaves out objects that hold evidence', () => {
+    const spec = taskSpec(prepareStage({ lanes: 3, operation: Operation.DELETE, sparedObjects: [2n, 3n] }));
+    expect(spec).toMatchObject({ lanes: 3, operation: 'delete', sparedObjects: [2, 3] });
+  });
+
+  test.each([
+    ['/mnt/target', '..'],
+    ['/mnt/target', '.'],
+    ['/mnt/target', ''],
+    ['/mnt/target', '../home'],
+    ['/mnt/target', 'a/../../home'],
+    ['/mnt/target', '/etc'],
+    ['/mnt/target', 'run/'],
+    ['/mnt/target', 'run\0'],
+    ['/mnt/target', 'run\n'],
+    ['/mnt/target', '.hidden'],
+    ['/mnt/target', 'x'.repeat(129)],
+    ['target', 'run'],
+    ['', 'run'],
+    ['../target', 'run'],
+  ])('a run folder that could lead out of the target is refused: %j, %j', (path, name) => {
+    expect(() => taskSpec(inFolder(path, name))).toThrow(
+      expect.objectContaining({ code: 'SEEDSTORM_E_MESSAGE_INVALID' }),
+    );
+  });
+
+  test.each<[string, Partial<PrepareStage>]>([
+    ['an operation of a newer version', { operation: Operation.UNRECOGNIZED }],
+    ['no operation', { operation: Operation.UNSPECIFIED }],
+    ['no content', { content: undefined }],
+    ['no target', { target: undefined }],
+    ['a kind of target that is not known here', { target: { kind: undefined } }],
+  ])('%s is refused, not guessed', (_, changes) => {
+    expect(() => taskSpec(prepareStage(changes))).toThrow(
+      expect.objectContaining({ code: 'SEEDSTORM_E_MESSAGE_INVALID' }),
+    );
+  });
+});
