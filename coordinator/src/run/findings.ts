@@ -19,11 +19,12 @@ export class Findings {
   /** Takes a fault that `reader` found; `writers` tell who wrote its unit. */
   add(finding: Finding, reader: string, writers: readonly WriterRange[]): Finding {
     const unit = count(finding.unit, 'the unit of a finding');
+    const object = count(finding.object, 'the object of a finding');
     const writer = writers.find((range) => range.first <= unit && unit < range.end)?.agent ?? '';
     const whole = { ...finding, reader, writer };
     if (this.kept.length < maxKept) this.kept.push(whole);
     if (this.#objects.size < maxObjects) {
-      this.#objects.add(count(finding.object, 'the object of a finding'));
+      this.#objects.add(object);
       // What is missing is spared too: should it come back it is evidence. But nobody finds it now.
       if (finding.kind !== 'missing') this.#found.add(finding.path);
     } else this.#overflow = true;

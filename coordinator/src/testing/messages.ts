@@ -1,0 +1,68 @@
+/** Messages as an agent sends them, for specs. */
+import { encodeHistogram, type Finding, type Hello, type PoolCounters, type Report } from '@seedstorm/proto';
+
+/** How an agent introduces itself. */
+export function hello(changes: Partial<Hello> = {}): Hello {
+  return {
+    protocol: 1,
+    version: '0.1.0',
+    name: 'agent-1',
+    incarnation: 1n,
+    host: 'host-1',
+    machine: 'machine-1',
+    cpuset: '0-3',
+    pid: 1234,
+    ...changes,
+  };
+}
+
+/** Counters of a pool. */
+export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
+  return {
+    numaNode: 0,
+    lanes: 2,
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    corruptBlocks: 0n,
+    syncNs: 0n,
+    syncs: 0n,
+    ...changes,
+  };
+}
+
+/** A report; its latency is empty unless it is given. */
+export function report(changes: Partial<Report> = {}): Report {
+  const { pools = [] } = changes;
+  return {
+    stage: 0,
+    sequence: 1n,
+    agentNs: 1_000_000_000n,
+    startedNs: 0n,
+    lastDoneNs: 0n,
+    latency: pools.map(() => encodeHistogram({ buckets: [], counts: [], maxNs: 0 })),
+    leases: [],
+    findings: [],
+    findingCounts: [],
+    notes: [],
+    ...changes,
+    pools,
+  };
+}
+
+/** A fault. */
+export function finding(changes: Partial<Finding> = {}): Finding {
+  return {
+    kind: 'bit flip',
+    object: 0n,
+    path: '/target/run/0',
+    offset: 0n,
+    length: 1n,
+    unit: 0n,
+    generation: 0,
+    detail: '',
+    reader: '',
+    writer: '',
+    ...changes,
+  };
+}
