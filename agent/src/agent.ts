@@ -43,6 +43,7 @@ export class Agent implements ConnectionListener {
   /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
   #leaving = false;
+  #orphaned = false;
   #closed = false;
 
   constructor(private readonly options: AgentOptions) {
@@ -83,6 +84,17 @@ export class Agent implements ConnectionListener {
     else this.#resolveEnded();
   }
 
+  /**
+   * Whoever started this agent is gone. A coordinator that is there clears up first and dismisses it, within `graceMs`;
+   * without one it goes at once.
+   */
+  orphaned(graceMs: number): void {
+    this.#orphaned = true;
+    const reason = 'the process that started it is gone';
+    if (this.#connection.greeted) setTimeout(() => this.leave(reason), graceMs).unref();
+    else this.leave(reason);
+  }
+
   welcomed(heartbeatMs: number): void {
     this.options.log(`joined the coordinator at ${this.options.coordinator} as ${this.name}`);
     clearInterval(this.#heartbeat);
@@ -93,7 +105,7 @@ export class Agent implements ConnectionListener {
 
   broken(why: SeedstormError): void {
     clearInterval(this.#heartbeat);
-    if (this.#leaving) this.#resolveEnded();
+    if (this.#leaving || this.#orphaned) this.#resolveEnded();
     else this.options.log(`${why.what}; trying again`);
   }
 

@@ -45,12 +45,16 @@ const maxBackoffMs = 5000;
 /** How long to go on dialling after a break. The coordinator has handed everything over long before. */
 const rejoinTimeoutMs = 600_000;
 
+/** How long a coordinator may take to greet: what takes longer is none, or hangs. */
+const greetingTimeoutMs = 15_000;
+
 /** The stream to the coordinator. */
 export class Connection {
   readonly #client: AgentServiceClient;
   #stream: ClientDuplexStream<AttendRequest, AttendResponse> | undefined;
   #backoffMs = firstBackoffMs;
   #redial: NodeJS.Timeout | undefined;
+  #ungreeted: NodeJS.Timeout | undefined;
   #lostSinceMs = performance.now();
   #joined = false;
   /** Whether the coordinator has greeted this stream. What is said before would overtake what must be said again. */
@@ -75,17 +79,24 @@ export class Connection {
         this.listener.said(message);
         return;
       }
+      clearTimeout(this.#ungreeted);
       this.#joined = true;
       this.#greeted = true;
       this.#backoffMs = firstBackoffMs;
       this.listener.welcomed(message.value.heartbeatMs);
     });
     stream.on('error', (error: ServiceError) => this.#ended(stream, fromStatus(error, this.options.address)));
-    stream.on('end', () => {
-      const what = `the coordinator at ${this.options.address} ended the stream`;
+    const unreachable = (what: string): void =>
       this.#ended(stream, new SeedstormError({ code: 'SEEDSTORM_E_COORDINATOR_UNREACHABLE', what }));
-    });
+    stream.on('end', () => unreachable(`the coordinator at ${this.options.address} ended the stream`));
+    const mute = `what listens at ${this.options.address} does not answer as a coordinator does`;
+    this.#ungreeted = setTimeout(() => unreachable(mute), this.#greetingMs());
     stream.write({ message: { $case: 'hello', value: this.options.hello } });
+  }
+
+  /** Whether there is a stream that the coordinator has greeted. */
+  get greeted(): boolean {
+    return this.#greeted;
   }
 
   /** Says something; false when there is no stream that the coordinator has greeted, and nothing was said. */
@@ -99,6 +110,7 @@ export class Connection {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#redial);
+    clearTimeout(this.#ungreeted);
     this.#stream?.end();
     this.#stream = undefined;
     this.#client.close();
@@ -108,6 +120,7 @@ export class Connection {
     if (stream !== this.#stream || this.#closed) return;
     this.#stream = undefined;
     this.#greeted = false;
+    clearTimeout(this.#ungreeted);
     stream.cancel();
     if (this.#joined && this.#backoffMs === firstBackoffMs) this.#lostSinceMs = performance.now();
     const patienceMs = this.#joined ? rejoinTimeoutMs : this.options.joinTimeoutMs;
@@ -120,5 +133,11 @@ export class Connection {
     this.listener.broken(why);
     this.#redial = setTimeout(() => this.open(), this.#backoffMs * (0.5 + Math.random() / 2));
     this.#backoffMs = Math.min(maxBackoffMs, this.#backoffMs * 2);
+  }
+
+  /** How long to wait for the greeting of a stream: no longer than whoever started us wants to wait in all. */
+  #greetingMs(): number {
+    if (this.#joined) return greetingTimeoutMs;
+    return Math.min(greetingTimeoutMs, this.#lostSinceMs + this.options.joinTimeoutMs - performance.now());
   }
 }

@@ -43,16 +43,17 @@ async function checkFolder(target: FileTarget, bytes: bigint, checked: TargetChe
   await access(path, constants.W_OK | constants.X_OK).catch((cause: NodeJS.ErrnoException) => {
     throw unusable(path, cause);
   });
-  const { bavail, bsize } = await statfs(path, { bigint: true });
+  const { bavail, blocks, bsize } = await statfs(path, { bigint: true });
   checked.freeBytes = bavail * bsize;
   checked.device = String(found.dev);
   const margin = bytes / 4n < maxMarginBytes ? bytes / 4n : maxMarginBytes;
-  if (checked.freeBytes < bytes + margin) {
+  // A file system of no size does not know how much room it has, as those in memory without a limit.
+  if (blocks > 0n && checked.freeBytes < bytes + margin) {
     find(
       CheckLevel.ERROR,
       new SeedstormError({
         code: 'SEEDSTORM_E_SPACE',
-        what: `${path} has ${gib(checked.freeBytes)} free; the plan writes ${gib(bytes)} there and needs ${gib(bytes + margin)}`,
+        what: `${path} has ${room(checked.freeBytes)} free; the plan writes ${room(bytes)} there and needs ${room(bytes + margin)}`,
       }),
     );
   }
@@ -85,13 +86,13 @@ async function checkDirect({ path, direct }: FileTarget, find: Find): Promise<vo
 
 function checkMemory(limitBytes: bigint, bytes: bigint, checked: TargetChecked, find: Find): void {
   checked.freeBytes = BigInt(freemem());
-  const room = limitBytes > 0n && limitBytes < checked.freeBytes ? limitBytes : checked.freeBytes;
-  if (room < bytes) {
+  const limit = limitBytes > 0n && limitBytes < checked.freeBytes ? limitBytes : checked.freeBytes;
+  if (limit < bytes) {
     find(
       CheckLevel.WARNING,
       new SeedstormError({
         code: 'SEEDSTORM_E_SPACE',
-        what: `this agent can keep ${gib(room)} in memory, the plan writes ${gib(bytes)} over all agents`,
+        what: `this agent can keep ${room(limit)} in memory, the plan writes ${room(bytes)} over all agents`,
         mend: 'lower data.size, or start more agents on other hosts',
       }),
     );
@@ -109,6 +110,7 @@ function unusable(path: string, cause: NodeJS.ErrnoException): SeedstormError {
   return asSeedstormError(cause);
 }
 
-function gib(bytes: bigint): string {
-  return `${(Number(bytes) / 1024 ** 3).toFixed(2)} GiB`;
+function room(bytes: bigint): string {
+  const GiB = 1024 ** 3;
+  return bytes < GiB ? `${(Number(bytes) / 1024 ** 2).toFixed(1)} MiB` : `${(Number(bytes) / GiB).toFixed(2)} GiB`;
 }

@@ -1,4 +1,6 @@
 /** What the two services, coordinator and agent, share as processes: signals, and the parent that may have started them. */
+import { ExitCode } from '@seedstorm/errors';
+import { onStopSignals } from './stop-signals.js';
 
 /** What a service tells the process that started it. */
 export type Ready =
@@ -13,16 +15,9 @@ export function tellParent(ready: Ready): void {
   process.send?.(ready);
 }
 
-/** Calls `stop` with the reason when a signal comes; a second signal ends the process at once. */
+/** Calls `stop` with the reason when a signal comes; a later signal ends the process at once. */
 export function onSignal(stop: (reason: string) => void): void {
-  let asked = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (asked) process.exit(130);
-      asked = true;
-      stop(signal);
-    });
-  }
+  onStopSignals(stop, () => process.exit(ExitCode.stopped));
 }
 
 /** Calls `stop` when the process that started this one is gone, however it went. */

@@ -1,4 +1,5 @@
 /** A coordinator and agents as an administrator starts them: separate commands, which share a token file. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Command, Ended } from './command.js';
@@ -25,6 +26,11 @@ export class Cluster {
     const started = Array.from({ length: agents }, (_, i) => cluster.startAgent(`agent-${i + 1}`));
     await Promise.all(started.map((agent) => agent.said(/joined the coordinator/u)));
     return cluster;
+  }
+
+  /** What agents and operators show to the coordinator. */
+  get token(): string {
+    return readFileSync(this.tokenFile, 'utf8').trim();
   }
 
   /** What a command needs to find this cluster. */

@@ -39,6 +39,7 @@ export class Command {
   constructor(
     private readonly args: readonly string[],
     env: NodeJS.ProcessEnv,
+    user?: number,
   ) {
     const began = Date.now();
     this.#process = spawn(process.execPath, [commandFile, ...args], {
@@ -46,6 +47,7 @@ export class Command {
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(user === undefined ? {} : { uid: user, gid: user }),
     });
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { Command, type Ended } from './command.js';
@@ -46,8 +46,12 @@ export class Sandbox implements AsyncDisposable {
 
   /** Starts the command with variables in its environment. */
   startWith(variables: NodeJS.ProcessEnv, ...args: string[]): Command {
-    const { SEEDSTORM_TOKEN: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
-    return new Command(args, { ...env, HOME: this.#home, [markVariable]: this.#mark, ...variables });
+    return new Command(args, { ...this.#environment(), ...variables });
+  }
+
+  /** Starts the command as another user. */
+  startAs(user: number, ...args: string[]): Command {
+    return new Command(args, this.#environment(), user);
   }
 
   /** Runs the command to its end. */
@@ -69,10 +73,21 @@ export class Sandbox implements AsyncDisposable {
 
   /** A file system in memory of this size, mounted in the sandbox. Needs root. */
   mountMemory(name: string, bytes: number): string {
+    return this.mount('tmpfs', name, `size=${bytes}`);
+  }
+
+  /** An empty file system of a kind that needs no device, mounted in the sandbox. Needs root. */
+  mount(kind: string, name: string, options = 'rw'): string {
     const folder = this.makeFolder(name);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder]);
+    execFileSync('mount', ['-t', kind, '-o', options, kind, folder]);
     this.#mounts.push(folder);
     return folder;
+  }
+
+  /** Lets another user use the sandbox, but for what is locked to all. */
+  giveTo(user: number): void {
+    if (user === process.getuid?.()) return;
+    for (const path of [this.folder, this.#home]) chownSync(path, user, user);
   }
 
   /** Everything under a folder, the target unless named, as relative paths. */
@@ -104,5 +119,10 @@ export class Sandbox implements AsyncDisposable {
     await this.gone(10_000);
     for (const mount of this.#mounts) execFileSync('umount', [mount]);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { SEEDSTORM_TOKEN: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
+    return { ...env, HOME: this.#home, [markVariable]: this.#mark };
   }
 }

@@ -1,7 +1,8 @@
 /** `seedstorm agent`: the service that does the work, one per node. */
 import { Agent } from '@seedstorm/agent';
 import type { Command } from 'commander';
-import { durationOption } from '../arguments.js';
+import { parseAddress } from '../address.js';
+import { argument, durationOption } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
@@ -22,7 +23,7 @@ export function addAgentCommand(program: Command): void {
     .description(
       'Joins a coordinator and does what it is told, until it is dismissed. SIGINT or SIGTERM let it leave gracefully.',
     )
-    .option('--coordinator <host:port>', 'where the coordinator listens', usualAddress)
+    .option('--coordinator <host:port>', 'where the coordinator listens', argument(parseAddress), usualAddress)
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
     .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'))
@@ -42,6 +43,6 @@ async function serve({ coordinator, tokenFile, name, joinTimeout }: Options): Pr
   });
   onSignal((signal) => agent.leave(signal));
   // The coordinator of a local run clears up and dismisses us; if it is gone too, nobody will.
-  onOrphaned(() => setTimeout(() => agent.leave('the process that started it is gone'), orphanGraceMs).unref());
+  onOrphaned(() => agent.orphaned(orphanGraceMs));
   await agent.serve();
 }

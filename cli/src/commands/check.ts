@@ -3,12 +3,14 @@ import { formatBytes, parseInteger } from '@seedstorm/coordinator';
 import { ExitCode } from '@seedstorm/errors';
 import { CheckLevel, type CheckPlanResponse } from '@seedstorm/proto';
 import type { Command } from 'commander';
+import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
 import { toJson } from '../json.js';
 import { LocalCluster } from '../local-cluster.js';
-import { OperatorClient } from '../operator-client.js';
-import { readToken, usualTokenFileName } from '../token.js';
-import { readPlan } from './run.js';
+import type { OperatorClient } from '../operator-client.js';
+import { Stop } from '../stop.js';
+import { usualTokenFileName } from '../token.js';
+import { needAgents, operatorClient, readPlan } from './run.js';
 
 interface Options {
   readonly agents?: bigint;
@@ -27,9 +29,13 @@ export function addCheckCommand(program: Command): void {
       'Validates a plan and asks every agent to look at the target: existence, rights, room, O_DIRECT. Changes nothing.',
     )
     .argument('<plan>', 'the plan, a YAML file')
-    .option('--agents <n>', 'agents to wait for (default: 1)', argument(parseInteger))
+    .option('--agents <n>', 'agents to wait for (default: as many as the plan needs)', argument(parseInteger))
     .addOption(durationOption('--agents-timeout <duration>', 'how long to wait for them', '60s'))
-    .option('--coordinator <host:port>', 'ask the cluster of this coordinator instead of this machine')
+    .option(
+      '--coordinator <host:port>',
+      'ask the cluster of this coordinator instead of this machine',
+      argument(parseAddress),
+    )
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
     .option('--json', 'the answer as JSON')
     .addHelpText('after', '\nExample:\n  $ seedstorm check examples/quickstart.yaml')
@@ -37,13 +43,24 @@ export function addCheckCommand(program: Command): void {
 }
 
 async function check(file: string, options: Options): Promise<void> {
-  const plan = await readPlan(file);
-  const agents = Number(options.agents ?? 1n);
-  const cluster = options.coordinator === undefined ? await LocalCluster.start(agents) : undefined;
-  const client =
-    cluster?.client ?? new OperatorClient(options.coordinator ?? '', readToken(options.tokenFile, { create: false }));
+  const { plan, agentsMinimum } = await readPlan(file);
+  const isLocal = options.coordinator === undefined;
+  const agents = Number(options.agents ?? agentsMinimum);
+  if (isLocal) needAgents(agents);
+  const stop = new Stop(() => process.stderr.write('stopping\n'));
+  let cluster: LocalCluster | undefined;
+  let client: OperatorClient | undefined;
   try {
-    const answer = await client.check({ plan, agents, agentsTimeoutMs: options.agentsTimeout });
+    cluster = isLocal ? await LocalCluster.start(agents) : undefined;
+    client = cluster?.client ?? operatorClient(options);
+    stop.atOnce = () => cluster?.kill();
+    const asked = client.check({ plan, agents, agentsTimeoutMs: options.agentsTimeout });
+    const answer = await Promise.race([asked, stop.whenAsked]);
+    if (answer === undefined) {
+      asked.catch(() => {});
+      process.exitCode = ExitCode.stopped;
+      return;
+    }
     if (options.json === true) {
       process.stdout.write(`${toJson({ ...answer, resolvedPlan: JSON.parse(answer.resolvedPlan) })}\n`);
     } else {
@@ -54,8 +71,9 @@ async function check(file: string, options: Options): Promise<void> {
       .filter(({ level }) => level === CheckLevel.ERROR);
     process.exitCode = errors.length > 0 ? ExitCode.failed : ExitCode.passed;
   } finally {
-    if (cluster === undefined) client.close();
+    if (cluster === undefined) client?.close();
     else await cluster.stop();
+    stop.close();
   }
 }
 

@@ -2,6 +2,8 @@
 import { Coordinator } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
 import type { Command } from 'commander';
+import { isLoopback, parseAddress } from '../address.js';
+import { argument } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, tellParent } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
@@ -23,7 +25,7 @@ export function addCoordinatorCommand(program: Command): void {
     .description(
       'Starts a coordinator. It runs until SIGINT or SIGTERM, which stop the current run gracefully and send the agents away.',
     )
-    .option('--listen <host:port>', 'where to listen; port 0 chooses a free one', usualAddress)
+    .option('--listen <host:port>', 'where to listen; port 0 chooses a free one', argument(parseAddress), usualAddress)
     .option(
       '--token-file <file>',
       `what agents and operators must show; made when it is not there (default: ${usualTokenFileName})`,
@@ -34,8 +36,7 @@ export function addCoordinatorCommand(program: Command): void {
 }
 
 async function serve({ listen, tokenFile, insecure = false }: Options): Promise<void> {
-  const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/gu, '');
-  const loopback = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/u.test(host);
+  const loopback = isLoopback(listen);
   if (!loopback && !insecure) {
     throw new SeedstormError({
       code: 'SEEDSTORM_E_USAGE',

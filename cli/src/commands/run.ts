@@ -1,12 +1,14 @@
 /** `seedstorm run`: submits a plan, follows the run, shows its result, and ends with the matching exit code. */
 import { dirname, resolve } from 'node:path';
-import { parseInteger, parsePlan, readPlanText } from '@seedstorm/coordinator';
-import { ExitCode, type SeedstormError } from '@seedstorm/errors';
+import { parseInteger, parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
+import { ExitCode, render, SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
 import type { Command } from 'commander';
+import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
 import { LocalCluster } from '../local-cluster.js';
 import { brokenOff, OperatorClient } from '../operator-client.js';
+import { Stop } from '../stop.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { showResult } from '../view/result.js';
 import { type RunView, runView } from '../view/run-view.js';
@@ -31,11 +33,11 @@ export function addRunCommand(program: Command): void {
     .argument('<plan>', 'the plan, a YAML file')
     .option(
       '--agents <n>',
-      'agents on this machine (default: 1); with --coordinator, agents to wait for',
+      'agents on this machine (default: as many as the plan needs); with --coordinator, agents to wait for',
       argument(parseInteger),
     )
     .addOption(durationOption('--agents-timeout <duration>', 'how long to wait for them', '60s'))
-    .option('--coordinator <host:port>', 'run on the cluster of this coordinator')
+    .option('--coordinator <host:port>', 'run on the cluster of this coordinator', argument(parseAddress))
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
     .option('--keep', 'leave the data on the target, whatever happens')
     .option('--json', 'one JSON object a line on stdout: events, progress once a second, then the result')
@@ -47,33 +49,63 @@ export function addRunCommand(program: Command): void {
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  const plan = await readPlan(file);
+  const { plan, agentsMinimum } = await readPlan(file);
+  const isLocal = options.coordinator === undefined;
+  const agents = Number(options.agents ?? (isLocal ? agentsMinimum : 0));
+  if (isLocal) needAgents(agents);
+  const { agentsTimeout: agentsTimeoutMs, keep = false } = options;
   const view = runView(options.json === true);
-  const agents = Number(options.agents ?? (options.coordinator === undefined ? 1n : 0n));
-  const cluster = options.coordinator === undefined ? await LocalCluster.start(agents) : undefined;
-  const client =
-    cluster?.client ?? new OperatorClient(options.coordinator ?? '', readToken(options.tokenFile, { create: false }));
-  const stop = new Stop(client, view, cluster);
+  const stop = new Stop(() => view.line('stopping: the run ends gracefully; once more ends everything at once'));
+  let cluster: LocalCluster | undefined;
+  let client: OperatorClient | undefined;
   try {
-    const { agentsTimeout: agentsTimeoutMs, keep = false } = options;
-    const { runId } = await client.submit({ plan, agents, agentsTimeoutMs, keep });
-    stop.canCancel(runId);
+    cluster = isLocal ? await LocalCluster.start(agents) : undefined;
+    client = cluster?.client ?? operatorClient(options);
+    stop.atOnce = () => cluster?.kill();
+    if (stop.asked) {
+      process.exitCode = ExitCode.stopped;
+      return;
+    }
+    const { runId, resolvedPlan } = await client.submit({ plan, agents, agentsTimeoutMs, keep });
+    stop.atOnce = () => endAtOnce(cluster, view, resolvedPlan);
+    const cancelled = stop.whenAsked.then(() => client?.cancel(runId));
+    // A coordinator that cannot be told is one whose stream breaks off, which is told.
+    cancelled.catch(() => {});
     const result = await follow(client, runId, view);
     if (options.json !== true) showResult(result);
+    if (result.error !== undefined) process.stderr.write(`${render(fromErrorDetail(result.error))}\n`);
     process.exitCode = exitCodeOfRun(result);
   } finally {
     view.close();
-    stop.close();
-    if (cluster === undefined) client.close();
+    if (cluster === undefined) client?.close();
     else await cluster.stop();
+    stop.close();
   }
 }
 
-/** The plan, read and checked here, so that a mistake is told before anything starts. */
-export async function readPlan(file: string): Promise<Plan> {
+/** The plan, read and checked here, so that a mistake is told before anything starts; and how many agents it needs. */
+export async function readPlan(file: string): Promise<{ plan: Plan; agentsMinimum: number }> {
   const text = await readPlanText(file);
-  parsePlan(text, file);
-  return { text, fileName: file, folder: dirname(resolve(file)) };
+  const { agents } = parsePlan(text, file);
+  return { plan: { text, fileName: file, folder: dirname(resolve(file)) }, agentsMinimum: agents?.minimum ?? 1 };
+}
+
+/**
+ * Nobody else will bring agents to a cluster that this command starts.
+ * @throws SeedstormError USAGE when it is to start none.
+ */
+export function needAgents(agents: number): void {
+  if (agents > 0) return;
+  throw new SeedstormError({
+    code: 'SEEDSTORM_E_USAGE',
+    what: 'without --coordinator, --agents is how many agents to start here, and none would do nothing',
+    mend: 'give --agents at least 1, or leave it out',
+  });
+}
+
+/** The cluster that --coordinator and --token-file name. */
+export function operatorClient({ coordinator = '', tokenFile }: Pick<Options, 'coordinator' | 'tokenFile'>) {
+  return new OperatorClient(coordinator, readToken(tokenFile, { create: false }));
 }
 
 async function follow(client: OperatorClient, runId: string, view: RunView): Promise<RunResult> {
@@ -84,50 +116,19 @@ async function follow(client: OperatorClient, runId: string, view: RunView): Pro
   throw brokenOff(runId, client.address);
 }
 
+/** Ends agents and coordinator in the middle of their work, and says what nobody removes now. */
+function endAtOnce(cluster: LocalCluster | undefined, view: RunView, resolvedPlan: string): void {
+  if (cluster === undefined) return;
+  cluster.kill();
+  const { target }: Pick<ResolvedPlan, 'target'> = JSON.parse(resolvedPlan);
+  view.close();
+  if (target.kind === 'file') view.line(`ended at once; what the run wrote may be left in ${target.runFolder}`);
+}
+
 function exitCodeOfRun({ outcome, error }: RunResult): ExitCode {
   if (outcome === 'corrupt') return ExitCode.criterion;
   if (outcome === 'cancelled') return ExitCode.stopped;
   if (outcome === 'passed') return ExitCode.passed;
   const known: SeedstormError | undefined = error && fromErrorDetail(error);
   return known?.exitCode === ExitCode.usage ? ExitCode.usage : ExitCode.failed;
-}
-
-/** What signals do: the first one stops the run gracefully, the second one ends everything at once. */
-class Stop {
-  #runId: string | undefined;
-  #asked = false;
-  readonly #signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  readonly #handler = (): void => this.#signal();
-
-  constructor(
-    private readonly client: OperatorClient,
-    private readonly view: RunView,
-    private readonly cluster: LocalCluster | undefined,
-  ) {
-    for (const signal of this.#signals) process.on(signal, this.#handler);
-  }
-
-  /** The run is known: a signal that came before stops it now. */
-  canCancel(runId: string): void {
-    this.#runId = runId;
-    if (this.#asked) this.#cancel(runId);
-  }
-
-  close(): void {
-    for (const signal of this.#signals) process.off(signal, this.#handler);
-  }
-
-  #signal(): void {
-    if (this.#asked) {
-      this.cluster?.kill();
-      process.exit(ExitCode.stopped);
-    }
-    this.#asked = true;
-    this.view.line('stopping: the run ends gracefully and removes what it wrote; once more ends everything at once');
-    if (this.#runId !== undefined) this.#cancel(this.#runId);
-  }
-
-  #cancel(runId: string): void {
-    this.client.cancel(runId).catch(() => {});
-  }
 }

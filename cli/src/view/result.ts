@@ -1,7 +1,6 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
-import { render } from '@seedstorm/errors';
-import { fromErrorDetail, type RunResult, type StageResult } from '@seedstorm/proto';
+import type { RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -23,7 +22,6 @@ export function showResult(result: RunResult): void {
   for (const path of result.leftBehind) lines.push(`left on the target: ${path}`);
   if (result.agentsLost > 0) lines.push(`agents: ${result.agentsSeen} seen, ${result.agentsLost} lost`);
   process.stdout.write(`${lines.join('\n')}\n`);
-  if (result.error !== undefined) process.stderr.write(`${render(fromErrorDetail(result.error))}\n`);
 }
 
 function table(stages: readonly StageResult[]): string {

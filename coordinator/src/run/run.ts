@@ -83,7 +83,8 @@ export class Run {
   cancel(): void {
     if (this.#cancelled) return;
     this.#cancelled = true;
-    this.log.event('warning', 'cancelled', 'the run is being stopped; what it wrote is removed');
+    const kept = this.options.keep ? 'kept' : 'removed';
+    this.log.event('warning', 'cancelled', `the run is being stopped; what it wrote is ${kept}`);
     this.#stage?.cancel();
   }
 
