@@ -10,9 +10,10 @@ export type Ready =
 /** How long an agent waits to be dismissed when its parent is gone, in ms: the coordinator clears up first. */
 export const orphanGraceMs = 20_000;
 
-/** Tells the parent, if this process has one that listens. */
+/** Tells the parent, if this process has one that still listens. */
 export function tellParent(ready: Ready): void {
-  process.send?.(ready);
+  // One that is gone by now is noticed by onOrphaned.
+  if (process.connected) process.send?.(ready, undefined, undefined, () => {});
 }
 
 /** Calls `stop` with the reason when a signal comes; a later signal ends the process at once. */
@@ -20,9 +21,15 @@ export function onSignal(stop: (reason: string) => void): void {
   onStopSignals(stop, () => process.exit(ExitCode.stopped));
 }
 
-/** Calls `stop` when the process that started this one is gone, however it went. */
+/** Calls `stop` when the process that started this one, as a part of itself, is gone, however it went. */
 export function onOrphaned(stop: () => void): void {
-  if (process.channel === undefined) return;
+  // It may have gone while this process was being loaded: then there is no channel any more, but there was one.
+  const startedByOurs = process.send !== undefined;
+  if (!startedByOurs) return;
+  if (!process.connected) {
+    stop();
+    return;
+  }
   // The channel alone must not keep the process alive.
   process.channel?.unref();
   process.on('disconnect', stop);
