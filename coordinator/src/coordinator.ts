@@ -20,6 +20,9 @@ export interface CoordinatorOptions {
   readonly log: (line: string) => void;
 }
 
+/** host:port, with brackets around an IPv6 address. Without a port grpc-js would take 443. */
+const addressPattern = /^(?:\[[0-9a-fA-F:.%\w]+\]|[^:/[\]]+):\d{1,5}$/u;
+
 /** How long a call may take to end once the coordinator closes. */
 const closeTimeoutMs = 2000;
 
@@ -69,19 +72,26 @@ export class Coordinator {
 
 function listen(server: Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
+    if (!addressPattern.test(address)) return reject(notHere(address, 'it is not host:port'));
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) return resolve(port);
-      const taken = error.message.includes('EADDRINUSE');
+      if (!error.message.includes('EADDRINUSE')) return reject(notHere(address, error.message, error));
       reject(
         new SeedstormError({
-          code: taken ? 'SEEDSTORM_E_PORT_TAKEN' : 'SEEDSTORM_E_INVALID_ARGUMENT',
-          what: taken ? `${address} is in use by another process` : `cannot listen on ${address}: ${error.message}`,
-          mend: taken
-            ? 'stop the other process, or choose another port with --listen'
-            : 'give --listen an address of this host, as host:port',
+          code: 'SEEDSTORM_E_PORT_TAKEN',
+          what: `${address} is in use by another process`,
           cause: error,
         }),
       );
     });
+  });
+}
+
+function notHere(address: string, why: string, cause?: unknown): SeedstormError {
+  return new SeedstormError({
+    code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+    what: `cannot listen on “${address}”: ${why}`,
+    mend: 'give --listen an address of this host, as host:port',
+    cause,
   });
 }

@@ -1,16 +1,22 @@
 /** What both ends of a connection must agree on: protocol version, message limits, keepalive, the token's header. */
-import { type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import { type ChannelOptions, credentials, logVerbosity, Metadata, setLogVerbosity } from '@grpc/grpc-js';
+
+// What goes wrong comes as an error, which is shown once and in Seedstorm's words; grpc-js would print lines beside it.
+if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /** Rises when an agent and a coordinator of different versions could misunderstand each other. */
 export const protocolVersion = 1;
 
-/** The longest message either side takes, in bytes. A report of 24 pools with full histograms is about 1 MiB. */
-export const maxMessageBytes = 4 * 1024 * 1024;
+/** The longest message that a coordinator takes, in bytes. A report of 24 pools with full histograms is about 1 MiB. */
+const maxMessageBytes = 4 * 1024 * 1024;
+
+/** The longest answer that a client takes of its coordinator, in bytes: the result of a run on thousands of agents. */
+const maxAnswerBytes = 64 * 1024 * 1024;
 
 /** Channel options of every client and server: explicit limits, and keepalive that finds dead peers behind firewalls. */
 export const channelOptions: ChannelOptions = {
   'grpc.max_receive_message_length': maxMessageBytes,
-  'grpc.max_send_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxAnswerBytes,
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.enable_retries': 0,
@@ -22,6 +28,8 @@ export const channelOptions: ChannelOptions = {
  */
 export const clientChannelOptions: ChannelOptions = {
   ...channelOptions,
+  'grpc.max_receive_message_length': maxAnswerBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
   'grpc.enable_http_proxy': 0,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 5000,

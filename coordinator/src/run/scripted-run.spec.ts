@@ -1,0 +1,241 @@
+/** A real coordinator and real streams; agents that do no I/O and report what a spec tells them to. */
+import {
+  clientChannelOptions,
+  type GrantLease,
+  insecureCredentials,
+  OperatorServiceClient,
+  type RunResult,
+  tokenMetadata,
+  type WatchRunResponse,
+} from '@seedstorm/proto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Coordinator } from '../coordinator.js';
+import { ScriptedAgent } from '../testing/scripted-agent.js';
+
+const token = 'secret';
+const units = 64;
+let coordinator: Coordinator;
+let operator: OperatorServiceClient;
+let agents: ScriptedAgent[];
+let log: string[];
+
+beforeEach(async () => {
+  log = [];
+  agents = [];
+  coordinator = await Coordinator.start({
+    listen: '127.0.0.1:0',
+    token,
+    version: '0.1.0',
+    log: (line) => void log.push(line),
+  });
+  operator = new OperatorServiceClient(coordinator.address, insecureCredentials, clientChannelOptions);
+});
+afterEach(async () => {
+  for (const agent of agents) agent.close();
+  operator.close();
+  await coordinator.close();
+});
+
+function join(name: string): ScriptedAgent {
+  const agent = new ScriptedAgent(coordinator.address, token, { name, host: `host-of-${name}`, machine: name });
+  agents.push(agent);
+  return agent;
+}
+
+const plan = (sync: string): string => `
+data: { size: ${units}MiB, unit: 1MiB }
+target: { kind: file, path: /target, files: { count: 16 }, io: { sync: ${sync} } }
+control: { lease: 2s }
+stages:
+  - write: {}
+`;
+
+interface Watched {
+  readonly result: Promise<RunResult>;
+  readonly events: string[];
+}
+
+/** Starts a run of two agents and follows it. */
+async function submit(sync = 'range'): Promise<Watched> {
+  const request = { plan: { text: plan(sync), fileName: 'plan.yaml', folder: '/' }, agents: 2, agentsTimeoutMs: 5000 };
+  const runId = await new Promise<string>((resolve, reject) => {
+    operator.submitRun({ ...request, keep: false }, tokenMetadata(token), (error, answer) =>
+      error === null ? resolve(answer.runId) : reject(error),
+    );
+  });
+  const events: string[] = [];
+  const result = new Promise<RunResult>((resolve, reject) => {
+    const stream = operator.watchRun({ runId }, tokenMetadata(token));
+    stream.on('error', reject);
+    stream.on('data', ({ message }: WatchRunResponse) => {
+      if (message?.$case === 'event') events.push(message.value.kind);
+      if (message?.$case === 'result') resolve(message.value);
+    });
+  });
+  return { result, events };
+}
+
+function declareGone(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    operator.declareAgentGone({ name, pid: 1234 }, tokenMetadata(token), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+}
+
+/** What every run must come to, whatever happened on its way: each unit once. */
+function expectWhole(result: RunResult): void {
+  const [stage] = result.stages;
+  expect(result).toMatchObject({ outcome: 'passed', error: undefined });
+  expect(stage).toMatchObject({ complete: true, unitsDone: BigInt(units), bytes: BigInt(units) * 1_048_576n });
+  expect(stage?.agents.reduce((sum, agent) => sum + agent.unitsDone, 0n)).toBe(BigInt(units));
+}
+
+const rangeOf = ({ units: range }: GrantLease): { first: bigint; end: bigint } => range ?? { first: 0n, end: 0n };
+
+describe('a run of scripted agents', { timeout: 30_000 }, () => {
+  test('reports that come twice, or in another order, are counted once', async () => {
+    const [a, b] = [join('a'), join('b')];
+    const { result } = await submit();
+    await Promise.all([a.begin(), b.begin()]);
+    const acknowledged: bigint[] = [];
+    void (async () => {
+      for (;;) {
+        const lease = await a.next('grantLease');
+        const { first, end } = rangeOf(lease);
+        const middle = first + (end - first) / 2n;
+        const half = a.progress(lease, middle - first, { done: middle > first ? [{ first, end: middle }] : [] });
+        const whole = a.progress(lease, end - middle, { done: [{ first, end }], complete: true });
+        for (const value of [whole, half, half, whole, half, whole]) a.say({ $case: 'report', value });
+        acknowledged.push(half.sequence - 1n);
+      }
+    })();
+    await Promise.all([a.end(), b.workOff()]);
+    const ended = await result;
+    expectWhole(ended);
+    const [stage] = ended.stages;
+    const counted = stage?.agents.flatMap(({ pools }) => pools.map((pool) => pool.counters?.operations));
+    expect(counted?.reduce((sum = 0n, operations = 0n) => sum + operations, 0n)).toBe(BigInt(units));
+    expect(stage?.latency?.count).toBe(BigInt(units));
+    expect([stage?.unitsReworked, stage?.unitsIndeterminate]).toEqual([0n, 0n]);
+    // The one that overtook another was not acknowledged: its agent would never have sent the other again.
+    const acks = a.all('reportAck').map(({ sequence }) => sequence);
+    expect(acks).toEqual([...acks].sort((x, y) => Number(x - y)));
+    for (const before of acknowledged) expect(acks).toContain(before);
+  });
+
+  test.each<[string, (lease: GrantLease, other: GrantLease) => GrantLease, RegExp]>([
+    ['a lease that another holds', (_, other) => other, /not-the-holder/u],
+    ['a lease that nobody was given', (lease) => ({ ...lease, leaseId: 9999n }), /unknown-lease/u],
+    ['another epoch', (lease) => ({ ...lease, epoch: lease.epoch + 1n }), /wrong-epoch/u],
+    [
+      'units outside of its lease',
+      (lease) => ({ ...lease, units: { first: rangeOf(lease).first, end: rangeOf(lease).end + 1n } }),
+      /outside-lease/u,
+    ],
+    ['no number', (lease) => ({ ...lease, leaseId: 2n ** 63n }), /beyond 2\^53/u],
+  ])('an agent that reports %s is refused and changes nobody’s result', async (_, lie, why) => {
+    const [a, b] = [join('a'), join('b')];
+    const { result, events } = await submit();
+    await Promise.all([a.begin(), b.begin()]);
+    const [own, other] = await Promise.all([a.next('grantLease'), b.next('grantLease')]);
+    a.say({ $case: 'report', value: a.done(lie(own, other)) });
+    // What it says in the same breath is not listened to.
+    a.say({ $case: 'report', value: a.done(own) });
+    const refused = await a.ended;
+    expect(refused).toMatchObject({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: expect.stringMatching(why) });
+    // Its process is seen to be gone, so that nobody waits for its leases to run out.
+    await declareGone('a');
+    b.say({ $case: 'report', value: b.done(other) });
+    await b.workOff();
+    const ended = await result;
+    expectWhole(ended);
+    expect(ended.stages[0]?.agents.map(({ name, unitsDone }) => [name, unitsDone])).toEqual([
+      ['a', 0n],
+      ['b', BigInt(units)],
+    ]);
+    expect(events).toContain('lease-handed-over');
+    expect(log.some((line) => line.startsWith('refused a:'))).toBe(true);
+  });
+
+  test('an agent whose leases ran out is told, and what it reports late moves no coverage', async () => {
+    const [a, b] = [join('a'), join('b')];
+    const { result } = await submit();
+    await Promise.all([a.begin(), b.begin()]);
+    const [first, second] = [await a.next('grantLease'), await a.next('grantLease')];
+    a.say({ $case: 'report', value: a.done(first) });
+    await a.next('reportAck');
+    // Its heartbeats are lost, and nothing else: its leases are renewed no more.
+    a.fallSilent();
+    const held = second.leaseId;
+    const working = b.workOff();
+    await a.until(() => a.all('fenceLease').some(({ leaseId }) => leaseId === held));
+    a.say({ $case: 'report', value: a.done(second) });
+    await a.end();
+    await working;
+    const ended = await result;
+    expectWhole(ended);
+    const [stage] = ended.stages;
+    const late = rangeOf(second).end - rangeOf(second).first;
+    expect(stage?.unitsReworked).toBeGreaterThanOrEqual(late);
+    const own = rangeOf(first).end - rangeOf(first).first;
+    expect(stage?.agents.map(({ name, unitsDone }) => [name, unitsDone])).toEqual([
+      ['a', own],
+      ['b', BigInt(units) - own],
+    ]);
+  });
+
+  test('under sync: end the stage asks for a sync when all is written, and waits until all is durable', async () => {
+    const both = [join('a'), join('b')];
+    const { result, events } = await submit('end');
+    const leases = new Map<ScriptedAgent, GrantLease[]>(both.map((agent) => [agent, []]));
+    await Promise.all(both.map((agent) => agent.begin()));
+    for (const agent of both) {
+      void (async () => {
+        for (;;) {
+          const lease = await agent.next('grantLease');
+          leases.get(agent)?.push(lease);
+          const range = rangeOf(lease);
+          agent.say({ $case: 'report', value: agent.progress(lease, range.end - range.first, { written: [range] }) });
+        }
+      })();
+    }
+    await Promise.all(both.map((agent) => agent.next('syncStage')));
+    const written = [...leases.values()].flat().reduce((sum, l) => sum + rangeOf(l).end - rangeOf(l).first, 0n);
+    expect(written).toBe(BigInt(units));
+    const [last, ...others] = both.flatMap((agent) => (leases.get(agent) ?? []).map((lease) => ({ agent, lease })));
+    if (last === undefined) throw new Error('nobody was given a lease');
+    const durable = ({ agent, lease }: typeof last): void => {
+      const range = rangeOf(lease);
+      const progress = { done: [range], written: [range], complete: true };
+      agent.say({ $case: 'report', value: agent.progress(lease, 0n, progress) });
+    };
+    for (const one of others) durable(one);
+    await Promise.all(others.map(({ agent }) => agent.next('reportAck')));
+    expect(events).not.toContain('stage-ended');
+    expect(both.flatMap((agent) => agent.all('endStage'))).toEqual([]);
+    durable(last);
+    await Promise.all(both.map((agent) => agent.end()));
+    expectWhole(await result);
+  });
+
+  test('an agent whose storage fails ends the run with its error, and everybody is told to stop', async () => {
+    const [a, b] = [join('a'), join('b')];
+    const { result } = await submit();
+    await Promise.all([a.begin(), b.begin()]);
+    const lease = await a.next('grantLease');
+    const error = { code: 'SEEDSTORM_E_DISK_FULL', what: 'no room in /target/run/0', mend: 'free some space' };
+    a.say({ $case: 'report', value: a.progress(lease, 0n, { error }) });
+    await Promise.all([a.end(), b.end()]);
+    // What was written is removed by a stage of its own.
+    for (const agent of [a, b]) void agent.begin(1).then(() => agent.workOff());
+    expect(await result).toMatchObject({
+      outcome: 'failed',
+      error: { ...error, what: 'agent a: no room in /target/run/0' },
+    });
+    expect([...a.all('endStage'), ...b.all('endStage')].filter(({ stage }) => stage === 0)).toMatchObject([
+      { cancel: true },
+      { cancel: true },
+    ]);
+  });
+});
