@@ -223,17 +223,18 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
     const [a, b] = [join('a'), join('b')];
     const { result } = await submit();
     await Promise.all([a.begin(), b.begin()]);
+    const { stage: written } = a;
     const lease = await a.next('grantLease');
     const error = { code: 'SEEDSTORM_E_DISK_FULL', what: 'no room in /target/run/0', mend: 'free some space' };
     a.say({ $case: 'report', value: a.progress(lease, 0n, { error }) });
     await Promise.all([a.end(), b.end()]);
     // What was written is removed by a stage of its own.
-    for (const agent of [a, b]) void agent.begin(1).then(() => agent.workOff());
+    for (const agent of [a, b]) void agent.begin().then(() => agent.workOff());
     expect(await result).toMatchObject({
       outcome: 'failed',
       error: { ...error, what: 'agent a: no room in /target/run/0' },
     });
-    expect([...a.all('endStage'), ...b.all('endStage')].filter(({ stage }) => stage === 0)).toMatchObject([
+    expect([...a.all('endStage'), ...b.all('endStage')].filter(({ stage }) => stage === written)).toMatchObject([
       { cancel: true },
       { cancel: true },
     ]);

@@ -44,7 +44,8 @@ export class ScriptedAgent {
   readonly ended: Promise<SeedstormError | undefined>;
   #news: (() => void)[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
-  #stage = 0;
+  /** The stage that it takes part in, as the coordinator names it. */
+  stage = 0;
   #sequence = 0n;
   #operations = 0n;
 
@@ -101,10 +102,10 @@ export class ScriptedAgent {
     while (!ready()) await this.#waitForNews();
   }
 
-  /** Gets ready for a stage and waits for its start. */
-  async begin(stage = 0): Promise<void> {
-    await this.next('prepareStage');
-    this.#stage = stage;
+  /** Gets ready for the next stage and waits for its start. */
+  async begin(): Promise<void> {
+    const { stage } = await this.next('prepareStage');
+    this.stage = stage;
     this.#sequence = 0n;
     this.#operations = 0n;
     this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2 } });
@@ -152,7 +153,7 @@ export class ScriptedAgent {
     void (async () => {
       for (;;) {
         const lease = await this.next('grantLease');
-        if (lease.stage === this.#stage) this.say({ $case: 'report', value: this.done(lease) });
+        if (lease.stage === this.stage) this.say({ $case: 'report', value: this.done(lease) });
       }
     })();
     await this.end();
