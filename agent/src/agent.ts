@@ -145,8 +145,13 @@ export class Agent implements ConnectionListener {
         else this.#rejectEnded(fromErrorDetail(message.value.reason));
         return;
       default:
-        if (this.#work !== undefined && this.#work.message.stage === message.value.stage)
+        if (this.#work !== undefined && this.#work.message.stage === message.value.stage) {
           this.#stage(this.#work, message);
+        } else if (message.$case === 'endStage') {
+          // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
+          const { stage } = message.value;
+          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+        }
     }
   }
 
@@ -186,6 +191,7 @@ export class Agent implements ConnectionListener {
       return;
     }
     const before = this.#work;
+    if (this.#memory?.runId !== message.runId) this.#memory = undefined;
     const { name, options } = this;
     const work = new StageWork(message, { name, say: (said) => this.#say(said), log: options.log });
     this.#work = work;
@@ -207,9 +213,11 @@ export class Agent implements ConnectionListener {
       await before?.engine.then((old) => old.close()).catch(() => {});
       return Engine.start({ placement: { shareIndex: index, shareOf: of } });
     })();
-    // Whoever awaits it sees the error; this keeps it from being called unhandled before.
-    engine.catch(() => {});
     this.#engine = { share: key, engine };
+    // Whoever awaits it sees the error; the next stage tries again.
+    engine.catch(() => {
+      if (this.#engine?.engine === engine) this.#engine = undefined;
+    });
     return engine;
   }
 

@@ -180,6 +180,7 @@ export class StageWork {
     }
     const closeNs = monotonicNs() - began;
     clearInterval(this.#poll);
+    if (this.#abandoned) return;
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
     if (task !== undefined) this.#report(task);
     this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };

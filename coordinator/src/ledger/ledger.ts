@@ -7,7 +7,7 @@ import { assert, assertInteger } from './assert.js';
 import type { AgentCoverage, Coverage, Expiry, Unsettled } from './coverage.js';
 import { IntervalSet, type Range } from './intervals.js';
 import type { Lease, LeaseEnd, LeaseRecord } from './lease.js';
-import { type MemberRecord, Members } from './members.js';
+import { isPresent, type MemberRecord, Members } from './members.js';
 import {
   type LedgerOptions,
   MAX_OPEN_LEASES_PER_AGENT,
@@ -204,6 +204,19 @@ export class Ledger {
   }
 
   /**
+   * The pass is over and nothing is handed over any more: leases that still run end, without the caution of a hand-over,
+   * and what their holders may have in flight is waited for from when they would have run out.
+   */
+  close(nowMs: number): void {
+    const now = this.#advance(nowMs);
+    for (const member of this.#members.all()) {
+      if (!isPresent(member)) continue;
+      this.#endAll(member, 'expired', Math.max(now, this.#members.expiresMs(member)));
+      member.presence = 'expired';
+    }
+  }
+
+  /**
    * When {@link expire} has something to do next, in the same milliseconds as `nowMs`; undefined when only another
    * call can bring that about. Each call that changes the ledger may move it.
    */
@@ -217,6 +230,11 @@ export class Ledger {
   /** The leases that an agent holds, in the order in which they were granted. */
   leasesOf(agent: string): Lease[] {
     return [...(this.#members.get(agent)?.leases ?? [])].map((record) => record.lease);
+  }
+
+  /** How many leases with units to work on an agent holds. */
+  openLeasesOf(agent: string): number {
+    return this.#members.get(agent)?.openLeases ?? 0;
   }
 
   /** Everything there is to count. */

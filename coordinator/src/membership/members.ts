@@ -2,6 +2,7 @@
  * The agents of this coordinator: who may join, who is silent, who is gone. Tells one listener, the run that holds the
  * agents, what happens and what they say. Must not know what a stage is.
  */
+import { randomInt } from 'node:crypto';
 import { SeedstormError } from '@seedstorm/errors';
 import { type AttendRequest, type Hello, protocolVersion, toErrorDetail } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
@@ -35,12 +36,14 @@ const heartbeatMs = 1000;
 /** Silence that makes an agent suspect, in ms. */
 const suspectMs = 3000;
 /** How long leases run when no run says otherwise, in ms. */
-const usualLeaseMs = 10_000;
+export const usualLeaseMs = 10_000;
 /** Added to the lease before anything is handed over: clocks run at different speeds. A fiftieth of it, and this, in ms. */
 const leastMarginMs = 500;
 
 /** Agents that one coordinator takes. */
 const maxMembers = 4096;
+/** Stages are counted on the wire in 32 bits from a random number on; half of them are left to count. */
+const firstStageBelow = 2 ** 31;
 /** Probes sent at once when an agent joins, so that its clock is known before its first stage. */
 const joinProbes = 8;
 /** The longest text in a Hello; the list of a large machine's PUs is the longest of them. */
@@ -55,9 +58,17 @@ export class Members {
   /** How long the leases of the current run last after a renewal, in ms. */
   leaseMs = usualLeaseMs;
 
+  #stages = randomInt(firstStageBelow);
+
   /** `version` is told to agents. */
   constructor(readonly version: string) {
     this.#ticker = setInterval(() => this.#tick(), heartbeatMs / 2);
+  }
+
+  /** A name for a stage on the wire that no other stage of this coordinator has, nor, most likely, one before a restart. */
+  nextStage(): number {
+    this.#stages += 1;
+    return this.#stages;
   }
 
   /** How much longer than `leaseMs` the coordinator waits before it hands over. */

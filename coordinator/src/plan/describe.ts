@@ -36,7 +36,7 @@ function targetText(target: ResolvedTarget): string {
     const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
     return `the memory of each agent, ${limit}`;
   }
-  return `${target.runFolder}${target.scope === 'local' ? ', on storage of each node' : ''}`;
+  return target.runFolder;
 }
 
 function filesText(plan: ResolvedPlan): string {

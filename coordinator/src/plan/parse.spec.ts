@@ -46,7 +46,6 @@ data:
 target:
   kind: file
   path: 'out/put'
-  scope: local
   files: { count: 1 }
   align: 16MiB
   io: { block: 128KiB, direct: true, sync: end }
@@ -75,7 +74,6 @@ stages:
       target: {
         kind: 'file',
         path: 'out/put',
-        scope: 'local',
         files: { count: 1 },
         align: 16 * 1024 ** 2,
         io: { block: 131072, direct: true, sync: 'end' },

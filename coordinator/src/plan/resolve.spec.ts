@@ -34,7 +34,6 @@ describe('a resolved plan', () => {
         kind: 'file',
         path: '/home/user/plans/out',
         runFolder: '/home/user/plans/out/run-7',
-        scope: 'shared',
         direct: 'auto',
         sync: 'range',
       },
@@ -119,7 +118,6 @@ stages: [{ write: {} }, { write: {} }, { verify: { delay: 30s } }, { delete: {} 
   test.each([
     ['{ kind: null }', 'target   null: bytes are made and thrown away'],
     ['{ kind: memory, limit: 1GiB }', 'target   the memory of each agent, at most 1GiB'],
-    ['{ kind: file, path: /nvme, scope: local }', 'target   /nvme/run-7, on storage of each node'],
   ])('names the target %s', (target, line) => {
     const text = `data: { size: 1GiB }\ntarget: ${target}\nstages: [{ generate: {} }]`;
     expect(describePlan(resolve(text))).toContain(line);

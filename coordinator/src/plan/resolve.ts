@@ -61,7 +61,6 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
     kind: 'file',
     path: folder,
     runFolder: path.join(folder, context.runId),
-    scope: target.scope ?? defaults.scope,
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
   };

@@ -31,7 +31,6 @@ export type ResolvedTarget =
       readonly path: string;
       /** The folder in `path` that belongs to this run alone; made by it, and removed with it. */
       readonly runFolder: string;
-      readonly scope: 'shared' | 'local';
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
     };

@@ -44,7 +44,6 @@ export const defaults = {
   ratioMilli: 1000,
   codec: 'any',
   recordBytes: 128 * KiB,
-  scope: 'shared',
   direct: 'auto',
   sync: 'range',
   agentsMinimum: 1,
@@ -170,12 +169,6 @@ const fileTarget = z.strictObject({
       example: 'path: /lustre/qualify',
     },
   ),
-  scope: key(choice(['shared', 'local']).optional(), {
-    meaning:
-      'shared: all agents see the same files. local: each node has storage of its own under this path; what an agent wrote stays with that agent.',
-    default: defaults.scope,
-    example: 'scope: local',
-  }),
   files: key(
     z
       .strictObject({

@@ -1,11 +1,15 @@
 /** Asks every agent whether it could use a plan's target, without changing it. */
-import type { TargetChecked } from '@seedstorm/proto';
-import { nowMs } from '../clock.js';
+import { SeedstormError } from '@seedstorm/errors';
+import { CheckLevel, type CheckTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import type { Member } from '../membership/member.js';
 import type { FromAgent, Members } from '../membership/members.js';
 import type { ResolvedPlan } from '../plan/index.js';
 import { targetMessage } from './stage-plan.js';
+import { Waiters } from './waiters.js';
 
+/** A look at a target takes no time, unless the target hangs. */
 const timeoutMs = 30_000;
+const tickMs = 100;
 let nextId = 1n;
 
 /** What one agent found. */
@@ -15,45 +19,71 @@ export interface Checked {
   readonly checked: TargetChecked;
 }
 
-/** Asks every working agent and waits for the answers of those that stay. */
-export async function checkTarget(members: Members, plan: ResolvedPlan, runId: string): Promise<Checked[]> {
-  const id = nextId++;
-  const asked = new Map(members.working().map((member) => [member.name, member]));
-  const answers: Checked[] = [];
-  const writes = plan.stages.some((stage) => stage.kind === 'write');
-  const value = {
-    id,
+/**
+ * Asks every working agent and waits for the answers of those that stay. An agent that does not answer in time has a
+ * finding that says so. Ends early, with the answers at hand, when `isOver` holds.
+ */
+export async function checkTarget(
+  members: Members,
+  plan: ResolvedPlan,
+  runId: string,
+  isOver: () => boolean,
+): Promise<Checked[]> {
+  const question: CheckTarget = {
+    id: nextId++,
     target: targetMessage(plan.target, runId),
     blockBytes: BigInt(plan.blockBytes),
-    bytes: writes ? BigInt(plan.layout.units) * BigInt(plan.content.unitBytes) : 0n,
+    bytes: plan.stages.some((stage) => stage.kind === 'write')
+      ? BigInt(plan.layout.units) * BigInt(plan.content.unitBytes)
+      : 0n,
   };
-  await new Promise<void>((resolve) => {
-    const deadline = nowMs() + timeoutMs;
-    const settle = (): void => {
-      const waiting = [...asked.values()].some(
-        (member) => member.alive && !answers.some((a) => a.name === member.name),
-      );
-      if (waiting && nowMs() < deadline) return;
-      stop();
-      clearInterval(timer);
-      resolve();
-    };
-    const timer = setInterval(settle, 100);
-    const stop = members.listen({
-      joined: () => {},
-      returned: () => {},
-      suspected: () => {},
-      lost: settle,
-      leaving: () => false,
-      heartbeat: () => {},
-      said: (member, message: FromAgent) => {
-        if (message.$case !== 'targetChecked' || message.value.id !== id) return;
-        answers.push({ name: member.name, host: member.host, checked: message.value });
-        settle();
-      },
-    });
-    for (const member of asked.values()) member.send({ $case: 'checkTarget', value });
-    settle();
+  const waiting = new Map<string, Member>();
+  const answers: Checked[] = [];
+  const waiters = new Waiters();
+  const ask = (member: Member): void => member.send({ $case: 'checkTarget', value: question });
+  const stop = members.listen({
+    joined: () => {},
+    returned: (member) => {
+      if (waiting.has(member.name)) ask(member);
+    },
+    suspected: () => {},
+    lost: ({ name }) => void waiting.delete(name),
+    leaving: ({ name }) => {
+      waiting.delete(name);
+      return false;
+    },
+    heartbeat: () => {},
+    said: ({ name, host }, message: FromAgent) => {
+      if (message.$case !== 'targetChecked' || message.value.id !== question.id || !waiting.delete(name)) return;
+      answers.push({ name, host, checked: message.value });
+      waiters.wake();
+    },
   });
+  for (const member of members.working()) {
+    waiting.set(member.name, member);
+    ask(member);
+  }
+  const ticker = setInterval(() => waiters.wake(), tickMs);
+  await waiters.until(() => waiting.size === 0 || isOver(), timeoutMs);
+  clearInterval(ticker);
+  stop();
+  if (!isOver())
+    for (const { name, host } of waiting.values()) answers.push({ name, host, checked: silent(question.id, name) });
   return answers.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** What is said of an agent that does not answer. */
+function silent(id: bigint, name: string): TargetChecked {
+  const error = new SeedstormError({
+    code: 'SEEDSTORM_E_TARGET_NOT_WRITABLE',
+    what: `${name} got no answer from the target within ${timeoutMs / 1000} s`,
+    mend: 'look whether the file system hangs on that node',
+  });
+  return {
+    id,
+    findings: [{ level: CheckLevel.ERROR, detail: toErrorDetail(error) }],
+    freeBytes: 0n,
+    device: '',
+    lanes: 0,
+  };
 }

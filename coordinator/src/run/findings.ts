@@ -4,7 +4,7 @@ import type { WriterRange } from '../ledger/index.js';
 import { count } from './numbers.js';
 
 /** Faults that are kept in full. */
-const maxKept = 1000;
+const maxKept = 500;
 /** Objects whose numbers are kept so that deletes spare them; past it every object is spared. */
 const maxObjects = 100_000;
 

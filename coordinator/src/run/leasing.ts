@@ -16,12 +16,14 @@ const minDepth = 3;
 /** How much work an agent holds at most, by its own rate, beyond that depth. */
 const depthSeconds = 2;
 const maxDepth = 256;
+/** How often it is said that handing over waits. */
+const waitingReminderMs = 30_000;
 
 /** The leases of one stage. */
 export class Leasing {
   /** Whether everything is written and agents were asked to make it durable. */
   syncing = false;
-  #handoverWaits = false;
+  #toldOfWaitingMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly plan: StagePlan,
@@ -39,7 +41,9 @@ export class Leasing {
 
   /** The first leases go out one agent after the other, so that all have work when the start comes. */
   begin(participants: readonly Participant[]): void {
-    for (let depth = 0; depth < minDepth; depth++) for (const participant of participants) this.#grant(participant);
+    for (let depth = 0; depth < minDepth; depth++) {
+      for (const participant of participants) if (this.#grant(participant)) participant.startsTogether = true;
+    }
   }
 
   /** An agent has come further: supplies it. */
@@ -103,8 +107,11 @@ export class Leasing {
   tick(): void {
     const { leases, handover } = this.ledger.expire(nowMs());
     for (const lease of leases) this.#handOver(lease, 'its lease ran out');
-    if (handover.waiting && !this.#handoverWaits) this.log.event('warning', 'handover-waits', handover.reason);
-    this.#handoverWaits = handover.waiting;
+    if (handover.waiting && nowMs() - this.#toldOfWaitingMs > waitingReminderMs) {
+      this.#toldOfWaitingMs = nowMs();
+      const mend = 'mend the network, or stop the run, or start these agents again';
+      this.log.event('warning', 'handover-waits', `${handover.reason} (${handover.silent.join(', ')}); ${mend}`);
+    }
     if (leases.length > 0) this.supplyAll();
   }
 
@@ -114,7 +121,7 @@ export class Leasing {
     const perLease = this.plan.leaseUnits * this.plan.content.unitBytes;
     const byRate = (participant.totals.bytesPerSecond(nowNs()) * depthSeconds) / perLease;
     const depth = Math.min(maxDepth, Math.max(minDepth, Math.ceil(byRate)));
-    while ((this.ledger.coverage().agents.get(participant.name)?.openLeases ?? 0) < depth) {
+    while (this.ledger.openLeasesOf(participant.name) < depth) {
       if (!this.#grant(participant)) return;
     }
   }
@@ -129,7 +136,7 @@ export class Leasing {
 
   #send(participant: Participant, lease: Lease): void {
     const units = { first: BigInt(lease.first), end: BigInt(lease.end) };
-    const value = { stage: this.plan.index, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units };
+    const value = { stage: this.plan.wireStage, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units };
     participant.member.send({ $case: 'grantLease', value });
   }
 
@@ -147,13 +154,13 @@ export class Leasing {
 
   #sync(participant: Participant): void {
     participant.syncAsked = true;
-    participant.member.send({ $case: 'syncStage', value: { stage: this.plan.index } });
+    participant.member.send({ $case: 'syncStage', value: { stage: this.plan.wireStage } });
   }
 
   #handOver({ id, agent, incarnation, first, end }: Lease, why: string): void {
     this.log.event('warning', 'lease-handed-over', `units ${first}…${end - 1} of ${agent} are handed over: ${why}`);
     const holder = this.participants.get(`${agent} ${incarnation}`);
-    holder?.member.send({ $case: 'fenceLease', value: { stage: this.plan.index, leaseId: BigInt(id) } });
+    holder?.member.send({ $case: 'fenceLease', value: { stage: this.plan.wireStage, leaseId: BigInt(id) } });
   }
 }
 

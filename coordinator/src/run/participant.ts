@@ -1,5 +1,4 @@
 /** One incarnation of an agent in one stage: where it is between prepare and end, and what it did. */
-import type { SeedstormError } from '@seedstorm/errors';
 import type { Member } from '../membership/member.js';
 import { AgentTotals } from './agent-totals.js';
 
@@ -13,8 +12,11 @@ export type ParticipantState = 'preparing' | 'ready' | 'running' | 'ending' | 'e
 export class Participant {
   state: ParticipantState = 'preparing';
   readonly totals = new AgentTotals();
-  /** Why it cannot take part, or why its task ended badly. */
-  error: SeedstormError | undefined;
+  /** When it began and last came to an end of something, on the coordinator's clock; absent as long as it did not. */
+  startedNs: bigint | undefined;
+  lastDoneNs: bigint | undefined;
+  /** Whether it had work when the common start came. */
+  startsTogether = false;
   /** Whether it was asked to make its writes durable since it was last given a lease. */
   syncAsked = false;
   /** Faults that it named; it counts more than it names. */
@@ -29,9 +31,15 @@ export class Participant {
     return this.member.name;
   }
 
-  /** Names this incarnation, and no other one of the agent. */
-  get key(): string {
-    return participantKey(this.member);
+  /**
+   * Takes over what its clock said in the report just taken. Converted now, with the offset that holds now: over hours
+   * clocks drift apart.
+   */
+  tellTime(): void {
+    const { clock } = this.member;
+    const { startedNs, lastDoneNs } = this.totals;
+    if (startedNs > 0n) this.startedNs ??= clock.toCoordinator(startedNs);
+    if (lastDoneNs > 0n) this.lastDoneNs = clock.toCoordinator(lastDoneNs);
   }
 }
 

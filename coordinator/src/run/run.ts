@@ -3,11 +3,11 @@
  * it wrote; objects with faults are always spared, as evidence.
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type RunResult, toErrorDetail } from '@seedstorm/proto';
+import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/proto';
 import { nowMs } from '../clock.js';
 import type { Ledger } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
-import type { Members } from '../membership/members.js';
+import { type Members, usualLeaseMs } from '../membership/members.js';
 import type { ResolvedPlan, ResolvedStage } from '../plan/index.js';
 import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
@@ -32,17 +32,20 @@ const agentsPollMs = 50;
 export class Run {
   readonly findings = new Findings();
   readonly startedUnixMs = Date.now();
-  readonly #stages: Stage[] = [];
+  readonly #results: StageResult[] = [];
   readonly #leftBehind = new Set<string>();
   readonly #notes: string[];
   readonly #seen = new Set<string>();
   readonly #lost = new Set<string>();
   /** The ledger of the last write: who wrote what is there now. */
   #written: Ledger | undefined;
+  /** The ledgers of writes and deletes that lost agents may still be at. */
+  #mutations: Ledger[] = [];
   /** Whether objects of this run may be on the target. */
   #hasData = false;
   #stage: Stage | undefined;
   #cancelled = false;
+  #cleaning = false;
 
   constructor(
     readonly id: string,
@@ -72,8 +75,14 @@ export class Run {
     } catch (error) {
       failure = asSeedstormError(error);
     }
-    await this.#cleanUp(failure);
+    try {
+      await this.#cleanUp(failure);
+    } catch (error) {
+      failure ??= asSeedstormError(error);
+      this.#leave();
+    }
     stopListening();
+    this.members.leaseMs = usualLeaseMs;
     const result = this.#result(failure);
     this.log.end(result);
     return result;
@@ -81,7 +90,8 @@ export class Run {
 
   /** Stops the run gracefully. */
   cancel(): void {
-    if (this.#cancelled) return;
+    // Clearing up is what a stop would do.
+    if (this.#cancelled || this.#cleaning) return;
     this.#cancelled = true;
     const kept = this.options.keep ? 'kept' : 'removed';
     this.log.event('warning', 'cancelled', `the run is being stopped; what it wrote is ${kept}`);
@@ -109,7 +119,7 @@ export class Run {
 
   /** Refuses to begin what would fail for want of space or rights. */
   async #preflight(): Promise<void> {
-    const checks = await checkTarget(this.members, this.plan, this.id);
+    const checks = await checkTarget(this.members, this.plan, this.id, () => this.#cancelled);
     for (const { name, checked } of checks) {
       for (const { level, detail } of checked.findings) {
         if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
@@ -140,14 +150,18 @@ export class Run {
       return undefined;
     }
     if (resolved.kind === 'write') this.#hasData = true;
-    const plan = stagePlan(this.plan, this.id, index, resolved, spared === 'all' ? [] : spared);
-    const stage = new Stage(plan, this.members, this.log, this.findings, this.#written);
-    this.#stages.push(stage);
+    const sparedObjects = spared === 'all' ? [] : spared;
+    const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
+    const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
     this.#stage = stage;
     this.log.stageName = resolved.kind;
     const outcome = await stage.run();
     this.#stage = undefined;
+    // The removal after a failure or a stop is no stage of the plan.
+    if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
+    if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
+    this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
     this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
     this.log.event(
       'info',
@@ -161,7 +175,12 @@ export class Run {
       if (spared.length > 0) this.#leave();
       else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
     }
-    return outcome.error;
+    if (outcome.complete || this.#cancelled || outcome.error !== undefined) return outcome.error;
+    // Nothing passes that is not whole, whatever the reason.
+    return new SeedstormError({
+      code: 'SEEDSTORM_E_STAGE_FAILED',
+      what: `${resolved.kind} ended before all of its units were done`,
+    });
   }
 
   /** Leaves nothing behind that nobody asked for. */
@@ -173,7 +192,7 @@ export class Run {
       return;
     }
     this.log.event('info', 'cleaning-up', `removing what the run wrote in ${this.folder}`);
-    this.#cancelled = false;
+    this.#cleaning = true;
     const generation = 0;
     const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
     if (error !== undefined || this.#hasData) {
@@ -184,7 +203,6 @@ export class Run {
         `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
       );
     }
-    this.#cancelled = failure === undefined;
   }
 
   /** Notes what stays on the target: the objects with faults, or all. */
@@ -194,8 +212,6 @@ export class Run {
   }
 
   #result(failure: SeedstormError | undefined): RunResult {
-    // The removal after a failure or a stop is no stage of the plan.
-    const stages = this.#stages.filter((stage) => stage.plan.index < this.plan.stages.length);
     const corrupt = this.findings.any;
     const ended = failure !== undefined ? 'failed' : this.#cancelled ? 'cancelled' : undefined;
     return {
@@ -207,7 +223,7 @@ export class Run {
       namespace: this.plan.content.namespace,
       startedUnixMs: BigInt(this.startedUnixMs),
       endedUnixMs: BigInt(Date.now()),
-      stages: stages.map(stageResult),
+      stages: this.#results,
       findings: this.findings.kept,
       leftBehind: [...this.#leftBehind],
       notes: this.#notes,

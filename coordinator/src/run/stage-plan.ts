@@ -8,7 +8,10 @@ import type { ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
 /** What a stage needs of the plan. */
 export interface StagePlan {
   readonly runId: string;
+  /** Its index in the plan. */
   readonly index: number;
+  /** What it is called on the wire: unlike the index, no other stage of this coordinator has it. */
+  readonly wireStage: number;
   readonly name: ResolvedStage['kind'];
   readonly delayMs: number;
   readonly generation: number;
@@ -24,25 +27,29 @@ export interface StagePlan {
   readonly assign: ResolvedPlan['assign'];
   readonly lanesPerAgent: number | undefined;
   readonly sync: SyncMode;
-  /** Whether it may begin only when nobody can still have a write in flight. */
+  /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
+  /** Whether it clears up after a run that failed or was stopped: what agents can do without one that hangs. */
+  readonly isCleanUp: boolean;
   /** Whether the run's own folder is to be removed when it is done. */
   readonly removesRunFolder: boolean;
   /** Objects that a delete leaves alone. */
   readonly sparedObjects: readonly number[];
 }
 
-/** The plan of stage `index`; a delete spares `sparedObjects`. */
+/** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
 export function stagePlan(
   plan: ResolvedPlan,
   runId: string,
   index: number,
+  wireStage: number,
   stage: ResolvedStage,
   sparedObjects: readonly number[],
 ): StagePlan {
   return {
     runId,
     index,
+    wireStage,
     name: stage.kind,
     delayMs: stage.delayMs,
     generation: stage.generation,
@@ -57,7 +64,8 @@ export function stagePlan(
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
     sync: stage.kind === 'write' && plan.target.kind === 'file' ? plan.target.sync : 'never',
-    needsSettled: stage.kind === 'delete' || (stage.kind === 'write' && stage.generation > 0),
+    needsSettled: stage.kind === 'delete' || stage.kind === 'write',
+    isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
   };
@@ -82,7 +90,7 @@ export function prepareStage(
     $case: 'prepareStage',
     value: {
       runId: plan.runId,
-      stage: plan.index,
+      stage: plan.wireStage,
       operation: operations[plan.name],
       content: {
         seed: content.seed,
@@ -147,7 +155,7 @@ function assignOf(
   writers: readonly WriterRange[],
   nowMs: number,
 ): Assign {
-  const isLocal = plan.target.kind === 'memory' || (plan.target.kind === 'file' && plan.target.scope === 'local');
+  const isLocal = plan.target.kind === 'memory';
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
   const readsBack = plan.name === 'verify' || plan.name === 'read';

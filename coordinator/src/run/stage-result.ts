@@ -68,10 +68,7 @@ export function stageResult(stage: Stage): StageResult {
   const seconds = Number(durationNs) / 1e9;
   const latency = new LatencyTotals();
   for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
-  const starts = all
-    .filter(({ totals }) => totals.startedNs > 0n)
-    .map((p) => p.member.clock.toCoordinator(p.totals.startedNs));
-  const operations = sum(all, (p) => p.totals.sum('operations'));
+  const starts = all.flatMap((p) => (p.startsTogether && p.startedNs !== undefined ? [p.startedNs] : []));
   return {
     stage: plan.index,
     name: plan.name,
@@ -81,7 +78,7 @@ export function stageResult(stage: Stage): StageResult {
     bytes: BigInt(bytes),
     durationNs,
     bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
-    operationsPerSecond: seconds > 0 ? operations / seconds : 0,
+    operationsPerSecond: seconds > 0 ? operationsThatCount(all, bytes) / seconds : 0,
     latency: latency.summary(),
     corruptBlocks: BigInt(sum(all, (p) => p.totals.sum('corruptBlocks'))),
     findingCounts: findingCounts(all),
@@ -120,10 +117,17 @@ function agentResult(
 
 /** From the common start to the last agent's last completion, final sync and close included, on the coordinator's clock. */
 function durationOf(stage: Stage): bigint {
-  const ends = [...stage.participants.values()]
-    .filter(({ totals }) => totals.lastDoneNs > 0n)
-    .map(({ totals, member }) => member.clock.toCoordinator(totals.lastDoneNs));
+  const ends = [...stage.participants.values()].flatMap(({ lastDoneNs }) =>
+    lastDoneNs === undefined ? [] : [lastDoneNs],
+  );
   return latest(stage.startNs, ...ends) - stage.startNs;
+}
+
+/** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
+function operationsThatCount(all: readonly Participant[], bytes: number): number {
+  const operations = sum(all, (p) => p.totals.sum('operations'));
+  const moved = sum(all, (p) => p.totals.sum('bytes'));
+  return moved > bytes ? operations * (bytes / moved) : operations;
 }
 
 /** Whether the stage moves the units' bytes; a delete moves none. */

@@ -27,6 +27,7 @@ const wellKnownNs = 500_000n;
 const clocksTimeoutMs = 1000;
 const probeEveryMs = 10;
 const prepareTimeoutMs = 60_000;
+const cleanUpPrepareTimeoutMs = 10_000;
 const endTimeoutMs = 60_000;
 /** How long a stage goes on without any agent before it gives up. */
 const noAgentsTimeoutMs = 30_000;
@@ -68,8 +69,10 @@ export class Stage implements MembersListener {
     private readonly members: Members,
     private readonly log: RunLog,
     private readonly findings: Findings,
-    /** Who wrote what is read, and whether nobody can still be writing it; absent when nothing was written. */
-    private readonly written: Ledger | undefined,
+    /** The ledger of the write that made the data: who wrote what; absent when nothing was written. */
+    written: Ledger | undefined,
+    /** The ledgers of all earlier writes and deletes: whether somebody may still be at it. */
+    private readonly earlier: readonly Ledger[],
   ) {
     this.#writers = written?.writers() ?? [];
   }
@@ -101,11 +104,9 @@ export class Stage implements MembersListener {
     return this.#phase === 'running' && this.#leasing?.syncing === true ? 'syncing' : this.#phase;
   }
 
-  /** Whether the run's own folder was removed: on shared storage by any agent, on node-local storage by each. */
+  /** Whether the run's own folder was removed; any agent can, since all see the same. */
   get folderRemoved(): boolean {
-    const all = [...this.participants.values()].filter(({ state }) => state === 'ended');
-    const isLocal = this.plan.target.kind === 'file' && this.plan.target.scope === 'local';
-    return isLocal ? all.every((each) => each.folderRemoved) : all.some((each) => each.folderRemoved);
+    return [...this.participants.values()].some((participant) => participant.folderRemoved);
   }
 
   /** Asks the stage to end after the I/O in flight. */
@@ -147,7 +148,8 @@ export class Stage implements MembersListener {
   lost(member: Member, knownDead: boolean): void {
     this.#guard(() => {
       const participant = this.participants.get(participantKey(member));
-      if (knownDead) this.written?.lost(member.name, member.incarnation, { knownDead }, nowMs());
+      if (knownDead)
+        for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
       if (participant === undefined) return;
       if (participant.state !== 'gone') {
         participant.state = 'gone';
@@ -176,7 +178,18 @@ export class Stage implements MembersListener {
 
   said(member: Member, message: FromAgent): void {
     const participant = this.participants.get(participantKey(member));
-    if (participant === undefined || !('stage' in message.value) || message.value.stage !== this.plan.index) return;
+    if (participant === undefined || !('stage' in message.value) || message.value.stage !== this.plan.wireStage) return;
+    try {
+      this.#take(participant, message);
+    } catch (error) {
+      // What the agent got wrong goes back to it; what we got wrong is not its concern, and ends the stage.
+      if (asSeedstormError(error).code === 'SEEDSTORM_E_MESSAGE_INVALID') throw error;
+      this.#fail(asSeedstormError(error));
+    }
+    this.#waiters.wake();
+  }
+
+  #take(participant: Participant, message: FromAgent): void {
     switch (message.$case) {
       case 'stagePrepared':
         this.#prepared(participant, message.value.error && fromErrorDetail(message.value.error), message.value.notes);
@@ -192,7 +205,6 @@ export class Stage implements MembersListener {
         this.#ended(participant);
         break;
     }
-    this.#waiters.wake();
   }
 
   // ── The phases ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,40 +220,46 @@ export class Stage implements MembersListener {
       );
     }
     await this.#waiters.until(() => nowMs() >= until || this.#over());
-    const { written } = this;
-    if (written === undefined || !this.plan.needsSettled) return;
-    written.expire(nowMs());
-    if (!written.isSettled()) {
-      const holders = [...new Set(written.unsettled().map((late) => late.agent))].join(', ');
+    if (this.plan.needsSettled) await this.#settle();
+  }
+
+  /** Waits until nobody can still be writing or removing what this stage removes or writes. */
+  async #settle(): Promise<void> {
+    const unsettled = (): Ledger[] => {
+      for (const ledger of this.earlier) ledger.expire(nowMs());
+      return this.earlier.filter((ledger) => !ledger.isSettled());
+    };
+    const holders = new Set(unsettled().flatMap((ledger) => ledger.unsettled().map((late) => late.agent)));
+    if (holders.size > 0) {
+      const names = [...holders].join(', ');
       this.log.event(
         'warning',
         'settling',
-        `${this.plan.name} waits: lost agents (${holders}) may still have writes in flight`,
+        `${this.plan.name} waits: lost agents (${names}) may still have I/O in flight`,
       );
     }
-    await this.#waiters.until(() => {
-      written.expire(nowMs());
-      return written.isSettled() || this.#over();
-    });
+    await this.#waiters.until(() => unsettled().length === 0 || this.#over());
   }
 
   async #prepare(): Promise<void> {
     this.#phase = 'preparing';
-    for (const member of this.members.working()) this.#invite(member);
-    const preparing = (): Participant[] => this.#in('preparing');
-    await this.#waiters.until(() => preparing().length === 0 || this.#over(), prepareTimeoutMs);
-    const late = preparing();
-    if (late.length > 0 && !this.#over()) {
+    this.#inviteAll();
+    const timeoutMs = this.plan.isCleanUp ? cleanUpPrepareTimeoutMs : prepareTimeoutMs;
+    await this.#waiters.until(() => this.#in('preparing').length === 0 || this.#over(), timeoutMs);
+    const late = this.#in('preparing');
+    if (this.plan.isCleanUp && this.#in('ready').length > 0) {
+      for (const participant of late) participant.state = 'gone';
+    } else if (late.length > 0 && !this.#over()) {
       throw new SeedstormError({
         code: 'SEEDSTORM_E_STAGE_FAILED',
-        what: `${late.map((p) => p.name).join(', ')} did not get ready for ${this.plan.name} within ${prepareTimeoutMs / 1000} s`,
+        what: `${late.map((p) => p.name).join(', ')} did not get ready for ${this.plan.name} within ${timeoutMs / 1000} s`,
         mend: 'look at the log of these agents',
       });
     }
+    await this.#measureClocks();
     if (this.#in('ready').length === 0 && !this.#over()) {
       throw new SeedstormError({ code: 'SEEDSTORM_E_NO_AGENTS', what: `no agent is left for ${this.plan.name}` });
     }
-    await this.#measureClocks();
   }
 
   /** Measures clocks until each is known well, or for a second: agents are idle now, so round trips are at their best. */
@@ -250,9 +268,17 @@ export class Stage implements MembersListener {
     const vague = (): Participant[] =>
       this.#in('ready').filter(({ member: { clock } }) => !(clock.known && clock.errorNs < wellKnownNs));
     while (vague().length > 0 && !this.#over()) {
-      if (nowMs() > deadline && vague().every(({ member }) => member.clock.known)) return;
+      if (nowMs() > deadline) break;
       for (const { member } of vague()) member.probeClock();
       await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
+    }
+    for (const participant of this.#in('ready').filter(({ member }) => !member.clock.known)) {
+      participant.state = 'gone';
+      this.log.event(
+        'warning',
+        'agent-mute',
+        `agent ${participant.name} does not tell its clock: ${this.plan.name} begins without it`,
+      );
     }
   }
 
@@ -272,6 +298,8 @@ export class Stage implements MembersListener {
       this.#start(participant);
     }
     leasing.begin(ready);
+    // Who came while the others got ready takes part from now on.
+    this.#inviteAll();
     await this.#waiters.until(() => ledger.isOver() || this.#over());
     const { lost } = ledger.coverage();
     if (lost > 0 && !this.#over()) {
@@ -291,21 +319,27 @@ export class Stage implements MembersListener {
     for (const { totals, namedFindings } of this.participants.values()) {
       if (totals.findings > namedFindings) this.findings.unnamed();
     }
-    for (const participant of this.#in('ending')) {
-      this.log.event(
-        'error',
-        'agent-hung',
-        `agent ${participant.name} has I/O that does not come back: ${this.plan.name} ends without it`,
-      );
+    const hung = this.#in('ending').map((participant) => participant.name);
+    if (hung.length > 0) {
+      const what = `${hung.join(', ')} did not end ${this.plan.name} within ${endTimeoutMs / 1000} s: I/O, a sync or a close does not come back`;
+      this.log.event('error', 'agent-hung', what);
+      if (!this.#over()) this.#fail(new SeedstormError({ code: 'SEEDSTORM_E_STAGE_FAILED', what }));
     }
+    // Nothing is handed over any more; what somebody may still have in flight is waited for by who needs it settled.
+    this.ledger?.close(nowMs());
   }
 
   // ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #invite(member: Member): void {
+  #inviteAll(): void {
+    const shares = this.#shares();
+    for (const member of this.members.working()) this.#invite(member, shares);
+  }
+
+  #invite(member: Member, shares = this.#shares()): void {
     if (!member.working || this.participants.has(participantKey(member))) return;
     this.participants.set(participantKey(member), new Participant(member));
-    member.send(prepareStage(this.plan, member, this.#shares()));
+    member.send(prepareStage(this.plan, member, shares));
   }
 
   #shares(): ReturnType<typeof hostShares> {
@@ -332,13 +366,14 @@ export class Stage implements MembersListener {
   #start(participant: Participant): void {
     participant.state = 'running';
     const atAgentNs = participant.member.clock.toAgent(latest(this.startNs, nowNs()));
-    participant.member.send({ $case: 'startStage', value: { stage: this.plan.index, atAgentNs } });
+    participant.member.send({ $case: 'startStage', value: { stage: this.plan.wireStage, atAgentNs } });
   }
 
   #report(participant: Participant, report: Report): void {
     const gains = participant.totals.take(report, nowNs());
     if (gains !== undefined) {
       for (const gain of gains) this.latencyOfTick.add(gain);
+      participant.tellTime();
       this.#note(participant, report.notes);
       for (const finding of report.findings) this.#finding(participant, finding);
       for (const lease of report.leases) {
@@ -348,7 +383,7 @@ export class Stage implements MembersListener {
     }
     // Acknowledged only now that it is in the ledger; again if it comes again.
     const { sequence } = participant.totals;
-    participant.member.send({ $case: 'reportAck', value: { stage: this.plan.index, sequence } });
+    participant.member.send({ $case: 'reportAck', value: { stage: this.plan.wireStage, sequence } });
     if (!this.#over()) this.#leasing?.supply(participant);
   }
 
@@ -361,7 +396,7 @@ export class Stage implements MembersListener {
 
   #sayEnd(participant: Participant, cancel = this.#over()): void {
     participant.state = 'ending';
-    const value = { stage: this.plan.index, cancel, removeRunFolder: this.plan.removesRunFolder };
+    const value = { stage: this.plan.wireStage, cancel, removeRunFolder: this.plan.removesRunFolder };
     participant.member.send({ $case: 'endStage', value });
   }
 

@@ -19,8 +19,14 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
     }),
     watchRun: (call) => {
       try {
+        let slow = false;
+        call.on('drain', () => {
+          slow = false;
+        });
         const stop = runs.find(call.request.runId).log.watch((message) => {
-          call.write({ message });
+          // Whoever reads slowly misses some progress, never an event or the result.
+          if (slow && message.$case === 'progress') return;
+          slow = !call.write({ message });
           if (message.$case === 'result') call.end();
         });
         call.on('cancelled', stop);
@@ -38,7 +44,7 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
       await present(members, Math.max(1, agents), agentsTimeoutMs);
       return {
         description: describePlan(plan),
-        agents: await checkTarget(members, plan, plan.runId),
+        agents: await checkTarget(members, plan, plan.runId, () => false),
         resolvedPlan: JSON.stringify(resolvedPlanToJson(plan)),
       };
     }),
