@@ -367,7 +367,8 @@ describe('a plan that was cut, jumbled or mistyped anywhere', () => {
         const text = good.slice(0, at) + inserted + good.slice(at + removed);
         for (const problem of problems(text)) expect(problem).toMatch(/^\d+:\d+ (SYNTAX|INVALID|UNKNOWN_KEY) .+; .+/su);
       }),
-      { numRuns: 1000 },
+      // The example has more problems than are shown.
+      { numRuns: 1000, examples: [[0, 0, '{]]']] },
     );
   });
 });

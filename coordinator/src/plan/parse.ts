@@ -58,7 +58,8 @@ function together(problems: readonly SeedstormError[]): SeedstormError {
   const hidden = inOrder.length - maxProblems;
   if (hidden > 0) {
     const what = `${hidden} more ${hidden === 1 ? 'problem is' : 'problems are'} not shown`;
-    others.push(new SeedstormError({ code: 'SEEDSTORM_E_PLAN_INVALID', what, mend: 'mend those above first' }));
+    const where = inOrder[maxProblems]?.where;
+    others.push(new SeedstormError({ code: 'SEEDSTORM_E_PLAN_INVALID', what, mend: 'mend those above first', where }));
   }
   return new SeedstormError({
     code: first.code,
