@@ -100,6 +100,12 @@ await step(
   asOne,
 );
 await step('wire: buf lint, generated code', 'node', ['proto/generate.mjs', '--check'], asOne);
+await step(
+  'native types are the committed ones',
+  'git',
+  ['diff', '--exit-code', '--', 'native/node/binding.d.ts'],
+  asOne,
+);
 await step('reference pages', 'node', ['tools/docs.mjs', '--check'], asOne);
 await step('native tests (cargo)', 'cargo', ['test', '--workspace', '--locked'], fromCargo);
 await step(

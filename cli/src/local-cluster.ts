@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { SeedstormError } from '@seedstorm/errors';
+import { printable, SeedstormError } from '@seedstorm/errors';
 import { OperatorClient } from './operator-client.js';
 import type { Ready } from './service-process.js';
 import { newToken, tokenVariable } from './token.js';
@@ -13,6 +13,8 @@ import { newToken, tokenVariable } from './token.js';
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const keptLines = 20;
+/** Of those, how many tell of an error: the error and its mend. */
+const lastLines = 2;
 
 interface Child {
   readonly process: ChildProcess;
@@ -31,15 +33,16 @@ export class LocalCluster {
     private readonly coordinator: Child,
   ) {}
 
-  /** Starts a coordinator on a free port of loopback, and `agents` agents. */
-  static async start(agents: number): Promise<LocalCluster> {
+  /** Starts a coordinator on a free port of loopback, and `agents` agents; `tell` is told of one that ends by itself. */
+  static async start(agents: number, tell: (line: string) => void): Promise<LocalCluster> {
     const token = newToken();
     const coordinator = startChild(['coordinator', '--listen', '127.0.0.1:0'], token);
     const ready = await readyOf(coordinator);
     const address = ready.ready === 'coordinator' ? ready.address : '';
     const cluster = new LocalCluster(new OperatorClient(address, token), coordinator);
     for (let i = 1; i <= agents; i++) {
-      cluster.#addAgent(startChild(['agent', '--coordinator', address, '--name', `agent-${i}`], token), `agent-${i}`);
+      const name = `agent-${i}`;
+      cluster.#addAgent(startChild(['agent', '--coordinator', address, '--name', name], token), name, tell);
     }
     return cluster;
   }
@@ -62,10 +65,13 @@ export class LocalCluster {
     for (const child of [this.coordinator, ...this.#agents]) child.process.kill('SIGKILL');
   }
 
-  #addAgent(child: Child, name: string): void {
+  #addAgent(child: Child, name: string, tell: (line: string) => void): void {
     this.#agents.push(child);
     void child.exited.then(async () => {
       if (this.#stopping || child.process.pid === undefined) return;
+      const { exitCode, signalCode } = child.process;
+      const how = signalCode === null ? `code ${exitCode}` : signalCode;
+      if (exitCode !== 0) tell(printable(`! ${name} ended with ${how}: ${child.lines.slice(-lastLines).join(' ')}`));
       // We saw the process end: the coordinator need not wait for its leases to run out.
       await this.client.declareGone(name, child.process.pid).catch(() => {});
     });

@@ -4,8 +4,13 @@ import { ExitCode, exitCodeOf, render } from '@seedstorm/errors';
 import { CommanderError } from 'commander';
 import { createProgram } from './program.js';
 
-// A reader of stderr that is gone must not end a run.
+// A reader of stderr that is gone must not end a run. One of stdout has had enough, as `head` has: a command that can be
+// stopped stops gracefully, the others are done.
 process.stderr.on('error', () => {});
+process.stdout.once('error', () => {
+  process.stdout.on('error', () => {});
+  if (!process.emit('SIGTERM', 'SIGTERM')) process.exit(ExitCode.passed);
+});
 
 try {
   await createProgram().parseAsync();

@@ -18,4 +18,4 @@ export {
   type PlainError,
   SeedstormError,
 } from './error.js';
-export { render } from './render.js';
+export { printable, render } from './render.js';

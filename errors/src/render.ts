@@ -23,6 +23,7 @@ function lines(error: SeedstormError): string[] {
   ];
 }
 
-function printable(text: string): string {
+/** Text that may come from a peer or a file name, as one line that cannot write to the terminal. */
+export function printable(text: string): string {
   return text.replace(/\s*[\r\n]+\s*/gu, ' ').replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\u{fffd}');
 }

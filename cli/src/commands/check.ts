@@ -1,6 +1,6 @@
 /** `seedstorm check`: validates a plan, lets every agent look at the target, and says what would be done. */
 import { formatBytes, parseInteger } from '@seedstorm/coordinator';
-import { ExitCode } from '@seedstorm/errors';
+import { ExitCode, printable } from '@seedstorm/errors';
 import { CheckLevel, type CheckPlanResponse } from '@seedstorm/proto';
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
@@ -51,7 +51,7 @@ async function check(file: string, options: Options): Promise<void> {
   let cluster: LocalCluster | undefined;
   let client: OperatorClient | undefined;
   try {
-    cluster = isLocal ? await LocalCluster.start(agents) : undefined;
+    cluster = isLocal ? await LocalCluster.start(agents, (line) => void process.stderr.write(`${line}\n`)) : undefined;
     client = cluster?.client ?? operatorClient(options);
     stop.atOnce = () => cluster?.kill();
     const asked = client.check({ plan, agents, agentsTimeoutMs: options.agentsTimeout });
@@ -88,9 +88,12 @@ function show({ description, agents }: CheckPlanResponse): void {
   for (const { name, host, checked } of agents) {
     const free =
       checked !== undefined && checked.freeBytes > 0n ? `, ${formatBytes(checked.freeBytes, 'binary')} free` : '';
-    lines.push(`agent ${name} on ${host}: ${checked?.lanes ?? 0} lanes${free}`);
+    lines.push(`agent ${printable(name)} on ${printable(host)}: ${checked?.lanes ?? 0} lanes${free}`);
     for (const { level, detail } of checked?.findings ?? []) {
-      lines.push(`  ${words[level] ?? level} ${detail?.code}: ${detail?.what}`, `    mend: ${detail?.mend}`);
+      lines.push(
+        printable(`  ${words[level] ?? level} ${detail?.code}: ${detail?.what}`),
+        printable(`    mend: ${detail?.mend}`),
+      );
     }
     if (checked?.findings.length === 0) lines.push('  nothing speaks against it');
   }

@@ -106,8 +106,6 @@ export function addContentCommand(program: Command): void {
 async function write(options: Options): Promise<void> {
   const parameters = contentParameters(options);
   const end = options.offset + options.length;
-  // A reader that has enough, such as head, is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   for (let at = options.offset; at < end; at += pieceBytes) {
     const length = Number(end - at < pieceBytes ? end - at : pieceBytes);
     const generation = Number(options.generation);

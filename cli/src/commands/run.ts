@@ -59,7 +59,7 @@ async function run(file: string, options: Options): Promise<void> {
   let cluster: LocalCluster | undefined;
   let client: OperatorClient | undefined;
   try {
-    cluster = isLocal ? await LocalCluster.start(agents) : undefined;
+    cluster = isLocal ? await LocalCluster.start(agents, (line) => view.line(line)) : undefined;
     client = cluster?.client ?? operatorClient(options);
     stop.atOnce = () => cluster?.kill();
     if (stop.asked) {

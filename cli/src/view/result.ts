@@ -1,6 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
-import type { RunResult, StageResult } from '@seedstorm/proto';
+import { printable } from '@seedstorm/errors';
+import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -17,9 +18,9 @@ export function showResult(result: RunResult): void {
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
   if (result.stages.length > 0) lines.push(table(result.stages), ...result.stages.flatMap(remarks));
-  for (const note of result.notes) lines.push(`note: ${note}`);
+  for (const note of result.notes) lines.push(`note: ${printable(note)}`);
   lines.push(...faults(result));
-  for (const path of result.leftBehind) lines.push(`left on the target: ${path}`);
+  for (const path of result.leftBehind) lines.push(`left on the target: ${printable(path)}`);
   if (result.agentsLost > 0) lines.push(`agents: ${result.agentsSeen} seen, ${result.agentsLost} lost`);
   process.stdout.write(`${lines.join('\n')}\n`);
 }
@@ -42,23 +43,31 @@ function table(stages: readonly StageResult[]): string {
       `${formatCount(stage.unitsDone)} of ${formatCount(stage.units)}`,
       formatCount(stage.corruptBlocks),
     ]);
-    const durationS = Number(stage.durationNs) / 1e9;
-    for (const agent of stage.agents) {
-      for (const [i, { counters, latency: of }] of agent.pools.entries()) {
-        rows.push([
-          '',
-          i === 0 ? agent.name : '',
-          String(counters?.numaNode ?? ''),
-          rate(durationS > 0 ? Number(counters?.bytes ?? 0n) / durationS : 0),
-          formatCount(durationS > 0 ? Math.round(Number(counters?.operations ?? 0n) / durationS) : 0),
-          ...(of === undefined ? ['', '', ''] : [of.p50Ns, of.p99Ns, of.maxNs].map(nanoseconds)),
-          i === 0 ? formatCount(agent.unitsDone) : '',
-          formatCount(counters?.corruptBlocks ?? 0n),
-        ]);
-      }
-    }
+    for (const agent of stage.agents) rows.push(...agentRows(agent, Number(stage.durationNs) / 1e9));
   }
   return rows.toString();
+}
+
+/** A row a pool; an agent that was lost before it reported has one too. */
+function agentRows(agent: AgentStageResult, seconds: number): string[][] {
+  const name = printable(agent.name);
+  const units = formatCount(agent.unitsDone);
+  if (agent.pools.length === 0) return [['', name, '', '', '', '', '', '', units, '']];
+  // Counters include what was done twice or for nothing; by this part of them the rows add up to the stage.
+  const moved = agent.pools.reduce((sum, { counters }) => sum + Number(counters?.bytes ?? 0n), 0);
+  const part = moved > 0 ? (agent.bytesPerSecond * seconds) / moved : 1;
+  const perSecond = (counter: bigint | undefined): number =>
+    seconds > 0 ? (Number(counter ?? 0n) * Math.min(1, part)) / seconds : 0;
+  return agent.pools.map(({ counters, latency: of }, i) => [
+    '',
+    i === 0 ? name : '',
+    String(counters?.numaNode ?? ''),
+    rate(perSecond(counters?.bytes)),
+    formatCount(Math.round(perSecond(counters?.operations))),
+    ...(of === undefined ? ['', '', ''] : [of.p50Ns, of.p99Ns, of.maxNs].map(nanoseconds)),
+    i === 0 ? units : '',
+    formatCount(counters?.corruptBlocks ?? 0n),
+  ]);
 }
 
 /** What a row cannot say. */
@@ -88,9 +97,8 @@ function faults({ findings, stages }: RunResult): string[] {
   for (const { kind, path, offset, length, unit, generation, detail, reader, writer } of findings.slice(0, maxListed)) {
     const about = detail === '' ? '' : ` (${detail})`;
     const by = writer === '' ? '' : `, written by ${writer}`;
-    lines.push(
-      `  ${kind}${about}: ${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}; read by ${reader}${by}`,
-    );
+    const place = `${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}`;
+    lines.push(printable(`  ${kind}${about}: ${place}; read by ${reader}${by}`));
   }
   if (findings.length > maxListed)
     lines.push(`  … and ${formatCount(findings.length - maxListed)} more, in the JSON result`);

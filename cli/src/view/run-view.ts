@@ -1,6 +1,7 @@
 /** How a run shows itself while it goes on: a live block on a terminal, plain lines elsewhere, JSON for programs. */
 import { stripVTControlCharacters } from 'node:util';
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import { printable } from '@seedstorm/errors';
 import type { AgentProgress, Event, Progress } from '@seedstorm/proto';
 import { toJson } from '../json.js';
 import type { RunMessage } from '../operator-client.js';
@@ -94,8 +95,9 @@ function cut(line: string, width: number): string {
 }
 
 function eventLine({ level, text }: Event): string {
-  if (level === 'error') return paint.red(`! ${text}`);
-  return level === 'warning' ? paint.yellow(`! ${text}`) : `· ${text}`;
+  const line = printable(text);
+  if (level === 'error') return paint.red(`! ${line}`);
+  return level === 'warning' ? paint.yellow(`! ${line}`) : `· ${line}`;
 }
 
 function summary(progress: Progress): string {
