@@ -192,8 +192,8 @@ export class Agent implements ConnectionListener {
     }
     const before = this.#work;
     if (this.#memory?.runId !== message.runId) this.#memory = undefined;
-    const { name, options } = this;
-    const work = new StageWork(message, { name, say: (said) => this.#say(said), log: options.log });
+    const { name } = this;
+    const work = new StageWork(message, { name, say: (said) => this.#say(said) });
     this.#work = work;
     this.#renew();
     const prepare = async (): Promise<void> => {

@@ -29,7 +29,6 @@ const maxLeases = 4096;
 export interface StageHost {
   readonly name: string;
   say(message: ToCoordinator): void;
-  log(line: string): void;
 }
 
 /** One stage on this agent. */

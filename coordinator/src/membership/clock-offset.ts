@@ -4,7 +4,7 @@
  * the error. Must not know what the offset is used for.
  */
 
-/** Round trips that are kept; at one a second, the clocks' drift over these stays below the error of a round trip. */
+/** Round trips that are kept; at two a second, the clocks' drift over these stays below the error of a round trip. */
 const kept = 64;
 /** Probes that may be under way; an agent that answers none must not fill memory. */
 const maxOutstanding = 64;

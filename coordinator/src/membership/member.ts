@@ -6,7 +6,7 @@ import type { AttendResponse, Hello } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import { ClockOffset } from './clock-offset.js';
 
-/** present: heard of lately; suspect: silent; lost: silent for longer than its leases run, or known dead; left: gone as it wished. */
+/** present: heard of lately; suspect: silent; leaving: has asked to go; lost: silent for longer than its leases run, or known dead; left: gone as it wished. */
 export type MemberState = 'present' | 'suspect' | 'leaving' | 'lost' | 'left';
 
 /** What the coordinator may say to an agent. */

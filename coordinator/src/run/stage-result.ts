@@ -4,6 +4,7 @@ import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
+import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
 import type { Stage } from './stage.js';
 
@@ -86,7 +87,7 @@ export function stageResult(stage: Stage): StageResult {
     unitsReworked: BigInt(coverage?.rework ?? 0),
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
     unitsLost: BigInt(coverage?.lost ?? 0),
-    unitsByTheirWriter: BigInt(coverage?.verifiedByWriter ?? 0),
+    unitsByTheirWriter: BigInt(readsBack(stage) ? ownUnits(stage.ledger?.writers() ?? [], stage.writers) : 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
@@ -128,6 +129,11 @@ function operationsThatCount(all: readonly Participant[], bytes: number): number
   const operations = sum(all, (p) => p.totals.sum('operations'));
   const moved = sum(all, (p) => p.totals.sum('bytes'));
   return moved > bytes ? operations * (bytes / moved) : operations;
+}
+
+/** Whether the stage reads what another wrote. */
+function readsBack(stage: Stage): boolean {
+  return stage.plan.name === 'verify' || stage.plan.name === 'read';
 }
 
 /** Whether the stage moves the units' bytes; a delete moves none. */

@@ -56,7 +56,8 @@ export class Stage implements MembersListener {
   /** The largest error bound of a clock that the start relied on. */
   clockErrorNs = 0n;
   readonly notes: string[] = [];
-  readonly #writers: readonly WriterRange[];
+  /** Who wrote what this stage reads. */
+  readonly writers: readonly WriterRange[];
   #phase: Phase = 'waiting';
   #failure: SeedstormError | undefined;
   #cancelled = false;
@@ -74,7 +75,7 @@ export class Stage implements MembersListener {
     /** The ledgers of all earlier writes and deletes: whether somebody may still be at it. */
     private readonly earlier: readonly Ledger[],
   ) {
-    this.#writers = written?.writers() ?? [];
+    this.writers = written?.writers() ?? [];
   }
 
   /** Runs the stage to its end; it never throws: what went wrong is in the outcome. */
@@ -285,7 +286,7 @@ export class Stage implements MembersListener {
   async #work(): Promise<void> {
     const ready = this.#in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.#writers, nowMs()));
+    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs()));
     const leasing = new Leasing(this.plan, ledger, this.participants, this.log);
     this.ledger = ledger;
     this.#leasing = leasing;
@@ -389,7 +390,7 @@ export class Stage implements MembersListener {
 
   #finding(participant: Participant, found: Finding): void {
     participant.namedFindings += 1;
-    const { kind, path, offset, unit, detail } = this.findings.add(found, participant.name, this.#writers);
+    const { kind, path, offset, unit, detail } = this.findings.add(found, participant.name, this.writers);
     const about = detail === '' ? '' : `: ${detail}`;
     this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}`);
   }

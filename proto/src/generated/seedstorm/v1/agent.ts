@@ -361,7 +361,7 @@ export interface SyncStage {
 export interface Report {
   /** The stage. */
   stage: number;
-  /** Rises by one with each report of this incarnation. */
+  /** Rises by one with each report of the stage. */
   sequence: bigint;
   /** The agent's monotonic clock when the counters were read, in ns. */
   agentNs: bigint;
