@@ -31,8 +31,6 @@ export interface Coverage {
   readonly indeterminate: number;
   /** Units that a lost holder may still have a write in flight on. */
   readonly unsettled: number;
-  /** Done units of a placement `other` that their own writer did, for want of another agent. */
-  readonly verifiedByWriter: number;
   readonly agents: ReadonlyMap<string, AgentCoverage>;
 }
 

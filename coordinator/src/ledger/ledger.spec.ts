@@ -331,11 +331,25 @@ describe('placement', () => {
 
     ledger.lost('c', 1, { knownDead: true }, 0);
     expect(finish(ledger, 'a', 0).every(({ first, end }) => first >= 40 && end <= 70)).toBe(true);
-    expect(ledger.coverage()).toMatchObject({ verifiedByWriter: 0, free: 40 });
+    expect(ledger.coverage()).toMatchObject({ free: 40 });
 
     ledger.leave('b', 1);
     finish(ledger, 'a', 0);
-    expect(ledger.coverage()).toMatchObject({ verifiedByWriter: 40, done: 100 });
+    expect(ledger.coverage()).toMatchObject({ done: 100 });
+    expect(ledger.coverage().agents.get('a')).toMatchObject({ done: 100 });
+  });
+
+  it('does not wait for ever for a silent holder once the pass is over', () => {
+    const ledger = new Ledger({ ...STAGE, assign: { kind: 'dynamic', placement: { kind: 'any' } } });
+    ledger.join('a', 1, 'host-a', 0);
+    grant(ledger, 'a');
+    const late = 10 * (STAGE.leaseMs + STAGE.marginMs);
+    ledger.expire(late);
+    expect(ledger.isSettled()).toBe(false);
+    ledger.close(late);
+    expect(ledger.isSettled()).toBe(false);
+    ledger.expire(late + 60_000);
+    expect(ledger.isSettled()).toBe(true);
   });
 
   it('keeps node-local data with its writer, and names what is lost with it', () => {

@@ -32,7 +32,6 @@ export class Ledger {
   readonly #members: Members;
   readonly #accounts: Accounts;
   readonly #settling = new Settling();
-  #verifiedByWriter = 0;
   #nowMs = Number.NEGATIVE_INFINITY;
   #isHandoverHeld = false;
 
@@ -159,7 +158,6 @@ export class Ledger {
       return { kind: 'fenced', because: record.ended, newRework: this.#accounts.rework(record, report) };
     }
     const { newlyDone, completed } = this.#accounts.progress(record, report);
-    if (this.#isByWriter(record)) this.#verifiedByWriter += newlyDone;
     return { kind: 'applied', newlyDone, completed };
   }
 
@@ -256,7 +254,6 @@ export class Ledger {
       rework,
       indeterminate: this.#settling.indeterminateUnits,
       unsettled: this.#settling.units,
-      verifiedByWriter: this.#verifiedByWriter,
       agents,
     };
   }
@@ -337,12 +334,6 @@ export class Ledger {
     const record = this.#accounts.lease(leaseId);
     if (record === undefined || record.ended !== undefined) return undefined;
     return record.lease.agent === agent && record.lease.incarnation === incarnation ? record : undefined;
-  }
-
-  #isByWriter(record: LeaseRecord): boolean {
-    const { assign } = this.#options;
-    const isByAnother = assign.kind === 'dynamic' && assign.placement.kind === 'other';
-    return isByAnother && record.pool.owner?.agent === record.lease.agent;
   }
 
   #lostPools(): Pool[] {

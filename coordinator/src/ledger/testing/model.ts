@@ -46,7 +46,6 @@ export class Model {
   readonly #options: ResolvedOptions;
   #inFlight: Doubt[] = [];
   readonly #indeterminate = new Map<string, Set<number>>();
-  #verifiedByWriter = 0;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -164,7 +163,6 @@ export class Model {
       equal(this.doneBy[unit], undefined, `unit ${unit} is counted twice`);
       this.doneBy[unit] = one.lease;
       one.counted.add(unit);
-      if (this.#isVerify() && this.#owner[unit]?.agent === one.lease.agent) this.#verifiedByWriter += 1;
     }
     const completed = one.counted.size === one.lease.end - one.lease.first;
     if (completed) one.ended = 'completed';
@@ -235,7 +233,6 @@ export class Model {
       rework: reworkOf(this.leases),
       indeterminate: new Set([...this.#indeterminate.values()].flatMap((set) => [...set])).size,
       unsettled: new Set(this.#inFlight.map(({ unit }) => unit)).size,
-      verifiedByWriter: this.#verifiedByWriter,
       agents,
     };
   }
@@ -272,11 +269,6 @@ export class Model {
     const mine = closeness(agent, me.host);
     const others = [...this.members].filter(([name, member]) => name !== agent && isLive(member));
     return others.some(([name, { host }]) => closeness(name, host) < mine) ? Number.POSITIVE_INFINITY : mine;
-  }
-
-  #isVerify(): boolean {
-    const { assign } = this.#options;
-    return assign.kind === 'dynamic' && assign.placement.kind === 'other';
   }
 
   #isGone(agent: string | undefined): boolean {
