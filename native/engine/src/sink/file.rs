@@ -35,8 +35,8 @@ pub(crate) struct FileSink {
     intent: Intent,
     sync: SyncPolicy,
     direct: Arc<DirectUse>,
-    /// The run's folder; none when there is none and the task does not write.
-    run: Option<Arc<Folder>>,
+    /// The run's folder; none when there is none and the task does not write, and none after [`FileSink::close`].
+    run: Mutex<Option<Arc<Folder>>>,
     /// Whether this task made the run's folder.
     made: bool,
     /// Folders of objects that are open now.
@@ -70,11 +70,21 @@ impl FileSink {
             intent,
             sync,
             direct: Arc::new(DirectUse::new(direct)),
-            run: target.run,
+            run: Mutex::new(target.run),
             made: target.made,
             numbered: Mutex::default(),
             kept: Mutex::default(),
         })
+    }
+
+    fn run(&self) -> Option<Arc<Folder>> {
+        lock(&self.run).clone()
+    }
+
+    /// Lets go of the run's folder when the task has ended: whoever keeps the task, to ask what it did, must not keep
+    /// the user from unmounting the target.
+    pub(crate) fn close(&self) {
+        lock(&self.run).take();
     }
 
     /// Takes back what [`FileSink::prepare`] did, for a task that did not come to be.
@@ -163,8 +173,8 @@ impl FileSink {
 
     /// The open folder that an object is in; a task that writes makes it. `None`: it is not there.
     fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
-        let Some(run) = &self.run else { return Ok(None) };
-        let Some(number) = self.layout.folder_of(object) else { return Ok(Some(Arc::clone(run))) };
+        let Some(run) = self.run() else { return Ok(None) };
+        let Some(number) = self.layout.folder_of(object) else { return Ok(Some(run)) };
         if let Some(folder) = lock(&self.numbered).get(&number).and_then(Weak::upgrade) {
             return Ok(Some(folder));
         }
@@ -176,7 +186,7 @@ impl FileSink {
                 Err(errno) => return Err(os_error("make the folder", &self.folder.join(&name), errno)),
             }
         }
-        match Folder::open(run.fd(), Path::new(&name), &self.folder.join(&name), Some(Arc::clone(run))) {
+        match Folder::open(run.fd(), Path::new(&name), &self.folder.join(&name), Some(Arc::clone(&run))) {
             Ok(folder) => {
                 let folder = Arc::new(folder);
                 let mut numbered = lock(&self.numbered);
@@ -218,7 +228,7 @@ impl FileSink {
 
     /// Removes the numbered folder if it is empty.
     pub(crate) fn remove_folder(&self, number: u64) -> Result<()> {
-        let Some(run) = &self.run else { return Ok(()) };
+        let Some(run) = self.run() else { return Ok(()) };
         let name = folder_name(number);
         match unlinkat(run.fd(), &name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),

@@ -123,8 +123,11 @@ impl Shared {
         self.notes.iter().cloned().chain(fell_back).collect()
     }
 
-    /// Tells how the task ended.
+    /// Closes the sink and tells how the task ended.
     pub(super) fn end(&self, outcome: Result<()>) {
+        if let Some(sink) = self.file_sink() {
+            sink.close();
+        }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ended) = ended {
             ended(outcome);

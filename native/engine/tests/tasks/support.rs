@@ -214,9 +214,14 @@ impl Run {
         }
     }
 
+    /// Waits for the task to say how it ended.
+    pub fn outcome(&self) -> Result<()> {
+        self.outcome.recv_timeout(PATIENCE).expect("the task ends, and says so")
+    }
+
     /// Waits until the task has ended.
     pub fn ended(self) -> Outcome {
-        let result = self.outcome.recv_timeout(PATIENCE).expect("the task ends, and says so");
+        let result = self.outcome();
         let last = self.task.snapshot();
         drop(self.task);
         assert!(self.outcome.recv().is_err(), "the end is told once");

@@ -54,6 +54,29 @@ fn a_target_that_this_user_may_not_write_to_is_told_with_its_path() {
 }
 
 #[test]
+fn a_task_that_has_ended_keeps_nothing_open_so_that_the_target_can_be_unmounted() {
+    for sync in [SyncPolicy::Range, SyncPolicy::End] {
+        let target = Folder::new();
+        let plan = Plan::new(8, 2, files(target.run(), sync));
+        let engine = engine();
+        for (operation, finishes) in [(Operation::Write, true), (Operation::Verify, true), (Operation::Write, false)] {
+            let run = plan.prepare(&engine, operation).unwrap();
+            run.task.begin_at(0);
+            run.add(0, 0..8);
+            if finishes {
+                run.task.finish();
+            } else {
+                run.task.cancel();
+            }
+            assert_eq!(run.outcome().is_ok(), finishes);
+            let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+            let kept: Vec<_> = open.filter(|path| path.starts_with(&target.0)).collect();
+            assert!(kept.is_empty(), "{kept:?}");
+        }
+    }
+}
+
+#[test]
 fn a_full_file_system_fails_the_range_says_where_and_how_far_and_does_not_hang() {
     let Some(mount) = Mount::new("tmpfs", "size=1m") else { return };
     for direct in [Direct::Auto, Direct::No] {
