@@ -40,7 +40,7 @@ stages: [{ write: {} }, { verify: {} }, { delete: {} }]
 describe('a plan with a mistake', () => {
   const good = 'data: { size: 8MiB }\ntarget: { kind: file, path: target }\nstages:\n  - write: {}\n';
 
-  test.each([
+  test.concurrent.for([
     {
       name: 'a wrong key is placed, and the right one named',
       text: good.replace('size', 'sise'),
@@ -105,11 +105,12 @@ describe('a plan with a mistake', () => {
       mend: /put a write stage before it/u,
     },
   ])('$name', async ({ text, code, what, mend }) => {
-    const ended = await sandbox.run('run', sandbox.plan(text), '--agents', '3');
+    await using own = new Sandbox();
+    const ended = await own.run('run', own.plan(text), '--agents', '3');
     expectError(ended, 2, code, what);
     expect(ended.stderr).toMatch(mend);
     expect(ended.stdout).toBe('');
-    sandbox.expectNothingLeft();
+    own.expectNothingLeft();
   });
 
   test('all mistakes of a plan are told at once', async () => {
@@ -132,6 +133,19 @@ describe('a plan with a mistake', () => {
 });
 
 describe('a target that cannot be used', () => {
+  let place: Sandbox;
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    place = new Sandbox();
+    cluster = await Cluster.start(place, 3);
+  });
+  afterAll(async () => {
+    await cluster.stop();
+    expect(place.processes()).toEqual([]);
+    await place[Symbol.asyncDispose]();
+  });
+
   test('a folder that does not exist is not made', async () => {
     const missing = join(sandbox.target, 'none');
     const ended = await sandbox.run('run', sandbox.plan(planTo(missing)), '--agents', '2');
@@ -142,7 +156,7 @@ describe('a target that cannot be used', () => {
 
   test('a program gets the error in the result, and a person on stderr too', async () => {
     const missing = join(sandbox.target, 'none');
-    const ended = await sandbox.run('run', sandbox.plan(planTo(missing)), '--json');
+    const ended = await cluster.run(sandbox.plan(planTo(missing)), '--json');
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_MISSING', /target\/none does not exist/u);
     expect(ended.result).toMatchObject({
       outcome: 'failed',
@@ -154,7 +168,7 @@ describe('a target that cannot be used', () => {
   test('a file is not taken for a folder', async () => {
     const file = join(sandbox.folder, 'file');
     writeFileSync(file, 'precious');
-    const ended = await sandbox.run('run', sandbox.plan(planTo(file)));
+    const ended = await cluster.run(sandbox.plan(planTo(file)));
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_NOT_WRITABLE', /file is not a folder/u);
     expect(statSync(file).size).toBe(8);
     sandbox.expectNothingLeft();
@@ -175,7 +189,7 @@ describe('a target that cannot be used', () => {
     needsRoot(context);
     const target = sandbox.mountMemory('readonly', 64 * MiB);
     execFileSync('mount', ['-o', 'remount,ro', target]);
-    const ended = await sandbox.run('run', sandbox.plan(planTo(target)));
+    const ended = await cluster.run(sandbox.plan(planTo(target)));
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_NOT_WRITABLE', /readonly cannot be written to: it is mounted read-only/u);
     sandbox.expectNothingLeft(target);
   });
@@ -183,7 +197,7 @@ describe('a target that cannot be used', () => {
   test('more data than there is room for is refused before anything is written', async () => {
     const { bavail, bsize } = statfsSync(sandbox.target);
     const tooMuch = `${Math.ceil((bavail * bsize) / 1024 ** 3) + 1}GiB`;
-    const ended = await sandbox.run('run', sandbox.plan(planTo(sandbox.target, tooMuch)), '--agents', '2');
+    const ended = await cluster.run(sandbox.plan(planTo(sandbox.target, tooMuch)));
     expectError(ended, 1, 'SEEDSTORM_E_SPACE', /target has .* free; the plan writes .* there/u);
     sandbox.expectNothingLeft();
   });
@@ -192,7 +206,7 @@ describe('a target that cannot be used', () => {
     needsRoot(context);
     const target = sandbox.mountMemory('small', 256 * MiB);
     const plan = sandbox.plan(planTo(target, '160MiB').replace('write: {}', 'write: { delay: 2s }'));
-    const run = sandbox.start('run', plan, '--agents', '3', '--json');
+    const run = cluster.start(plan, '--json');
     await run.event('stage-waiting', 'write');
     // There was room when it was looked for; now there is room for some of it.
     const others = join(target, 'others');
@@ -208,10 +222,10 @@ describe('a target that cannot be used', () => {
     needsRoot(context);
     const target = sandbox.mount('ramfs', 'undirected');
     const insisting = sandbox.plan(planTo(target, '8MiB', ', io: { direct: true }'));
-    const ended = await sandbox.run('run', insisting);
+    const ended = await cluster.run(insisting);
     expectError(ended, 1, 'SEEDSTORM_E_DIRECT_REFUSED', /undirected refuses O_DIRECT/u);
     sandbox.expectNothingLeft(target);
-    const { code, stdout, stderr } = await sandbox.run('run', sandbox.plan(planTo(target)));
+    const { code, stdout, stderr } = await cluster.run(sandbox.plan(planTo(target)));
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/^note: .*O_DIRECT/mu);
     sandbox.expectNothingLeft(target);
@@ -405,7 +419,7 @@ describe('a coordinator that strangers talk to', () => {
 });
 
 describe('a command line with a mistake', () => {
-  test.each<[command: string, what: RegExp]>([
+  test.concurrent.for<[command: string, what: RegExp]>([
     ['rnu plan.yaml', /unknown command 'rnu'/u],
     ['run', /missing required argument 'plan'/u],
     ['run plan.yaml --agent 3', /unknown option '--agent'/u],
@@ -418,8 +432,9 @@ describe('a command line with a mistake', () => {
     ['bench --seconds 0', /“0” is no time for a bench/u],
     ['topology --nodes a,b', /“a”/u],
     ['agent --join-timeout soon', /“soon”/u],
-  ])('%s is told to be wrong', async (command, what) => {
-    const ended = await sandbox.run(...command.split(' '));
+  ])('%s is told to be wrong', async ([command, what]) => {
+    await using own = new Sandbox();
+    const ended = await own.run(...command.split(' '));
     expectError(ended, 2, 'SEEDSTORM_E_USAGE', what);
     expect(ended.stdout).toBe('');
   });

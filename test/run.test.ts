@@ -123,29 +123,6 @@ stages: [{ write: {} }, { verify: {} }, { read: {} }, { delete: {} }]
   });
 });
 
-test('a log of a run shows a row for every agent, and the table on stdout', async () => {
-  await using sandbox = new Sandbox();
-  const plan = sandbox.plan(`
-data: { size: 48MiB }
-target: { kind: file, path: ${sandbox.target} }
-stages: [{ write: {} }, { verify: {} }, { delete: {} }]
-`);
-  const { code, stdout, stderr } = await sandbox.run('run', plan, '--agents', '3');
-  expect(code, stderr).toBe(0);
-  expect(`${stdout}${stderr}`).not.toContain('\x1b');
-  for (const agent of agents) {
-    expect(stderr).toMatch(new RegExp(`^ {2}${agent} .*GB/s .*IOPS .*units$`, 'mu'));
-    expect(stdout.split('\n').filter((line) => line.includes(` ${agent} `))).toHaveLength(3);
-  }
-  expect(stderr).toMatch(/^write .*% of 48 MiB · .* GB\/s now, .* GB\/s average · .* IOPS · p50 .*, p99 .*, max /mu);
-  expect(stdout).toMatch(/^run \S+: passed in .* s · seed \d+ · namespace \S+$/mu);
-  expect(stdout).toMatch(/stage .*agent .*NUMA node .*GB\/s .*IOPS .*p50 .*p99 .*max .*units done .*corrupt/u);
-  for (const stage of ['write', 'verify', 'delete']) {
-    expect(stdout).toMatch(new RegExp(`│ ${stage} +│ all .*│ +48 of 48 │ +0 │`, 'u'));
-  }
-  sandbox.expectNothingLeft();
-});
-
 describe('on agents that an administrator started', () => {
   let sandbox: Sandbox;
   let cluster: Cluster;
@@ -167,6 +144,28 @@ describe('on agents that an administrator started', () => {
     expect(ended.result.outcome).toBe('passed');
     return ended.result;
   }
+
+  test('a log of a run shows a row for every agent, and the table on stdout', async () => {
+    const plan = sandbox.plan(`
+  data: { size: 48MiB }
+  target: { kind: file, path: ${sandbox.target} }
+  stages: [{ write: {} }, { verify: {} }, { delete: {} }]
+  `);
+    const { code, stdout, stderr } = await cluster.run(plan);
+    expect(code, stderr).toBe(0);
+    expect(`${stdout}${stderr}`).not.toContain('\x1b');
+    for (const agent of agents) {
+      expect(stderr).toMatch(new RegExp(`^ {2}${agent} .*GB/s .*IOPS .*units$`, 'mu'));
+      expect(stdout.split('\n').filter((line) => line.includes(` ${agent} `))).toHaveLength(3);
+    }
+    expect(stderr).toMatch(/^write .*% of 48 MiB · .* GB\/s now, .* GB\/s average · .* IOPS · p50 .*, p99 .*, max /mu);
+    expect(stdout).toMatch(/^run \S+: passed in .* s · seed \d+ · namespace \S+$/mu);
+    expect(stdout).toMatch(/stage .*agent .*NUMA node .*GB\/s .*IOPS .*p50 .*p99 .*max .*units done .*corrupt/u);
+    for (const stage of ['write', 'verify', 'delete']) {
+      expect(stdout).toMatch(new RegExp(`│ ${stage} +│ all .*│ +48 of 48 │ +0 │`, 'u'));
+    }
+    expect(sandbox.files()).toEqual([]);
+  });
 
   test.each(['block', 'range', 'file', 'end', 'never'])('data is whole under sync: %s', async (sync) => {
     const result = await pass(`

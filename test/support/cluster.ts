@@ -7,7 +7,7 @@ import type { Sandbox } from './sandbox.js';
 
 /** A coordinator and its agents. */
 export class Cluster {
-  readonly agents: Command[] = [];
+  readonly #agents = new Map<string, Command>();
 
   private constructor(
     private readonly sandbox: Sandbox,
@@ -38,10 +38,22 @@ export class Cluster {
     return ['--coordinator', this.address, '--token-file', this.tokenFile];
   }
 
+  /** The agents that were started. */
+  get agents(): Command[] {
+    return [...this.#agents.values()];
+  }
+
+  /** The agent of this name. */
+  agent(name: string): Command {
+    const agent = this.#agents.get(name);
+    if (agent === undefined) throw new Error(`there is no agent ${name}`);
+    return agent;
+  }
+
   /** Starts one more agent. */
   startAgent(name: string): Command {
     const agent = this.sandbox.start('agent', '--name', name, ...this.flags);
-    this.agents.push(agent);
+    this.#agents.set(name, agent);
     return agent;
   }
 

@@ -24,6 +24,15 @@ export interface Ended {
   readonly result: ResultLine;
 }
 
+/** How to start a command. */
+export interface How {
+  readonly env: NodeJS.ProcessEnv;
+  /** Another user than the one who runs the tests. */
+  readonly user?: number;
+  /** On a terminal of its own, made by the system's `script`. */
+  readonly onTerminal?: boolean;
+}
+
 /** A started command. */
 export class Command {
   stdout = '';
@@ -38,11 +47,13 @@ export class Command {
 
   constructor(
     private readonly args: readonly string[],
-    env: NodeJS.ProcessEnv,
-    user?: number,
+    { env, user, onTerminal = false }: How,
   ) {
     const began = Date.now();
-    this.#process = spawn(process.execPath, [commandFile, ...args], {
+    const line = [process.execPath, commandFile, ...args];
+    const quoted = line.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+    const [program = '', ...rest] = onTerminal ? ['script', '-qefc', `exec ${quoted}`, '/dev/null'] : line;
+    this.#process = spawn(program, rest, {
       cwd: root,
       env,
       detached: true,
@@ -143,30 +154,42 @@ export class Command {
   }
 
   /**
-   * Waits until a stage is at least a tenth done. Fails when that is only seen when it is nearly over: then the test
-   * would not test what it says, and needs more data.
+   * Waits until a stage is at least a tenth done, and gives the name of the agent that has the most to do still. Fails
+   * when that is only seen when the stage is nearly over: then the test would not test what it says, and needs more data.
    */
-  async midStage(stageName: string): Promise<ProgressLine> {
+  async midStage(stageName: string): Promise<string> {
     const progress = await this.progress(stageName, (each) => fraction(each) >= 0.1, 'a tenth done');
     if (fraction(progress) > 0.8 || progress.phase !== 'running') {
       throw new Error(`too late: ${stageName} is ${(fraction(progress) * 100).toFixed()}% done (${progress.phase})`);
     }
-    return progress;
+    const [busiest] = [...progress.agents].sort((a, b) => b.leases - a.leases);
+    if (busiest === undefined || busiest.leases === 0) throw new Error(`no agent has anything left to ${stageName}`);
+    return busiest.name;
   }
 
   /** The first match of a pattern in stderr, past or to come. */
-  async said(pattern: RegExp): Promise<RegExpExecArray> {
+  said(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matching(pattern, () => this.stderr);
+  }
+
+  /** The first match of a pattern in stdout, past or to come. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matching(pattern, () => this.stdout);
+  }
+
+  async #matching(pattern: RegExp, text: () => string): Promise<RegExpExecArray> {
     let match: RegExpExecArray | null = null;
     await this.#until(() => {
-      match = pattern.exec(this.stderr);
+      match = pattern.exec(text());
       return match !== null;
-    }, `${pattern} on stderr`);
+    }, String(pattern));
     if (match === null) throw new Error(`no ${pattern}`);
     return match;
   }
 
   #read(text: string): void {
     this.stdout += text;
+    this.#wake();
     if (!this.args.includes('--json') || this.args[0] !== 'run') return;
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';

@@ -19,7 +19,8 @@ export class Sandbox implements AsyncDisposable {
   readonly folder = mkdtempSync(join(parent, 'seedstorm-test-'));
   /** An empty folder that plans may name as their target. */
   readonly target = this.makeFolder('target');
-  readonly #home = this.makeFolder('home');
+  /** The home of the user who runs the commands. */
+  readonly home = this.makeFolder('home');
   readonly #mark = randomUUID();
   readonly #mounts: string[] = [];
   #plans = 0;
@@ -46,12 +47,17 @@ export class Sandbox implements AsyncDisposable {
 
   /** Starts the command with variables in its environment. */
   startWith(variables: NodeJS.ProcessEnv, ...args: string[]): Command {
-    return new Command(args, { ...this.#environment(), ...variables });
+    return new Command(args, { env: { ...this.#environment(), ...variables } });
   }
 
   /** Starts the command as another user. */
   startAs(user: number, ...args: string[]): Command {
-    return new Command(args, this.#environment(), user);
+    return new Command(args, { env: this.#environment(), user });
+  }
+
+  /** Starts the command on a terminal of its own: all that it shows there is its stdout. */
+  startOnTerminal(variables: NodeJS.ProcessEnv, ...args: string[]): Command {
+    return new Command(args, { env: { ...this.#environment(), ...variables }, onTerminal: true });
   }
 
   /** Runs the command to its end. */
@@ -87,7 +93,7 @@ export class Sandbox implements AsyncDisposable {
   /** Lets another user use the sandbox, but for what is locked to all. */
   giveTo(user: number): void {
     if (user === process.getuid?.()) return;
-    for (const path of [this.folder, this.#home]) chownSync(path, user, user);
+    for (const path of [this.folder, this.home]) chownSync(path, user, user);
   }
 
   /** Everything under a folder, the target unless named, as relative paths. */
@@ -123,6 +129,6 @@ export class Sandbox implements AsyncDisposable {
 
   #environment(): NodeJS.ProcessEnv {
     const { SEEDSTORM_TOKEN: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
-    return { ...env, HOME: this.#home, [markVariable]: this.#mark };
+    return { ...env, HOME: this.home, [markVariable]: this.#mark };
   }
 }

@@ -1,0 +1,362 @@
+/** The other commands: what a user, or a script of theirs, gets from each. */
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { contentBytes } from '@seedstorm/native';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { commandFile, root } from './support/command.js';
+import { expectError, expectNoTrace } from './support/errors.js';
+import { Sandbox } from './support/sandbox.js';
+
+let sandbox: Sandbox;
+beforeEach(() => {
+  sandbox = new Sandbox();
+});
+afterEach(() => sandbox[Symbol.asyncDispose]());
+
+describe('seedstorm content', () => {
+  /** The bytes that the command writes to stdout. */
+  async function content(flags: string, namespace = ''): Promise<Buffer> {
+    const args = [commandFile, 'content', ...(namespace === '' ? [] : ['--namespace', namespace]), ...flags.split(' ')];
+    const options = { maxBuffer: 64 * 1024 ** 2, encoding: 'buffer' } as const;
+    return (await promisify(execFile)(process.execPath, args, options)).stdout;
+  }
+
+  // The bytes of these two tests were made by an independent implementation of docs/content.md, from the keys it lists.
+  test('gives the bytes of the content function, for every seed and namespace', async () => {
+    const known: [seed: string, namespace: string, bytes: string][] = [
+      [
+        '0',
+        '',
+        '6eeaa926f3b842bcbd184ec1a3b22bced73a37681f04ac49156205fe7b5201108ba303d48b7217026dcd26f1fea3e9a784f5c1d083278a8c7ef7b38058bb57ca',
+      ],
+      [
+        '42',
+        '',
+        'b139734f1c6545c9451c1595f195f15feb28a9cb5894f76142f5044abd2885cc4dac344cc5bf826efa01c7f61417cfb09646ad2ccc2c3aa966922f4f78c3a2ee',
+      ],
+      [
+        '42',
+        'host-7',
+        'eea690a1550e3e60495943a14e4e2486d6b523d6a00ac96435470ac60072958ad27875433ef086833ca70275260613deb209500cbbae5096b6c8eac543d774ab',
+      ],
+      [
+        '18446744073709551615',
+        '',
+        '5aca52aceea78e3de5f1ac3d44d1b4f5d3f8ee33d640d7d7a9de7e8d7e097147cd91af3dff38f8a7e2bc40a9c5bb8d15b1caf42176a27c6beaf15ef340bf9f98',
+      ],
+    ];
+    const given = await Promise.all(
+      known.map(([seed, namespace]) => content(`--seed ${seed} --offset 0 --length 64`, namespace)),
+    );
+    expect(given.map((bytes) => bytes.toString('hex'))).toEqual(known.map(([, , bytes]) => bytes));
+  });
+
+  test('gives the bytes of the content function across units, with every option, and far into the stream', async () => {
+    const known: [flags: string, sha256: string][] = [
+      ['--offset 1048568 --length 100', 'a19e16457197a7cdab888c945ce7b7a1593e24e001becd694bce2446b2d6f566'],
+      [
+        '--offset 5000 --length 40000 --dedup 1.5 --window-units 8 --compress 2.5 --codec lz4 --record 4096 --unit 8192',
+        '7bb705e04d6ce6c8f611dcb5646e33888d622f20e08587149e935198013704d5',
+      ],
+      [
+        '--offset 1099511627781 --length 5000 --dedup 3 --generation 7',
+        'f2e699ea5bb393f6ecab2f00379028ee3d98faf16487777a492160b92b459bba',
+      ],
+    ];
+    const given = await Promise.all(known.map(([flags]) => content(`--seed 42 ${flags}`)));
+    const digests = given.map((bytes) => createHash('sha256').update(bytes).digest('hex'));
+    expect(digests).toEqual(known.map(([, sha256]) => sha256));
+  });
+
+  test('gives the same bytes in pieces as at once, and as the library', async () => {
+    const flags = '--seed 7 --unit 64KiB --dedup 1.25 --window-units 16 --compress 1.333 --codec zstd --record 16KiB';
+    const length = 3 * 1024 ** 2 + 123;
+    const cut = 1024 ** 2 + 4097;
+    const [whole, ...pieces] = await Promise.all([
+      content(`${flags} --offset 777 --length ${length}`, 'pieces'),
+      content(`${flags} --offset 777 --length ${cut}`, 'pieces'),
+      content(`${flags} --offset ${777 + cut} --length ${length - cut}`, 'pieces'),
+    ]);
+    expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+    const parameters = {
+      seed: 7n,
+      namespace: 'pieces',
+      unitBytes: 65_536,
+      dedupMilli: 1250,
+      windowBits: 4,
+      compressMilli: 1333,
+      codec: 'zstd',
+      recordBytes: 16_384,
+    };
+    expect(Buffer.from(contentBytes(parameters, 0, 777n, length)).equals(whole)).toBe(true);
+  });
+
+  test('writes nothing but the bytes, and sizes may have units', async () => {
+    const { code, stderr } = await sandbox.run('content', '--seed', '42', '--length', '1MiB');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(await content('--seed 42 --length 8KiB')).toHaveLength(8192);
+    expect(await content('--seed 42 --length 0')).toHaveLength(0);
+  });
+
+  test('ends quietly when its reader has enough, as head does', async () => {
+    const { code, stderr } = await new Promise<{ code: number | null; stderr: string }>((resolve) => {
+      const command = spawn(process.execPath, [commandFile, 'content', '--length', '1TiB']);
+      let said = '';
+      command.stderr.on('data', (text) => {
+        said += text;
+      });
+      command.stdout.once('data', () => command.stdout.destroy());
+      command.on('close', (status) => resolve({ code: status, stderr: said }));
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  test('refuses what is beyond the end of the stream', async () => {
+    const ended = await sandbox.run('content', '--offset', '9223372036854775807', '--length', '2');
+    expectError(ended, 2, 'SEEDSTORM_E_(USAGE|INVALID_ARGUMENT)', /9223372036854775807|2\^63/u);
+  });
+});
+
+interface Placed {
+  topology: { packages: unknown[]; cores: { pus: number[]; numaNode: number }[]; pus: number[]; numaNodes: unknown[] };
+  pools: { numaNode: number; memoryNode: number; lanes: { index: number; pu: number }[] }[];
+}
+
+describe('seedstorm topology', () => {
+  const machine = join(root, 'test/topologies/AMD-19h-Zen4-2xEpyc-9654.xml');
+
+  async function placed(...args: string[]): Promise<Placed> {
+    const { code, stdout, stderr } = await sandbox.run('topology', ...args, '--json');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toBe('');
+    return JSON.parse(stdout);
+  }
+
+  test('places one lane on each core of another machine, one pool on each NUMA node, and none on a second thread', async () => {
+    const { topology, pools } = await placed('--input', machine);
+    // The file itself says: 384 PUs, and the two of core n are n and n + 192.
+    expect(readFileSync(machine, 'utf8').match(/type="PU"/gu)).toHaveLength(384);
+    expect(topology).toMatchObject({ packages: { length: 2 }, pus: { length: 384 }, numaNodes: { length: 2 } });
+    expect(topology.cores.map(({ pus }) => pus)).toEqual(Array.from({ length: 192 }, (_, n) => [n, n + 192]));
+    const range = (first: number): number[] => Array.from({ length: 96 }, (_, n) => first + n);
+    expect(
+      pools.map(({ numaNode, memoryNode, lanes }) => ({ numaNode, memoryNode, pus: lanes.map(({ pu }) => pu) })),
+    ).toEqual([
+      { numaNode: 0, memoryNode: 0, pus: range(0) },
+      { numaNode: 1, memoryNode: 1, pus: range(96) },
+    ]);
+    expect(pools.flatMap(({ lanes }) => lanes.map(({ index }) => index))).toEqual([...range(0), ...range(96)]);
+  });
+
+  test('places as it is told', async () => {
+    const lanes = ({ pools }: Placed): number[][] => pools.map((pool) => pool.lanes.map(({ pu }) => pu));
+    const [smt, few, second] = await Promise.all([
+      placed('--input', machine, '--smt'),
+      placed('--input', machine, '--lanes-per-pool', '2', '--reserve-cores', '1'),
+      placed('--input', machine, '--nodes', '1'),
+    ]);
+    expect(lanes(smt).map(({ length }) => length)).toEqual([192, 192]);
+    expect(lanes(few).map(({ length }) => length)).toEqual([2, 2]);
+    expect(second.pools.map(({ numaNode }) => numaNode)).toEqual([1]);
+  });
+
+  test('takes a synthetic machine', async () => {
+    const { topology, pools } = await placed('--synthetic', 'package:2 numa:2 core:4 pu:2');
+    expect(topology.pus).toHaveLength(32);
+    expect(pools.map(({ lanes }) => lanes.map(({ pu }) => pu))).toEqual([
+      [0, 2, 4, 6],
+      [8, 10, 12, 14],
+      [16, 18, 20, 22],
+      [24, 26, 28, 30],
+    ]);
+  });
+
+  test('shows this machine to a person', async () => {
+    const { code, stdout, stderr } = await sandbox.run('topology');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^this machine: \d+ packages, \d+ NUMA nodes, \d+ cores, \d+ PUs \(\d+ allowed\)$/mu);
+    expect(stdout).toMatch(/^placement: [1-9]\d* lanes in [1-9]\d* pools$/mu);
+  });
+
+  test('says of a file that is no machine that it is none', async () => {
+    const broken = join(sandbox.folder, 'broken.xml');
+    writeFileSync(broken, readFileSync(machine, 'utf8').slice(0, 5000));
+    const unreadable = 'SEEDSTORM_E_TOPOLOGY_UNREADABLE';
+    const [cut, missing, nonsense] = await Promise.all([
+      sandbox.run('topology', '--input', broken),
+      sandbox.run('topology', '--input', join(sandbox.folder, 'none.xml')),
+      sandbox.run('topology', '--synthetic', 'castle:2'),
+    ]);
+    expectError(cut, 2, unreadable, /broken\.xml cannot be loaded/u);
+    expectError(missing, 2, unreadable, /none\.xml cannot be loaded: No such file/u);
+    expectError(nonsense, 2, unreadable, /"castle:2" cannot be loaded/u);
+  });
+});
+
+describe('seedstorm bench', () => {
+  test('gives the rates of every lane, whose sums are those of pools and node', async () => {
+    const { code, stdout, stderr } = await sandbox.run('bench', '--seconds', '0.2', '--compress', '2', '--json');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/generating and verifying/u);
+    interface Rates {
+      generate: number;
+      verify: number;
+    }
+    const bench: {
+      unit: string;
+      lanes: (Rates & { lane: number; pu: number; numaNode: number })[];
+      pools: (Rates & { numaNode: number })[];
+      node: Rates;
+    } = JSON.parse(stdout);
+    expect(Object.keys(bench)).toEqual(['unit', 'lanes', 'pools', 'node']);
+    expect(bench.unit).toBe('bytes per second');
+    expect(bench.lanes.map(({ lane }) => lane)).toEqual(bench.lanes.map((_, index) => index));
+    expect(new Set(bench.lanes.map(({ pu }) => pu)).size).toBe(bench.lanes.length);
+    for (const rate of ['generate', 'verify'] as const) {
+      const sum = (rates: Rates[]): number => rates.reduce((total, each) => total + each[rate], 0);
+      for (const lane of bench.lanes) expect(lane[rate], `${rate} of lane ${lane.lane}`).toBeGreaterThan(0);
+      for (const pool of bench.pools) {
+        expect(pool[rate]).toBeCloseTo(sum(bench.lanes.filter(({ numaNode }) => numaNode === pool.numaNode)), -1);
+      }
+      expect(bench.node[rate]).toBeCloseTo(sum(bench.pools), -1);
+    }
+  });
+
+  test('shows a person a row for each lane, pool and the node, on stdout', async () => {
+    const { code, stdout, stderr } = await sandbox.run('bench', '--seconds', '0.1', '--lanes-per-pool', '1');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^lane 0 on PU \d+ +\S+ GB\/s +\S+ GB\/s$/mu);
+    expect(stdout).toMatch(/^pool of NUMA node \d+ +\S+ GB\/s +\S+ GB\/s$/mu);
+    expect(stdout).toMatch(/^this node +\S+ GB\/s +\S+ GB\/s$/mu);
+  });
+});
+
+describe('seedstorm check', () => {
+  const plan = (target: string, size = '64MiB'): string =>
+    `data: { size: ${size} }\ntarget: { kind: file, path: ${target} }\nstages: [{ write: {} }, { delete: {} }]\n`;
+
+  test('says what a good plan would do, and changes nothing', async () => {
+    const file = sandbox.plan(plan(sandbox.target));
+    const before = statSync(sandbox.target, { bigint: true });
+    const ended = await sandbox.run('check', file, '--agents', '2');
+    expect(ended.code, ended.stderr).toBe(0);
+    expectNoTrace(ended);
+    expect(ended.stdout).toMatch(/^data +64 MiB /mu);
+    expect(ended.stdout).toMatch(/^stage 1 +write$/mu);
+    for (const agent of ['agent-1', 'agent-2']) {
+      expect(ended.stdout).toMatch(
+        new RegExp(`^agent ${agent} on \\S+: \\d+ lanes, .* free\\n {2}nothing speaks against it`, 'mu'),
+      );
+    }
+    const after = statSync(sandbox.target, { bigint: true });
+    expect([after.mtimeNs, after.ctimeNs]).toEqual([before.mtimeNs, before.ctimeNs]);
+    sandbox.expectNothingLeft();
+  });
+
+  test('tells a program the same', async () => {
+    const { code, stdout, stderr } = await sandbox.run('check', sandbox.plan(plan(sandbox.target)), '--json');
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      resolvedPlan: { layout: { units: 64 }, target: { kind: 'file', path: sandbox.target } },
+      agents: [{ name: 'agent-1', checked: { findings: [] } }],
+    });
+  });
+
+  test('says what speaks against a plan whose run would fail, with another exit code than for a wrong plan', async () => {
+    const missing = await sandbox.run('check', sandbox.plan(plan(join(sandbox.target, 'none'))));
+    expect(missing.code).toBe(1);
+    expect(missing.stdout).toMatch(/^ {2}error SEEDSTORM_E_TARGET_MISSING: .*none does not exist\n {4}mend: \S/mu);
+    const wrong = await sandbox.run('check', sandbox.plan(plan(sandbox.target, '64MBi')));
+    expectError(wrong, 2, 'SEEDSTORM_E_PLAN_INVALID', /“64MBi” is not a size/u);
+    sandbox.expectNothingLeft();
+  });
+
+  test('finds nothing wrong with the examples', async () => {
+    const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.yaml'));
+    expect(examples.length).toBeGreaterThan(0);
+    const checks = await Promise.all(examples.map((example) => sandbox.run('check', join('examples', example))));
+    for (const [i, { stderr, stdout }] of checks.entries()) {
+      const example = examples[i];
+      // Whether there is room for it here is not the example's business.
+      expect(stderr, example).not.toMatch(/SEEDSTORM_E/u);
+      expect(stdout, example).toMatch(/^data /mu);
+    }
+  });
+});
+
+describe('every command', () => {
+  const commands = ['run', 'check', 'coordinator', 'agent', 'bench', 'topology', 'content'];
+
+  test('is listed by --help, and explains itself with an example', async () => {
+    const all = await sandbox.run('--help');
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    for (const command of commands) expect(all.stdout).toMatch(new RegExp(`^ {2}${command} `, 'mu'));
+    const helps = await Promise.all(commands.map((command) => sandbox.run(command, '--help')));
+    for (const [i, { code, stdout, stderr }] of helps.entries()) {
+      const command = commands[i];
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatch(new RegExp(`^Usage: seedstorm ${command} `, 'u'));
+      expect(stdout).toMatch(new RegExp(`^Examples?:\\n {2}\\$ seedstorm ${command}\\b`, 'mu'));
+    }
+  });
+
+  test('is of the version that the package has', async () => {
+    const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'cli/package.json'), 'utf8'));
+    expect(await sandbox.run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  test('leaves nothing in the user’s home', async () => {
+    await sandbox.run('run', sandbox.plan('data: { size: 1MiB }\ntarget: { kind: memory }\nstages: [{ write: {} }]\n'));
+    expect(readdirSync(sandbox.home)).toEqual([]);
+  });
+});
+
+// A terminal is made by the system's own tool; without it there is none to test on.
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+describe('on a terminal', () => {
+  let place: Sandbox;
+  const shown = new Map<string, string>();
+
+  // A run with a warning, with colours and without: what is stopped is warned of.
+  beforeAll(async () => {
+    place = new Sandbox();
+    if (!hasScript) return;
+    for (const [name, variables] of [
+      ['colour', {}],
+      ['plain', { NO_COLOR: '1' }],
+    ] as const) {
+      const plan = place.plan(`
+data: { size: 8MiB }
+target: { kind: file, path: ${place.target} }
+stages: [{ write: {} }, { verify: { delay: 1h } }]
+`);
+      const run = place.startOnTerminal({ TERM: 'xterm', ...variables }, 'run', plan, '--agents', '2');
+      await run.printed(/verify begins in 3600 s/u);
+      const command = place.processes().find(({ args }) => args.includes('run') && args.includes(commandFile));
+      if (command === undefined) throw new Error('no command on the terminal');
+      process.kill(command.pid, 'SIGINT');
+      const { code, stdout } = await run.ended;
+      expect(code, stdout).toBe(130);
+      shown.set(name, stdout.replaceAll('\x1b', '␛'));
+    }
+  });
+  afterAll(() => place[Symbol.asyncDispose]());
+
+  test.skipIf(!hasScript)('progress is repainted in place, and gone when the table comes', () => {
+    const text = shown.get('colour') ?? '';
+    expect(text).toMatch(/␛\[\d+A␛\[0J/u);
+    const table = text.slice(text.lastIndexOf('│ stage'));
+    expect(table).toMatch(/│ agent-2/u);
+    expect(table).not.toContain('␛');
+  });
+
+  test.skipIf(!hasScript)('warnings have a colour, unless the user said NO_COLOR', () => {
+    expect(shown.get('colour')).toMatch(/␛\[33m! the run is being stopped/u);
+    expect(shown.get('plain')).toMatch(/^! the run is being stopped/mu);
+    expect(shown.get('plain')).not.toMatch(/␛\[[\d;]*m/u);
+  });
+});
