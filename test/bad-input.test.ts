@@ -14,20 +14,15 @@ import {
   protocolVersion,
   tokenMetadata,
 } from '@seedstorm/proto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, type TestContext } from 'vitest';
 import { Cluster } from './support/cluster.js';
 import { commandFile } from './support/command.js';
 import { expectError } from './support/errors.js';
 import { Sandbox } from './support/sandbox.js';
+import { test } from './support/test.js';
 
 const MiB = 1024 ** 2;
 const isRoot = process.getuid?.() === 0;
-
-let sandbox: Sandbox;
-beforeEach(() => {
-  sandbox = new Sandbox();
-});
-afterEach(() => sandbox[Symbol.asyncDispose]());
 
 function planTo(target: string, size = '8MiB', more = ''): string {
   return `
@@ -104,16 +99,15 @@ describe('a plan with a mistake', () => {
       what: /plan-1\.yaml:4:5: stages\[0\]\.verify: there is nothing to verify/u,
       mend: /put a write stage before it/u,
     },
-  ])('$name', async ({ text, code, what, mend }) => {
-    await using own = new Sandbox();
-    const ended = await own.run('run', own.plan(text), '--agents', '3');
+  ])('$name', async ({ text, code, what, mend }, { sandbox }) => {
+    const ended = await sandbox.run('run', sandbox.plan(text), '--agents', '3');
     expectError(ended, 2, code, what);
     expect(ended.stderr).toMatch(mend);
     expect(ended.stdout).toBe('');
-    own.expectNothingLeft();
+    sandbox.expectNothingLeft();
   });
 
-  test('all mistakes of a plan are told at once', async () => {
+  test('all mistakes of a plan are told at once', async ({ sandbox }) => {
     const text = good.replace('size', 'sise').replace('file', 'flie');
     const { code, stderr } = await sandbox.run('run', sandbox.plan(text));
     expect(code).toBe(2);
@@ -121,7 +115,7 @@ describe('a plan with a mistake', () => {
     expect(stderr).toMatch(/^error .*plan-1\.yaml:2:17: .*“flie”/mu);
   });
 
-  test('a plan file that is not there, or is no text, is named', async () => {
+  test('a plan file that is not there, or is no text, is named', async ({ sandbox }) => {
     const missing = join(sandbox.folder, 'none.yaml');
     expectError(await sandbox.run('run', missing), 2, 'SEEDSTORM_E_PLAN_UNREADABLE', /none\.yaml does not exist/u);
     expectError(await sandbox.run('run', sandbox.target), 2, 'SEEDSTORM_E_PLAN_UNREADABLE', /target/u);
@@ -146,7 +140,7 @@ describe('a target that cannot be used', () => {
     await place[Symbol.asyncDispose]();
   });
 
-  test('a folder that does not exist is not made', async () => {
+  test('a folder that does not exist is not made', async ({ sandbox }) => {
     const missing = join(sandbox.target, 'none');
     const ended = await sandbox.run('run', sandbox.plan(planTo(missing)), '--agents', '2');
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_MISSING', /target\/none does not exist/u);
@@ -154,7 +148,7 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('a program gets the error in the result, and a person on stderr too', async () => {
+  test('a program gets the error in the result, and a person on stderr too', async ({ sandbox }) => {
     const missing = join(sandbox.target, 'none');
     const ended = await cluster.run(sandbox.plan(planTo(missing)), '--json');
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_MISSING', /target\/none does not exist/u);
@@ -165,7 +159,7 @@ describe('a target that cannot be used', () => {
     });
   });
 
-  test('a file is not taken for a folder', async () => {
+  test('a file is not taken for a folder', async ({ sandbox }) => {
     const file = join(sandbox.folder, 'file');
     writeFileSync(file, 'precious');
     const ended = await cluster.run(sandbox.plan(planTo(file)));
@@ -174,8 +168,8 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('a folder that the user may not write to is left alone', async (context) => {
-    const user = otherUser(context);
+  test('a folder that the user may not write to is left alone', async ({ sandbox, skip }) => {
+    const user = otherUser(skip);
     const target = sandbox.makeFolder('locked');
     chmodSync(target, 0o555);
     const plan = sandbox.plan(planTo(target));
@@ -185,8 +179,8 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft(target);
   });
 
-  test('a file system that is mounted read-only is told as that', async (context) => {
-    needsRoot(context);
+  test('a file system that is mounted read-only is told as that', async ({ sandbox, skip }) => {
+    needsRoot(skip);
     const target = sandbox.mountMemory('readonly', 64 * MiB);
     execFileSync('mount', ['-o', 'remount,ro', target]);
     const ended = await cluster.run(sandbox.plan(planTo(target)));
@@ -194,7 +188,7 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft(target);
   });
 
-  test('more data than there is room for is refused before anything is written', async () => {
+  test('more data than there is room for is refused before anything is written', async ({ sandbox }) => {
     const { bavail, bsize } = statfsSync(sandbox.target);
     const tooMuch = `${Math.ceil((bavail * bsize) / 1024 ** 3) + 1}GiB`;
     const ended = await cluster.run(sandbox.plan(planTo(sandbox.target, tooMuch)));
@@ -202,8 +196,8 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('a disk that others fill in mid-run ends the run with what it wrote removed', async (context) => {
-    needsRoot(context);
+  test('a disk that others fill in mid-run ends the run with what it wrote removed', async ({ sandbox, skip }) => {
+    needsRoot(skip);
     const target = sandbox.mountMemory('small', 256 * MiB);
     const plan = sandbox.plan(planTo(target, '160MiB').replace('write: {}', 'write: { delay: 2s }'));
     const run = cluster.start(plan, '--json');
@@ -218,8 +212,11 @@ describe('a target that cannot be used', () => {
     sandbox.expectNothingLeft(target);
   });
 
-  test('direct I/O that is refused is an error when the plan insists, and a note when it does not', async (context) => {
-    needsRoot(context);
+  test('direct I/O that is refused is an error when the plan insists, and a note when it does not', async ({
+    sandbox,
+    skip,
+  }) => {
+    needsRoot(skip);
     const target = sandbox.mount('ramfs', 'undirected');
     const insisting = sandbox.plan(planTo(target, '8MiB', ', io: { direct: true }'));
     const ended = await cluster.run(insisting);
@@ -234,15 +231,15 @@ describe('a target that cannot be used', () => {
 
 describe('a cluster that cannot be reached', () => {
   /** A token file as it must be. */
-  function token(text = 'a token of a cluster that is not there'): string {
+  function token(sandbox: Sandbox, text = 'a token of a cluster that is not there'): string {
     const file = join(sandbox.folder, `token-${text.length}`);
     writeFileSync(file, text, { mode: 0o600 });
     return file;
   }
 
-  test('a coordinator that is not there is told within seconds', async () => {
+  test('a coordinator that is not there is told within seconds', async ({ sandbox }) => {
     const plan = sandbox.plan(planTo(sandbox.target));
-    const flags = ['--coordinator', '127.0.0.1:1', '--token-file', token()];
+    const flags = ['--coordinator', '127.0.0.1:1', '--token-file', token(sandbox)];
     const unreachable = /no coordinator answers at 127\.0\.0\.1:1/u;
     const [run, check, agent] = await Promise.all([
       sandbox.run('run', plan, ...flags),
@@ -256,14 +253,21 @@ describe('a cluster that cannot be reached', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('another program on the port is not waited for for ever', async () => {
+  test('another program on the port is not waited for for ever', async ({ sandbox }) => {
     await using http = await listening(createHttpServer((_, response) => response.end('hello')));
     await using silent = await listening(createServer(() => {}));
-    const agentFlags = ['--token-file', token(), '--join-timeout', '1s'];
+    const agentFlags = ['--token-file', token(sandbox), '--join-timeout', '1s'];
     const ended = await Promise.all([
       sandbox.run('agent', '--coordinator', http.address, ...agentFlags),
       sandbox.run('agent', '--coordinator', silent.address, ...agentFlags),
-      sandbox.run('run', sandbox.plan(planTo(sandbox.target)), '--coordinator', http.address, '--token-file', token()),
+      sandbox.run(
+        'run',
+        sandbox.plan(planTo(sandbox.target)),
+        '--coordinator',
+        http.address,
+        '--token-file',
+        token(sandbox),
+      ),
     ]);
     for (const each of ended) {
       expectError(each, 1, 'SEEDSTORM_E_COORDINATOR_UNREACHABLE', /127\.0\.0\.1:\d+/u);
@@ -272,7 +276,7 @@ describe('a cluster that cannot be reached', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('another gRPC service on the port is told apart from a coordinator', async () => {
+  test('another gRPC service on the port is told apart from a coordinator', async ({ sandbox }) => {
     const server = new GrpcServer();
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
@@ -280,7 +284,7 @@ describe('a cluster that cannot be reached', () => {
       ),
     );
     try {
-      const flags = ['--coordinator', `127.0.0.1:${port}`, '--token-file', token()];
+      const flags = ['--coordinator', `127.0.0.1:${port}`, '--token-file', token(sandbox)];
       const what = /does not speak seedstorm\.v1/u;
       expectError(await sandbox.run('agent', ...flags), 1, 'SEEDSTORM_E_PROTOCOL_VERSION', what);
       const run = await sandbox.run('run', sandbox.plan(planTo(sandbox.target)), ...flags);
@@ -290,15 +294,15 @@ describe('a cluster that cannot be reached', () => {
     }
   });
 
-  test('a token that is missing, too open or empty is told with its path', async () => {
+  test('a token that is missing, too open or empty is told with its path', async ({ sandbox }) => {
     const plan = sandbox.plan(planTo(sandbox.target));
     const address = ['--coordinator', '127.0.0.1:1'];
     const missing = join(sandbox.folder, 'none');
     const cases: [file: string, what: RegExp][] = [
       [missing, /there is no token file .*none/u],
-      [token(''), /token-0 holds no token/u],
+      [token(sandbox, ''), /token-0 holds no token/u],
     ];
-    const open = token('a token that others can read');
+    const open = token(sandbox, 'a token that others can read');
     chmodSync(open, 0o644);
     cases.push([open, /others can read the token file .* \(mode 644\)/u]);
     for (const [file, what] of cases) {
@@ -313,9 +317,9 @@ describe('a cluster that cannot be reached', () => {
     expectError(coordinator, 1, 'SEEDSTORM_E_UNAUTHENTICATED', /others can read/u);
   });
 
-  test('a port that is taken, or is no port, ends the coordinator at once', async () => {
+  test('a port that is taken, or is no port, ends the coordinator at once', async ({ sandbox }) => {
     await using taken = await listening(createServer());
-    const start = (listen: string) => sandbox.run('coordinator', '--listen', listen, '--token-file', token());
+    const start = (listen: string) => sandbox.run('coordinator', '--listen', listen, '--token-file', token(sandbox));
     const what = new RegExp(`${taken.address} is in use by another process`, 'u');
     expectError(await start(taken.address), 1, 'SEEDSTORM_E_PORT_TAKEN', what);
     expectError(await start('127.0.0.1:99999'), 2, 'SEEDSTORM_E_USAGE', /“127\.0\.0\.1:99999” is not an address/u);
@@ -383,7 +387,7 @@ describe('a coordinator that strangers talk to', () => {
     expect(error.mend).toMatch(/same version/u);
   });
 
-  test('nobody comes in without the token', async () => {
+  test('nobody comes in without the token', async ({ sandbox }) => {
     expect((await answer('not the token at all', says())).code).toBe('SEEDSTORM_E_UNAUTHENTICATED');
     const wrong = join(sandbox.folder, 'wrong');
     writeFileSync(wrong, 'not the token of this cluster', { mode: 0o600 });
@@ -432,20 +436,19 @@ describe('a command line with a mistake', () => {
     ['bench --seconds 0', /“0” is no time for a bench/u],
     ['topology --nodes a,b', /“a”/u],
     ['agent --join-timeout soon', /“soon”/u],
-  ])('%s is told to be wrong', async ([command, what]) => {
-    await using own = new Sandbox();
-    const ended = await own.run(...command.split(' '));
+  ])('%s is told to be wrong', async ([command, what], { sandbox }) => {
+    const ended = await sandbox.run(...command.split(' '));
     expectError(ended, 2, 'SEEDSTORM_E_USAGE', what);
     expect(ended.stdout).toBe('');
   });
 
-  test('a run with no agents is not waited for', async () => {
+  test('a run with no agents is not waited for', async ({ sandbox }) => {
     const ended = await sandbox.run('run', sandbox.plan(planTo(sandbox.target)), '--agents', '0');
     expectError(ended, 2, 'SEEDSTORM_E_USAGE', /agents/u);
     sandbox.expectNothingLeft();
   });
 
-  test('a run with too few agents ends when the time to wait is over', async () => {
+  test('a run with too few agents ends when the time to wait is over', async ({ sandbox }) => {
     const cluster = await Cluster.start(sandbox, 1);
     const plan = sandbox.plan(planTo(sandbox.target));
     const ended = await cluster.run(plan, '--agents', '2', '--agents-timeout', '1s');
@@ -454,7 +457,7 @@ describe('a command line with a mistake', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('a second run on the same agents is told to wait', async () => {
+  test('a second run on the same agents is told to wait', async ({ sandbox }) => {
     const cluster = await Cluster.start(sandbox, 1);
     const plan = sandbox.plan(planTo(sandbox.target));
     const waiting = cluster.start(plan, '--agents', '2');
@@ -478,12 +481,12 @@ function fill(file: string, mebibytes: number): void {
   }
 }
 
-function needsRoot(context: TestContext): void {
-  context.skip(!isRoot, 'needs root, to mount a file system');
+function needsRoot(skip: TestContext['skip']): void {
+  skip(!isRoot, 'needs root, to mount a file system');
 }
 
 /** Who is to run the command where root's rights would hide what is tested. */
-function otherUser(context: TestContext): number {
+function otherUser(skip: TestContext['skip']): number {
   if (!isRoot) return process.getuid?.() ?? 0;
   const nobody = 65_534;
   try {
@@ -492,7 +495,7 @@ function otherUser(context: TestContext): number {
       stdio: 'ignore',
     });
   } catch {
-    context.skip(true, 'needs a checkout that other users than root can read');
+    skip(true, 'needs a checkout that other users than root can read');
   }
   return nobody;
 }

@@ -5,16 +5,11 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { contentBytes } from '@seedstorm/native';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { commandFile, root } from './support/command.js';
 import { expectError, expectNoTrace } from './support/errors.js';
 import { Sandbox } from './support/sandbox.js';
-
-let sandbox: Sandbox;
-beforeEach(() => {
-  sandbox = new Sandbox();
-});
-afterEach(() => sandbox[Symbol.asyncDispose]());
+import { test } from './support/test.js';
 
 describe('seedstorm content', () => {
   /** The bytes that the command writes to stdout. */
@@ -94,7 +89,7 @@ describe('seedstorm content', () => {
     expect(Buffer.from(contentBytes(parameters, 0, 777n, length)).equals(whole)).toBe(true);
   });
 
-  test('writes nothing but the bytes, and sizes may have units', async () => {
+  test('writes nothing but the bytes, and sizes may have units', async ({ sandbox }) => {
     const { code, stderr } = await sandbox.run('content', '--seed', '42', '--length', '1MiB');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(await content('--seed 42 --length 8KiB')).toHaveLength(8192);
@@ -114,7 +109,7 @@ describe('seedstorm content', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  test('refuses what is beyond the end of the stream', async () => {
+  test('refuses what is beyond the end of the stream', async ({ sandbox }) => {
     const ended = await sandbox.run('content', '--offset', '9223372036854775807', '--length', '2');
     expectError(ended, 2, 'SEEDSTORM_E_(USAGE|INVALID_ARGUMENT)', /9223372036854775807|2\^63/u);
   });
@@ -128,15 +123,17 @@ interface Placed {
 describe('seedstorm topology', () => {
   const machine = join(root, 'test/topologies/AMD-19h-Zen4-2xEpyc-9654.xml');
 
-  async function placed(...args: string[]): Promise<Placed> {
+  async function placed(sandbox: Sandbox, ...args: string[]): Promise<Placed> {
     const { code, stdout, stderr } = await sandbox.run('topology', ...args, '--json');
     expect(code, stderr).toBe(0);
     expect(stderr).toBe('');
     return JSON.parse(stdout);
   }
 
-  test('places one lane on each core of another machine, one pool on each NUMA node, and none on a second thread', async () => {
-    const { topology, pools } = await placed('--input', machine);
+  test('places one lane on each core of another machine, one pool on each NUMA node, and none on a second thread', async ({
+    sandbox,
+  }) => {
+    const { topology, pools } = await placed(sandbox, '--input', machine);
     // The file itself says: 384 PUs, and the two of core n are n and n + 192.
     expect(readFileSync(machine, 'utf8').match(/type="PU"/gu)).toHaveLength(384);
     expect(topology).toMatchObject({ packages: { length: 2 }, pus: { length: 384 }, numaNodes: { length: 2 } });
@@ -151,20 +148,20 @@ describe('seedstorm topology', () => {
     expect(pools.flatMap(({ lanes }) => lanes.map(({ index }) => index))).toEqual([...range(0), ...range(96)]);
   });
 
-  test('places as it is told', async () => {
+  test('places as it is told', async ({ sandbox }) => {
     const lanes = ({ pools }: Placed): number[][] => pools.map((pool) => pool.lanes.map(({ pu }) => pu));
     const [smt, few, second] = await Promise.all([
-      placed('--input', machine, '--smt'),
-      placed('--input', machine, '--lanes-per-pool', '2', '--reserve-cores', '1'),
-      placed('--input', machine, '--nodes', '1'),
+      placed(sandbox, '--input', machine, '--smt'),
+      placed(sandbox, '--input', machine, '--lanes-per-pool', '2', '--reserve-cores', '1'),
+      placed(sandbox, '--input', machine, '--nodes', '1'),
     ]);
     expect(lanes(smt).map(({ length }) => length)).toEqual([192, 192]);
     expect(lanes(few).map(({ length }) => length)).toEqual([2, 2]);
     expect(second.pools.map(({ numaNode }) => numaNode)).toEqual([1]);
   });
 
-  test('takes a synthetic machine', async () => {
-    const { topology, pools } = await placed('--synthetic', 'package:2 numa:2 core:4 pu:2');
+  test('takes a synthetic machine', async ({ sandbox }) => {
+    const { topology, pools } = await placed(sandbox, '--synthetic', 'package:2 numa:2 core:4 pu:2');
     expect(topology.pus).toHaveLength(32);
     expect(pools.map(({ lanes }) => lanes.map(({ pu }) => pu))).toEqual([
       [0, 2, 4, 6],
@@ -174,14 +171,14 @@ describe('seedstorm topology', () => {
     ]);
   });
 
-  test('shows this machine to a person', async () => {
+  test('shows this machine to a person', async ({ sandbox }) => {
     const { code, stdout, stderr } = await sandbox.run('topology');
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/^this machine: \d+ packages, \d+ NUMA nodes, \d+ cores, \d+ PUs \(\d+ allowed\)$/mu);
     expect(stdout).toMatch(/^placement: [1-9]\d* lanes in [1-9]\d* pools$/mu);
   });
 
-  test('says of a file that is no machine that it is none', async () => {
+  test('says of a file that is no machine that it is none', async ({ sandbox }) => {
     const broken = join(sandbox.folder, 'broken.xml');
     writeFileSync(broken, readFileSync(machine, 'utf8').slice(0, 5000));
     const unreadable = 'SEEDSTORM_E_TOPOLOGY_UNREADABLE';
@@ -197,7 +194,7 @@ describe('seedstorm topology', () => {
 });
 
 describe('seedstorm bench', () => {
-  test('gives the rates of every lane, whose sums are those of pools and node', async () => {
+  test('gives the rates of every lane, whose sums are those of pools and node', async ({ sandbox }) => {
     const { code, stdout, stderr } = await sandbox.run('bench', '--seconds', '0.2', '--compress', '2', '--json');
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/generating and verifying/u);
@@ -225,7 +222,7 @@ describe('seedstorm bench', () => {
     }
   });
 
-  test('shows a person a row for each lane, pool and the node, on stdout', async () => {
+  test('shows a person a row for each lane, pool and the node, on stdout', async ({ sandbox }) => {
     const { code, stdout, stderr } = await sandbox.run('bench', '--seconds', '0.1', '--lanes-per-pool', '1');
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/^lane 0 on PU \d+ +\S+ GB\/s +\S+ GB\/s$/mu);
@@ -238,7 +235,7 @@ describe('seedstorm check', () => {
   const plan = (target: string, size = '64MiB'): string =>
     `data: { size: ${size} }\ntarget: { kind: file, path: ${target} }\nstages: [{ write: {} }, { delete: {} }]\n`;
 
-  test('says what a good plan would do, and changes nothing', async () => {
+  test('says what a good plan would do, and changes nothing', async ({ sandbox }) => {
     const file = sandbox.plan(plan(sandbox.target));
     const before = statSync(sandbox.target, { bigint: true });
     const ended = await sandbox.run('check', file, '--agents', '2');
@@ -256,7 +253,7 @@ describe('seedstorm check', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('tells a program the same', async () => {
+  test('tells a program the same', async ({ sandbox }) => {
     const { code, stdout, stderr } = await sandbox.run('check', sandbox.plan(plan(sandbox.target)), '--json');
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -265,7 +262,9 @@ describe('seedstorm check', () => {
     });
   });
 
-  test('says what speaks against a plan whose run would fail, with another exit code than for a wrong plan', async () => {
+  test('says what speaks against a plan whose run would fail, with another exit code than for a wrong plan', async ({
+    sandbox,
+  }) => {
     const missing = await sandbox.run('check', sandbox.plan(plan(join(sandbox.target, 'none'))));
     expect(missing.code).toBe(1);
     expect(missing.stdout).toMatch(/^ {2}error SEEDSTORM_E_TARGET_MISSING: .*none does not exist\n {4}mend: \S/mu);
@@ -274,7 +273,7 @@ describe('seedstorm check', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('finds nothing wrong with the examples', async () => {
+  test('finds nothing wrong with the examples', async ({ sandbox }) => {
     const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.yaml'));
     expect(examples.length).toBeGreaterThan(0);
     const checks = await Promise.all(examples.map((example) => sandbox.run('check', join('examples', example))));
@@ -290,7 +289,7 @@ describe('seedstorm check', () => {
 describe('every command', () => {
   const commands = ['run', 'check', 'coordinator', 'agent', 'bench', 'topology', 'content'];
 
-  test('is listed by --help, and explains itself with an example', async () => {
+  test('is listed by --help, and explains itself with an example', async ({ sandbox }) => {
     const all = await sandbox.run('--help');
     expect(all).toMatchObject({ code: 0, stderr: '' });
     for (const command of commands) expect(all.stdout).toMatch(new RegExp(`^ {2}${command} `, 'mu'));
@@ -303,12 +302,12 @@ describe('every command', () => {
     }
   });
 
-  test('is of the version that the package has', async () => {
+  test('is of the version that the package has', async ({ sandbox }) => {
     const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'cli/package.json'), 'utf8'));
     expect(await sandbox.run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  test('leaves nothing in the user’s home', async () => {
+  test('leaves nothing in the user’s home', async ({ sandbox }) => {
     await sandbox.run('run', sandbox.plan('data: { size: 1MiB }\ntarget: { kind: memory }\nstages: [{ write: {} }]\n'));
     expect(readdirSync(sandbox.home)).toEqual([]);
   });

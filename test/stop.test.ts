@@ -1,22 +1,17 @@
 /** Stopping, at any moment and by any means: what the run made is removed, and nobody stays behind. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { Cluster } from './support/cluster.js';
 import type { Command, Ended } from './support/command.js';
 import { expectNoTrace } from './support/errors.js';
 import { signal } from './support/processes.js';
-import { Sandbox } from './support/sandbox.js';
+import type { Sandbox } from './support/sandbox.js';
+import { test } from './support/test.js';
 import { until } from './support/until.js';
 
-let sandbox: Sandbox;
-beforeEach(() => {
-  sandbox = new Sandbox();
-});
-afterEach(() => sandbox[Symbol.asyncDispose]());
-
 /** Small blocks and few lanes: slow on any storage, so that a stage can be stopped in its middle. */
-function slowPlan(stages = '{ write: {} }, { verify: {} }, { delete: {} }'): string {
+function slowPlan(sandbox: Sandbox, stages = '{ write: {} }, { verify: {} }, { delete: {} }'): string {
   return sandbox.plan(`
 data: { size: 384MiB, unit: 256KiB }
 target: { kind: file, path: ${sandbox.target}, files: { count: 192 }, io: { block: 16KiB } }
@@ -26,10 +21,10 @@ stages: [${stages}]
 }
 
 /** A run of little data that waits for an hour between write and verify. */
-function waitingPlan(place = sandbox): string {
-  return place.plan(`
+function waitingPlan(sandbox: Sandbox): string {
+  return sandbox.plan(`
 data: { size: 16MiB }
-target: { kind: file, path: ${place.target} }
+target: { kind: file, path: ${sandbox.target} }
 stages: [{ write: {} }, { verify: { delay: 1h } }, { delete: {} }]
 `);
 }
@@ -55,11 +50,10 @@ const ways: [what: string, send: (run: Command) => void][] = [
 ];
 
 describe('a run that is stopped', () => {
-  test.concurrent.for(ways)('while it waits, by %s, leaves nothing', async ([, send]) => {
-    await using own = new Sandbox();
-    const run = own.start('run', waitingPlan(own), '--agents', '1');
+  test.concurrent.for(ways)('while it waits, by %s, leaves nothing', async ([, send], { sandbox }) => {
+    const run = sandbox.start('run', waitingPlan(sandbox), '--agents', '1');
     await run.said(/verify begins in 3600 s/u);
-    expect(own.files()).toHaveLength(16);
+    expect(sandbox.files()).toHaveLength(16);
     send(run);
     const ended = await run.ended;
     expectStopped(ended);
@@ -67,11 +61,11 @@ describe('a run that is stopped', () => {
     expect(ended.stderr).toMatch(/what it wrote is removed$/mu);
     expect(ended.stdout).toMatch(/^run \S+: cancelled in /mu);
     expect(ended.stdout).not.toMatch(/left on the target/u);
-    own.expectNothingLeft();
+    sandbox.expectNothingLeft();
   });
 
-  test.each(['write', 'verify'])('in mid-%s leaves nothing', async (stage) => {
-    const run = sandbox.start('run', slowPlan(), '--agents', '3', '--json');
+  test.for(['write', 'verify'])('in mid-%s leaves nothing', async (stage, { sandbox }) => {
+    const run = sandbox.start('run', slowPlan(sandbox), '--agents', '3', '--json');
     await run.midStage(stage);
     run.signalGroup('SIGINT');
     const ended = await run.ended;
@@ -81,16 +75,16 @@ describe('a run that is stopped', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('before its agents have come leaves nothing', async () => {
-    const run = sandbox.start('run', slowPlan(), '--agents', '3');
+  test('before its agents have come leaves nothing', async ({ sandbox }) => {
+    const run = sandbox.start('run', slowPlan(sandbox), '--agents', '3');
     await run.said(/0 of 3 agents have joined/u);
     run.signalGroup('SIGINT');
     expectStopped(await run.ended);
     sandbox.expectNothingLeft();
   });
 
-  test('while its coordinator comes up leaves nothing', async () => {
-    const run = sandbox.start('run', slowPlan(), '--agents', '3');
+  test('while its coordinator comes up leaves nothing', async ({ sandbox }) => {
+    const run = sandbox.start('run', slowPlan(sandbox), '--agents', '3');
     // Its child is there as soon as the command heeds signals, and before anything else is.
     await until(
       () => sandbox.processes().length > 1 || run.over,
@@ -102,8 +96,8 @@ describe('a run that is stopped', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('with --keep keeps its files, and says where', async () => {
-    const run = sandbox.start('run', waitingPlan(), '--agents', '1', '--keep');
+  test('with --keep keeps its files, and says where', async ({ sandbox }) => {
+    const run = sandbox.start('run', waitingPlan(sandbox), '--agents', '1', '--keep');
     await run.said(/verify begins in 3600 s/u);
     const files = sandbox.files();
     run.signalGroup('SIGINT');
@@ -117,8 +111,10 @@ describe('a run that is stopped', () => {
     expect(sandbox.processes()).toEqual([]);
   });
 
-  test('and cannot end, since an agent hangs, is ended by a second Ctrl-C, which says what may be left', async () => {
-    const run = sandbox.start('run', waitingPlan(), '--agents', '1', '--json');
+  test('and cannot end, since an agent hangs, is ended by a second Ctrl-C, which says what may be left', async ({
+    sandbox,
+  }) => {
+    const run = sandbox.start('run', waitingPlan(sandbox), '--agents', '1', '--json');
     await run.event('stage-waiting', 'verify');
     signal(sandbox.agent('agent-1').pid, 'SIGSTOP');
     run.signalGroup('SIGINT');
@@ -135,8 +131,8 @@ describe('a run that is stopped', () => {
 });
 
 describe('a command that is killed', () => {
-  test('leaves nothing: its children see it and clear up', async () => {
-    const run = sandbox.start('run', slowPlan(), '--agents', '3', '--json');
+  test('leaves nothing: its children see it and clear up', async ({ sandbox }) => {
+    const run = sandbox.start('run', slowPlan(sandbox), '--agents', '3', '--json');
     await run.midStage('write');
     run.signal('SIGKILL');
     await run.ended;
@@ -144,8 +140,8 @@ describe('a command that is killed', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('leaves no agent even when the coordinator is killed with it', async () => {
-    const run = sandbox.start('run', waitingPlan(), '--agents', '2', '--json');
+  test('leaves no agent even when the coordinator is killed with it', async ({ sandbox }) => {
+    const run = sandbox.start('run', waitingPlan(sandbox), '--agents', '2', '--json');
     await run.event('stage-waiting', 'verify');
     const coordinator = sandbox.processes().find(({ args }) => args.includes('coordinator'));
     signal(coordinator?.pid ?? 0, 'SIGKILL');
@@ -154,8 +150,8 @@ describe('a command that is killed', () => {
     await sandbox.gone(25_000);
   });
 
-  test('leaves no agent when it is killed while they start', async () => {
-    const run = sandbox.start('run', slowPlan(), '--agents', '3');
+  test('leaves no agent when it is killed while they start', async ({ sandbox }) => {
+    const run = sandbox.start('run', slowPlan(sandbox), '--agents', '3');
     await run.said(/0 of 3 agents have joined/u);
     run.signal('SIGKILL');
     await run.ended;
@@ -165,9 +161,9 @@ describe('a command that is killed', () => {
 });
 
 describe('a cluster', () => {
-  test('whose run is stopped is ready for the next one', async () => {
+  test('whose run is stopped is ready for the next one', async ({ sandbox }) => {
     const cluster = await Cluster.start(sandbox, 2);
-    const run = cluster.start(waitingPlan(), '--json');
+    const run = cluster.start(waitingPlan(sandbox), '--json');
     await run.event('stage-waiting', 'verify');
     run.signalGroup('SIGINT');
     expectStopped(await run.ended);
@@ -181,9 +177,9 @@ describe('a cluster', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('whose coordinator is told to go in mid-run clears up first, and sends the agents away', async () => {
+  test('whose coordinator is told to go in mid-run clears up first, and sends the agents away', async ({ sandbox }) => {
     const cluster = await Cluster.start(sandbox, 2);
-    const run = cluster.start(slowPlan(), '--json');
+    const run = cluster.start(slowPlan(sandbox), '--json');
     await run.midStage('write');
     await cluster.stop();
     const ended = await run.ended;
@@ -193,9 +189,11 @@ describe('a cluster', () => {
     sandbox.expectNothingLeft();
   });
 
-  test('whose coordinator is killed in mid-run ends the command with an error, and agents can still be told to go', async () => {
+  test('whose coordinator is killed in mid-run ends the command with an error, and agents can still be told to go', async ({
+    sandbox,
+  }) => {
     const cluster = await Cluster.start(sandbox, 1);
-    const run = cluster.start(waitingPlan(), '--json');
+    const run = cluster.start(waitingPlan(sandbox), '--json');
     await run.event('stage-waiting', 'verify');
     cluster.coordinator.signal('SIGKILL');
     const ended = await run.ended;
@@ -210,8 +208,8 @@ describe('a cluster', () => {
 });
 
 describe('a check that is stopped', () => {
-  test('leaves no process', async () => {
-    const check = sandbox.start('check', waitingPlan(), '--agents', '3');
+  test('leaves no process', async ({ sandbox }) => {
+    const check = sandbox.start('check', waitingPlan(sandbox), '--agents', '3');
     await until(
       () => sandbox.processes().length > 2 || check.over,
       30_000,

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { bin, root, setup } from './setup.mjs';
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, told once more at the end. */
+const failures = [];
 const scratch = mkdtempSync(join(tmpdir(), 'seedstorm-test-'));
 
 /** Runs a command, shows what it prints, and gives its status and its output. */
@@ -36,7 +38,11 @@ async function step(title, command, args, count, env) {
   const { status, output } = await run(command, args, env);
   const counted = count(status, output);
   for (const key of Object.keys(totals)) totals[key] += counted[key] ?? 0;
-  if (status !== 0) console.log(`── ${title}: failed`);
+  for (const name of counted.names ?? []) failures.push(`${title}: ${name}`);
+  if (counted.failed > 0) {
+    if ((counted.names ?? []).length === 0) failures.push(title);
+    console.log(`── ${title}: failed`);
+  }
   console.log(`── ${title}: ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 
@@ -54,7 +60,8 @@ function fromCargo(status, output) {
     counted.skipped += Number(ignored);
   }
   if (status !== 0 && counted.failed === 0) counted.failed = 1;
-  return counted;
+  const names = Array.from(output.matchAll(/^test (.+) \.\.\. FAILED$/gmu), ([, name]) => name);
+  return { ...counted, names };
 }
 
 /** vitest writes a report; without one it did not come to an end, and that is one failure. */
@@ -65,7 +72,12 @@ function fromVitest(file) {
       const failed =
         report.numFailedTests +
         report.testResults.filter((r) => r.status === 'failed' && r.assertionResults.length === 0).length;
+      const names = report.testResults
+        .flatMap(({ assertionResults }) => assertionResults)
+        .filter((test) => test.status === 'failed')
+        .map((test) => test.fullName);
       return {
+        names,
         passed: report.numPassedTests,
         failed: status === 0 ? failed : Math.max(1, failed),
         skipped: report.numPendingTests + report.numTodoTests,
@@ -123,5 +135,6 @@ if (process.env.CI === 'true' && totals.skipped > 0) {
   console.log(`\n${totals.skipped} skipped: under CI a skip is a failure`);
   totals.failed += totals.skipped;
 }
+if (failures.length > 0) console.log(`\nfailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exit(totals.failed === 0 ? 0 : 1);

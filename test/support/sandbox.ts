@@ -128,7 +128,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #environment(): NodeJS.ProcessEnv {
-    const { SEEDSTORM_TOKEN: _, NO_COLOR: __, FORCE_COLOR: ___, ...env } = process.env;
-    return { ...env, HOME: this.home, [markVariable]: this.#mark };
+    const env: NodeJS.ProcessEnv = { ...process.env, HOME: this.home, [markVariable]: this.#mark };
+    for (const name of ['SEEDSTORM_TOKEN', 'NO_COLOR', 'FORCE_COLOR', 'CI']) delete env[name];
+    return env;
   }
 }
