@@ -11,12 +11,13 @@ import { test } from './support/test.js';
 import { until } from './support/until.js';
 
 /** Small blocks and few lanes: slow on any storage, so that a stage can be stopped in its middle. */
-function slowPlan(sandbox: Sandbox, stages = '{ write: {} }, { verify: {} }, { delete: {} }'): string {
+function slowPlan(sandbox: Sandbox, control = 'lease: 10s'): string {
   return sandbox.plan(`
 data: { size: 384MiB, unit: 256KiB }
 target: { kind: file, path: ${sandbox.target}, files: { count: 192 }, io: { block: 16KiB } }
 load: { lanesPerAgent: 1 }
-stages: [${stages}]
+control: { ${control} }
+stages: [{ write: {} }, { verify: {} }, { delete: {} }]
 `);
 }
 
@@ -173,6 +174,37 @@ describe('a cluster', () => {
     );
     const next = await cluster.run(plan);
     expect(next.code, next.stderr).toBe(0);
+    await cluster.stop();
+    sandbox.expectNothingLeft();
+  });
+
+  test('whose run is stopped when an agent is dead of which nobody told clears up when its writes can be no more', async ({
+    sandbox,
+  }) => {
+    const cluster = await Cluster.start(sandbox, 2);
+    const run = cluster.start(slowPlan(sandbox, 'lease: 2s, settleTimeout: 2s'), '--json');
+    cluster.agent(await run.midStage('write')).signal('SIGKILL');
+    run.signalGroup('SIGINT');
+    const ended = await run.ended;
+    expectStopped(ended);
+    expect(ended.result).toMatchObject({ outcome: 'cancelled', leftBehind: [], agentsLost: 1 });
+    const kinds = ended.lines.flatMap((line) => (line.type === 'event' ? [line.kind] : []));
+    expect(kinds.slice(kinds.indexOf('agent-lost'))).toEqual(expect.arrayContaining(['cleaning-up', 'settling']));
+    await cluster.stop();
+    sandbox.expectNothingLeft();
+  });
+
+  test('whose run is stopped once more while it clears up clears up all the same', async ({ sandbox }) => {
+    const cluster = await Cluster.start(sandbox, 2);
+    // The dead agent's writes have to be waited for: there is time to stop it again.
+    const run = cluster.start(slowPlan(sandbox, 'lease: 2s, settleTimeout: 4s'), '--json');
+    cluster.agent(await run.midStage('write')).signal('SIGKILL');
+    run.signalGroup('SIGINT');
+    await run.event('settling');
+    cluster.coordinator.signal('SIGTERM');
+    const ended = await run.ended;
+    expectStopped(ended);
+    expect(ended.result).toMatchObject({ outcome: 'cancelled', leftBehind: [] });
     await cluster.stop();
     sandbox.expectNothingLeft();
   });
