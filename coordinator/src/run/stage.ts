@@ -8,6 +8,7 @@ import { type Finding, fromErrorDetail, type Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import { Ledger, type WriterRange } from '../ledger/index.js';
 import { hostShares } from '../membership/host-shares.js';
+import { measureClocks } from '../membership/measure-clocks.js';
 import type { Member } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
 import type { Findings } from './findings.js';
@@ -16,16 +17,13 @@ import { Leasing } from './leasing.js';
 import { latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
+import { settle } from './settling.js';
 import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 import { Waiters } from './waiters.js';
 
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
 const startLeadNs = 200_000_000n;
-/** A clock is known well when its error is below this; a start within it is together for any storage. */
-const wellKnownNs = 500_000n;
-const clocksTimeoutMs = 1000;
-const probeEveryMs = 10;
 const prepareTimeoutMs = 60_000;
 const cleanUpPrepareTimeoutMs = 10_000;
 const endTimeoutMs = 60_000;
@@ -221,25 +219,7 @@ export class Stage implements MembersListener {
       );
     }
     await this.#waiters.until(() => nowMs() >= until || this.#over());
-    if (this.plan.needsSettled) await this.#settle();
-  }
-
-  /** Waits until nobody can still be writing or removing what this stage removes or writes. */
-  async #settle(): Promise<void> {
-    const unsettled = (): Ledger[] => {
-      for (const ledger of this.earlier) ledger.expire(nowMs());
-      return this.earlier.filter((ledger) => !ledger.isSettled());
-    };
-    const holders = new Set(unsettled().flatMap((ledger) => ledger.unsettled().map((late) => late.agent)));
-    if (holders.size > 0) {
-      const names = [...holders].join(', ');
-      this.log.event(
-        'warning',
-        'settling',
-        `${this.plan.name} waits: lost agents (${names}) may still have I/O in flight`,
-      );
-    }
-    await this.#waiters.until(() => unsettled().length === 0 || this.#over());
+    if (this.plan.needsSettled) await settle(this.earlier, this.plan.name, this.#waiters, () => this.#over(), this.log);
   }
 
   async #prepare(): Promise<void> {
@@ -263,16 +243,12 @@ export class Stage implements MembersListener {
     }
   }
 
-  /** Measures clocks until each is known well, or for a second: agents are idle now, so round trips are at their best. */
+  /** Agents are idle now, so round trips are at their best. */
   async #measureClocks(): Promise<void> {
-    const deadline = nowMs() + clocksTimeoutMs;
-    const vague = (): Participant[] =>
-      this.#in('ready').filter(({ member: { clock } }) => !(clock.known && clock.errorNs < wellKnownNs));
-    while (vague().length > 0 && !this.#over()) {
-      if (nowMs() > deadline) break;
-      for (const { member } of vague()) member.probeClock();
-      await new Promise((resolve) => setTimeout(resolve, probeEveryMs));
-    }
+    await measureClocks(
+      () => this.#in('ready').map(({ member }) => member),
+      () => this.#over(),
+    );
     for (const participant of this.#in('ready').filter(({ member }) => !member.clock.known)) {
       participant.state = 'gone';
       this.log.event(
