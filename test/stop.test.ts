@@ -205,7 +205,7 @@ describe('a cluster', () => {
     const ended = await run.ended;
     expectStopped(ended);
     expect(ended.result).toMatchObject({ outcome: 'cancelled', leftBehind: [] });
-    await cluster.stop();
+    await cluster.gone();
     sandbox.expectNothingLeft();
   });
 

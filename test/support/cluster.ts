@@ -70,6 +70,11 @@ export class Cluster {
   /** Stops the coordinator, which sends its agents away, and asserts that all went as they should. */
   async stop(): Promise<void> {
     if (!this.coordinator.over) this.coordinator.signal('SIGTERM');
+    await this.gone();
+  }
+
+  /** Waits until the coordinator, which was told to stop, and its agents have gone, and asserts that all did as they should. */
+  async gone(): Promise<void> {
     const coordinator = await this.coordinator.ended;
     expect(coordinator.code, coordinator.stderr).toBe(0);
     for (const { ended } of this.agents) {

@@ -3,10 +3,26 @@
 
 use crate::CELL_BYTES;
 use crate::parameters::{Codec, ONE_MILLI, Parameters, Record};
+use std::ops::Range;
 
 /// A cell's period is an odd multiple of this many bytes: no two 512-byte sectors are equal while it is long, and
 /// copying goes in whole vectors.
 const PERIOD_GRAIN: usize = 32;
+
+/// Masks that keep the first bytes of a block, by their number.
+const KEEP: [[u8; PERIOD_GRAIN]; PERIOD_GRAIN] = {
+    let mut masks = [[0; PERIOD_GRAIN]; PERIOD_GRAIN];
+    let mut kept = 0;
+    while kept < PERIOD_GRAIN {
+        let mut at = 0;
+        while at < kept {
+            masks[kept][at] = 0xFF;
+            at += 1;
+        }
+        kept += 1;
+    }
+    masks
+};
 
 /// How a cell is divided for one compression ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +56,39 @@ impl Cell {
     }
 
     /// Fills the rest of a cell whose literal bytes are there.
+    ///
+    /// It copies blocks of [`PERIOD_GRAIN`] from multiples of that: a block that is read was then stored whole, or is
+    /// part of a whole vector, and comes straight out of the store buffer. A copy from where the literal ends reads
+    /// across two stores and waits for both: with literals of 352 to 1000 bytes that took three times as long.
+    #[inline(always)]
     pub(crate) fn repeat(self, cell: &mut [u8; CELL_BYTES]) {
-        let mut filled = self.literal;
-        // Any multiple of the period is a period too, once that much is filled: copying twice as much each time leaves
-        // a handful of copies even where the period is 32 bytes.
-        let mut distance = self.period;
-        while filled < CELL_BYTES {
-            let count = distance.min(CELL_BYTES - filled);
-            let from = filled - distance;
-            cell.copy_within(from..from + count, filled);
-            filled += count;
+        let blocks = cell.as_chunks_mut::<PERIOD_GRAIN>().0;
+        let period = self.period / PERIOD_GRAIN;
+        // The block in which the literal ends is in part repetition.
+        let last = self.literal / PERIOD_GRAIN;
+        let kept = self.literal % PERIOD_GRAIN;
+        let (repeated, keep) = (blocks[last - period], &KEEP[kept]);
+        for (at, byte) in blocks[last].iter_mut().enumerate() {
+            *byte = *byte & keep[at] | repeated[at] & !keep[at];
+        }
+        let mut filled = last + 1;
+        // Any multiple of the period is a period too, once that much is filled: reading from twice as far each time
+        // leaves a short chain of copies that wait for one another even where the period is one block.
+        let mut distance = period;
+        while filled < blocks.len() {
+            let end = blocks.len().min(filled + distance);
+            copy_back(blocks, filled..end, distance);
+            filled = end;
             distance *= 2;
         }
+    }
+}
+
+/// Copies to each block of the range the one `distance` before it.
+#[inline(always)]
+fn copy_back(blocks: &mut [[u8; PERIOD_GRAIN]], range: Range<usize>, distance: usize) {
+    for at in range {
+        blocks[at] = blocks[at - distance];
     }
 }
 

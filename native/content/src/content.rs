@@ -1,10 +1,11 @@
 //! `Content`: one stream's content function, ready to make, check and name bytes.
 
+use crate::CELL_BYTES;
 use crate::ars::Ars;
 use crate::cell::Cell;
 use crate::dedup::{Dedup, Units, Window};
 use crate::error::ParameterError;
-use crate::kernel::{Kernel, Proven};
+use crate::kernel::{Kernel, Proven, Store};
 use crate::key;
 use crate::parameters::Parameters;
 use crate::word::{self, WordName};
@@ -107,8 +108,18 @@ impl Content {
     }
 
     /// Writes whole words of a unique unit, from word `index` on.
-    pub(crate) fn words(&self, uid: u64, generation: u16, index: u32, out: &mut [u8]) {
-        self.kernel.words(&self.ars, word::counter(uid, generation, index), out);
+    pub(crate) fn words(&self, uid: u64, generation: u16, index: u32, store: Store, out: &mut [u8]) {
+        self.kernel.words(&self.ars, word::counter(uid, generation, index), store, out);
+    }
+
+    /// Writes whole cells of a unique unit, from word `index` on.
+    pub(crate) fn cells(&self, uid: u64, generation: u16, index: u32, store: Store, out: &mut [[u8; CELL_BYTES]]) {
+        self.kernel.cells(&self.ars, word::counter(uid, generation, index), self.cell, store, out);
+    }
+
+    /// Makes what was streamed visible to other threads.
+    pub(crate) fn fence(&self) {
+        self.kernel.fence();
     }
 
     /// How many bytes at the start of `actual` certainly are those that [`Self::words`] writes; see `Proven::agreeing`.

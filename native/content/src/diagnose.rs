@@ -1,6 +1,7 @@
 //! The slow path of verification: says of each wrong sector what it is instead. Nothing in the data helps but the data:
 //! a content word, run backwards through the cipher, names its own unit, place and generation.
 
+use crate::kernel::Store;
 use crate::stream::{Pieces, check_range};
 use crate::word::WordName;
 use crate::{CELL_BYTES, Content, WORD_BYTES};
@@ -101,7 +102,7 @@ impl Content {
     fn name_sector(&self, expected: Origin, offset: u64, actual: &[u8]) -> Option<FaultKind> {
         let mut right = [0; SECTOR_BYTES];
         let right = &mut right[..actual.len()];
-        self.fill_piece(expected.generation, expected.uid, expected.at, right);
+        self.fill_piece(expected.generation, expected.uid, expected.at, Store::Cached, right);
         let bits = different_bits(right, actual);
         if bits == 0 {
             return None;
@@ -129,7 +130,7 @@ impl Content {
         let content = &mut content[..actual.len()];
         let mut best = None;
         for candidate in self.candidates(expected, actual) {
-            self.fill_piece(candidate.generation, candidate.uid, candidate.at, content);
+            self.fill_piece(candidate.generation, candidate.uid, candidate.at, Store::Cached, content);
             if is_nearly(different_bits(content, actual), actual) {
                 return Some(candidate);
             }

@@ -3,7 +3,7 @@
 use crate::cell::Cell;
 use crate::dedup::Window;
 use crate::error::RangeError;
-use crate::kernel::AGREEING_GRAIN;
+use crate::kernel::{AGREEING_GRAIN, Store};
 use crate::{CELL_BYTES, Content, MAX_STREAM_BYTES, WORD_BYTES};
 use std::ops::Range;
 
@@ -18,9 +18,24 @@ impl Content {
     /// # Errors
     /// [`RangeError`] when the range ends beyond 2^63; `out` is then untouched.
     pub fn fill(&self, generation: u16, offset: u64, out: &mut [u8]) -> Result<(), RangeError> {
+        self.fill_by(generation, offset, Store::Cached, out)
+    }
+
+    /// As [`Content::fill`], but with stores that go past the caches, where words lie at multiples of 16, as they do when
+    /// `offset` and the address of `out` are such. For ranges that are larger than the caches.
+    ///
+    /// # Errors
+    /// As [`Content::fill`].
+    pub fn fill_streaming(&self, generation: u16, offset: u64, out: &mut [u8]) -> Result<(), RangeError> {
+        self.fill_by(generation, offset, Store::Streaming, out)?;
+        self.fence();
+        Ok(())
+    }
+
+    fn fill_by(&self, generation: u16, offset: u64, store: Store, out: &mut [u8]) -> Result<(), RangeError> {
         check_range(offset, out.len())?;
         for piece in Pieces::new(self, offset, out.len()) {
-            self.fill_piece(generation, piece.uid, piece.at, &mut out[piece.range]);
+            self.fill_piece(generation, piece.uid, piece.at, store, &mut out[piece.range]);
         }
         Ok(())
     }
@@ -43,22 +58,17 @@ impl Content {
     }
 
     /// Fills a range of one unique unit, from byte `at` of it on.
-    pub(crate) fn fill_piece(&self, generation: u16, uid: u64, mut at: usize, out: &mut [u8]) {
+    pub(crate) fn fill_piece(&self, generation: u16, uid: u64, mut at: usize, store: Store, out: &mut [u8]) {
         if self.cell.is_plain() {
-            return self.fill_literal(generation, uid, at, out);
+            return self.fill_literal(generation, uid, at, store, out);
         }
         let (head, cells, tail) = whole_cells(at, out);
         if !head.is_empty() {
             self.fill_part_of_cell(generation, uid, at, head);
             at += head.len();
         }
-        // The last word is cut short by the literal's end; its other bytes are overwritten by the repetition.
-        let whole_words = self.cell.literal.next_multiple_of(WORD_BYTES);
-        for cell in cells {
-            self.words(uid, generation, word_index(at), &mut cell[..whole_words]);
-            self.cell.repeat(cell);
-            at += CELL_BYTES;
-        }
+        self.cells(uid, generation, word_index(at), store, cells);
+        at += cells.len() * CELL_BYTES;
         if !tail.is_empty() {
             self.fill_part_of_cell(generation, uid, at, tail);
         }
@@ -69,25 +79,25 @@ impl Content {
         let start = at % CELL_BYTES;
         let end = start + out.len();
         if end <= self.cell.literal {
-            return self.fill_literal(generation, uid, at, out);
+            return self.fill_literal(generation, uid, at, Store::Cached, out);
         }
         let mut cell = SCRATCH;
-        self.fill_piece(generation, uid, at - start, &mut cell);
+        self.cells(uid, generation, word_index(at - start), Store::Cached, std::slice::from_mut(&mut cell));
         out.copy_from_slice(&cell[start..end]);
     }
 
     /// Fills a range of words' bytes, as if no cell repeated any; it may begin and end inside a word.
-    fn fill_literal(&self, generation: u16, uid: u64, at: usize, out: &mut [u8]) {
+    fn fill_literal(&self, generation: u16, uid: u64, at: usize, store: Store, out: &mut [u8]) {
         let (head, words, tail) = whole_words(at, out.len());
         let mut word = [0; WORD_BYTES];
         if !head.is_empty() {
-            self.words(uid, generation, word_index(at), &mut word);
+            self.words(uid, generation, word_index(at), Store::Cached, &mut word);
             let skip = at % WORD_BYTES;
             out[head.clone()].copy_from_slice(&word[skip..skip + head.len()]);
         }
-        self.words(uid, generation, word_index(at + words.start), &mut out[words]);
+        self.words(uid, generation, word_index(at + words.start), store, &mut out[words]);
         if !tail.is_empty() {
-            self.words(uid, generation, word_index(at + tail.start), &mut word);
+            self.words(uid, generation, word_index(at + tail.start), Store::Cached, &mut word);
             let length = tail.len();
             out[tail].copy_from_slice(&word[..length]);
         }
@@ -135,7 +145,7 @@ impl Content {
         let edge = |range: Range<usize>| {
             let mut expected = [0; WORD_BYTES];
             let expected = &mut expected[..range.len()];
-            self.fill_literal(generation, uid, at + range.start, expected);
+            self.fill_literal(generation, uid, at + range.start, Store::Cached, expected);
             first_difference(expected, &actual[range.clone()]).map(|index| range.start + index)
         };
         if !head.is_empty()
@@ -149,7 +159,7 @@ impl Content {
             let suspect = &actual[start..words.end.min(start + AGREEING_GRAIN)];
             let mut expected = [0; AGREEING_GRAIN];
             let expected = &mut expected[..suspect.len()];
-            self.words(uid, generation, word_index(at + start), expected);
+            self.words(uid, generation, word_index(at + start), Store::Cached, expected);
             return first_difference(expected, suspect).map(|index| start + index);
         }
         if tail.is_empty() { None } else { edge(tail) }

@@ -20,6 +20,9 @@ const MAX_PIECE_BYTES: usize = 1 << 20;
 /// Pieces that each lane gets of a middling buffer: enough to even out lanes of unequal speed.
 const PIECES_PER_LANE: usize = 4;
 
+/// A core's L2 where the machine does not tell it.
+const USUAL_L2_BYTES: usize = 1 << 20;
+
 /// Called once, with the outcome.
 pub type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
@@ -71,7 +74,9 @@ pub fn fill(
         ));
     }
     let pieces = Pieces::new(offset, destination.bytes, engine.lane_count());
+    let l2_bytes = engine.topology().l2_bytes_per_core().map_or(USUAL_L2_BYTES, |bytes| bytes as usize);
     let job = Fill {
+        streaming: destination.bytes > l2_bytes * engine.lane_count(),
         content,
         generation,
         offset,
@@ -89,6 +94,8 @@ struct Fill {
     generation: u16,
     offset: u64,
     destination: RawBuffer,
+    /// Whether the stores go past the caches.
+    streaming: bool,
     pieces: Pieces,
     next: AtomicUsize,
     stop: AtomicBool,
@@ -102,7 +109,12 @@ impl Job for Fill {
             // SAFETY: the range is inside the buffer, which lives until `finished` has called `done`, after every
             // lane has left `run`. The cursor gives each piece, disjoint from all others, to one lane only.
             let piece = unsafe { std::slice::from_raw_parts_mut(self.destination.start.add(range.start), range.len()) };
-            let filled = self.content.fill(self.generation, self.offset + range.start as u64, piece);
+            let offset = self.offset + range.start as u64;
+            let filled = if self.streaming {
+                self.content.fill_streaming(self.generation, offset, piece)
+            } else {
+                self.content.fill(self.generation, offset, piece)
+            };
             filled.expect("the whole range was checked");
         }
     }

@@ -1,121 +1,91 @@
-//! The kernel for x86-64 with AES-NI: eight independent words in flight, each round one instruction a word.
+//! The kernel for x86-64 with AES-NI: eight vectors of one word in flight, each round one instruction a word.
 
-use super::{AGREEING_GRAIN, IN_FLIGHT};
-use crate::WORD_BYTES;
-use crate::ars::Ars;
+use super::x86::kernel;
 use core::arch::x86_64::{
     __m128i, _mm_add_epi64, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_loadu_si128, _mm_or_si128, _mm_set_epi64x,
-    _mm_storeu_si128, _mm_testz_si128, _mm_xor_si128,
+    _mm_storeu_si128, _mm_stream_si128, _mm_testz_si128, _mm_xor_si128,
 };
 
-/// Round keys in registers.
-struct Keys<const R: usize> {
-    whitening: __m128i,
-    rounds: [__m128i; R],
-}
+type Vector = __m128i;
+const VECTOR_BYTES: usize = 16;
+/// Enough to hide the latency of a round; with the round keys they fill the 16 registers.
+const IN_FLIGHT: usize = 8;
 
-impl<const R: usize> Keys<R> {
-    #[inline]
-    #[target_feature(enable = "aes,sse4.1")]
-    fn new(ars: &Ars<R>) -> Self {
-        let mut rounds = [load(ars.whitening); R];
-        for (register, key) in rounds.iter_mut().zip(ars.round_keys) {
-            *register = load(key);
-        }
-        Self { whitening: load(ars.whitening), rounds }
-    }
+kernel!("aes,sse4.1");
 
-    /// The words of `N` consecutive counters.
-    #[inline]
-    #[target_feature(enable = "aes,sse4.1")]
-    fn words<const N: usize>(&self, counter: __m128i) -> [__m128i; N] {
-        let mut states = [counter; N];
-        for (nth, state) in states.iter_mut().enumerate() {
-            *state = _mm_xor_si128(_mm_add_epi64(counter, steps(nth as i64)), self.whitening);
-        }
-        let (last, inner) = self.rounds.split_last().expect("ARS has at least one round");
-        for key in inner {
-            for state in &mut states {
-                *state = _mm_aesenc_si128(*state, *key);
-            }
-        }
-        for state in &mut states {
-            *state = _mm_aesenclast_si128(*state, *last);
-        }
-        states
-    }
-}
-
-/// A 128-bit number as a register.
+/// A number as a vector.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn load(value: u128) -> __m128i {
+fn broadcast(value: u128) -> Vector {
     _mm_set_epi64x((value >> 64) as i64, value as i64)
 }
 
-/// What `words` more words add to a counter. A word's index stays below 2^26, so adding it to the counter's high 64 bits
-/// alone never carries into the generation.
+/// The vector's counters: this one.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn steps(words: i64) -> __m128i {
-    _mm_set_epi64x(words, 0)
+fn consecutive(counter: u128) -> Vector {
+    broadcast(counter)
 }
 
-/// See `Proven::words`.
-#[target_feature(enable = "aes,sse4.1")]
-pub(super) fn words<const R: usize>(ars: &Ars<R>, counter: u128, out: &mut [u8]) {
-    let keys = Keys::new(ars);
-    let mut counter = load(counter);
-    let (eights, rest) = out.as_chunks_mut::<AGREEING_GRAIN>();
-    for eight in eights {
-        let words = keys.words::<IN_FLIGHT>(counter);
-        for (out, word) in eight.as_chunks_mut::<WORD_BYTES>().0.iter_mut().zip(words) {
-            // SAFETY: `out` is 16 writable bytes, and the store needs no alignment.
-            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), word) };
-        }
-        counter = _mm_add_epi64(counter, steps(IN_FLIGHT as i64));
-    }
-    for out in rest.as_chunks_mut::<WORD_BYTES>().0 {
-        let [word] = keys.words(counter);
-        // SAFETY: `out` is 16 writable bytes, and the store needs no alignment.
-        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), word) };
-        counter = _mm_add_epi64(counter, steps(1));
-    }
-}
-
-/// See `Proven::agreeing`.
-#[target_feature(enable = "aes,sse4.1")]
-pub(super) fn agreeing<const R: usize>(ars: &Ars<R>, counter: u128, actual: &[u8]) -> usize {
-    let keys = Keys::new(ars);
-    let mut counter = load(counter);
-    let (eights, rest) = actual.as_chunks::<AGREEING_GRAIN>();
-    for (nth, eight) in eights.iter().enumerate() {
-        let words = keys.words::<IN_FLIGHT>(counter);
-        let mut different = steps(0);
-        for (actual, word) in eight.as_chunks::<WORD_BYTES>().0.iter().zip(words) {
-            different = _mm_or_si128(different, difference(actual, word));
-        }
-        if _mm_testz_si128(different, different) == 0 {
-            return nth * AGREEING_GRAIN;
-        }
-        counter = _mm_add_epi64(counter, steps(IN_FLIGHT as i64));
-    }
-    for (nth, actual) in rest.as_chunks::<WORD_BYTES>().0.iter().enumerate() {
-        let [word] = keys.words(counter);
-        let different = difference(actual, word);
-        if _mm_testz_si128(different, different) == 0 {
-            return eights.len() * AGREEING_GRAIN + nth * WORD_BYTES;
-        }
-        counter = _mm_add_epi64(counter, steps(1));
-    }
-    actual.len()
-}
-
-/// The bits in which 16 bytes differ from a word.
+/// The counters that many words on. A word's index stays below 2^26, so adding it to a counter's high 64 bits alone
+/// never carries into the generation.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn difference(actual: &[u8; WORD_BYTES], word: __m128i) -> __m128i {
-    // SAFETY: `actual` is 16 readable bytes, and the load needs no alignment.
-    let actual = unsafe { _mm_loadu_si128(actual.as_ptr().cast()) };
-    _mm_xor_si128(actual, word)
+fn step(counters: Vector, words: i64) -> Vector {
+    _mm_add_epi64(counters, _mm_set_epi64x(words, 0))
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn xor(left: Vector, right: Vector) -> Vector {
+    _mm_xor_si128(left, right)
+}
+
+#[inline]
+#[target_feature(enable = "aes")]
+fn round(state: Vector, key: Vector) -> Vector {
+    _mm_aesenc_si128(state, key)
+}
+
+#[inline]
+#[target_feature(enable = "aes")]
+fn last_round(state: Vector, key: Vector) -> Vector {
+    _mm_aesenclast_si128(state, key)
+}
+
+/// `bits`, and those in which the other two differ.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn or_difference(bits: Vector, left: Vector, right: Vector) -> Vector {
+    _mm_or_si128(bits, _mm_xor_si128(left, right))
+}
+
+#[inline]
+#[target_feature(enable = "sse4.1")]
+fn is_zero(bits: Vector) -> bool {
+    _mm_testz_si128(bits, bits) != 0
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn load(from: &[u8; VECTOR_BYTES]) -> Vector {
+    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
+    unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store(to: &mut [u8; VECTOR_BYTES], vector: Vector) {
+    // SAFETY: `to` is 16 writable bytes, and the store needs no alignment.
+    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), vector) }
+}
+
+/// Stores past the caches, at a multiple of 16.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn stream(to: &mut [u8; VECTOR_BYTES], vector: Vector) {
+    debug_assert!(to.as_ptr().addr().is_multiple_of(VECTOR_BYTES));
+    // SAFETY: `to` is 16 writable bytes at a multiple of 16, since `write` and `cells` begin
+    // streaming at a line of the caches; `Proven::fence` follows the last of them.
+    unsafe { _mm_stream_si128(to.as_mut_ptr().cast(), vector) }
 }

@@ -65,6 +65,24 @@ proptest! {
     }
 
     #[test]
+    fn bytes_that_go_past_the_caches_are_the_same_wherever_the_buffer_begins_and_nothing_beside_it_is_written(
+        (parameters, generation) in (parameters(4), any::<u16>()),
+        offset in offset(LENGTH).prop_flat_map(|offset| prop_oneof![Just(offset), Just(offset / 4096 * 4096)]),
+        at in prop_oneof![0..130_usize, (0..8_usize).prop_map(|words| words * 16)],
+        length in 0..=LENGTH,
+    ) {
+        let content = Content::new(&parameters).unwrap();
+        let expected = filled(&content, generation, offset, length);
+        for kernel in Kernel::available() {
+            let content = content.clone().on_kernel(kernel).unwrap();
+            let mut room = vec![0xA5; at + length + 100];
+            content.fill_streaming(generation, offset, &mut room[at..at + length]).unwrap();
+            prop_assert!(room[at..at + length] == expected, "{}", kernel);
+            prop_assert!(room[..at].iter().chain(&room[at + length..]).all(|byte| *byte == 0xA5), "{}", kernel);
+        }
+    }
+
+    #[test]
     fn the_first_wrong_byte_of_any_range_is_found(
         (parameters, generation) in (parameters(4), any::<u16>()),
         offset in offset(LENGTH),
