@@ -18,7 +18,7 @@ import { cpuShare, sections } from './generate/report.mjs';
 import { judge } from './generate/targets.mjs';
 import { buildExample } from './lib/cargo.mjs';
 import { rewrite } from './lib/docs.mjs';
-import { interleave } from './lib/samples.mjs';
+import { interleave, ofOneCore } from './lib/samples.mjs';
 import { picture } from './lib/svg.mjs';
 import { asMarkdown, asText } from './lib/table.mjs';
 import { pythonWith } from './lib/venv.mjs';
@@ -70,7 +70,9 @@ function measureBy(id, workers, fio) {
   const [name, ...line] = id.split(' ');
   const milliseconds = plan.milliseconds * (line[0] === 'loop-delay' ? loopDelayTimes : 1);
   const worker = workers[name];
-  return worker ? () => worker.ask([...line, milliseconds].join(' ')) : () => ({ error: `${name} is not there` });
+  if (!worker) return () => ({ error: `${name} is not there` });
+  const ask = () => worker.ask([...line, milliseconds].join(' '));
+  return ['one', 'sync'].includes(line[1]) ? async () => ofOneCore(await ask()) : ask;
 }
 
 async function measure() {
@@ -145,6 +147,9 @@ if (options.json) {
   );
 } else {
   console.log(report.map(asText).join('\n\n'));
-  for (const [id, error] of samples.failed) console.log(`not measured: ${id}: ${error}`);
+  for (const error of new Set(samples.failed.values())) {
+    const ids = [...samples.failed].filter(([, why]) => why === error).map(([id]) => id);
+    console.log(`\nnot measured (${error}):\n  ${ids.join('\n  ')}`);
+  }
 }
 if (verdicts.some(({ verdict }) => verdict === 'missed')) process.exitCode = 1;

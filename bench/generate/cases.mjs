@@ -78,7 +78,7 @@ function dgenOne() {
 
 /** Every case once, in order. */
 export function order(names) {
-  const { clock, limits, verify, shapes, inCache, dgenOne } = names;
+  const { cache, clock, limits, verify, shapes, inCache, dgenOne } = names;
   const [readScan] = limits.filter(({ operation }) => operation === 'read-scan');
   const [memset, streamMemset] = limits;
   const sized = (size) => panels.flatMap(({ curves }) => curves.map(({ id }) => id(size)));
@@ -86,6 +86,7 @@ export function order(names) {
     clock,
     ...dgenOne,
     inCache.one,
+    `typescript fill sync ${cache}`,
     ...shapes.map(({ oneCache }) => oneCache),
     inCache.all,
     verify.oneCache,
@@ -106,8 +107,7 @@ export function order(names) {
     `dgen fill one ${tiny}`,
     ...[...curveSizes, large].sort((a, b) => a - b).flatMap(sized),
     ...shapes.map(({ shared }) => shared),
-    'typescript fill-compress2 async 268435456',
-    'typescript fill-dedup2 async 268435456',
+    ...shapes.map(({ shape }) => `typescript ${shape} async ${huge}`),
     `typescript loop-delay full ${huge}`,
     `typescript loop-delay spare ${huge}`,
     'fio',

@@ -1,5 +1,5 @@
 // What the bench has to say, as sections of tables.
-import { cpuSecondsPerTb, perCpuSecond } from '../lib/samples.mjs';
+import { cpuSecondsPerTb, median } from '../lib/samples.mjs';
 import { gigabytes, sizeName } from '../lib/table.mjs';
 import { curveSizes, huge, large, middle, panels } from './cases.mjs';
 import { node, sustainedShare } from './model.mjs';
@@ -32,10 +32,14 @@ function machineSection({ machine, versions, plan, cpuHad }) {
     ['transparent huge pages', machine.hugePages],
     ...Object.entries(versions).map(([name, version]) => [name, version]),
     ['rounds × time of a case', `${plan.rounds} × ${plan.milliseconds} ms`],
-    ['CPU time that a busy core’s work was given', `${(cpuHad * 100).toFixed(0)}%`],
+    ['share of its core that work on one core was given', `${(cpuHad * 100).toFixed(0)}%`],
   ];
   const notes =
-    cpuHad < 0.9 ? ['Other work took its share of this machine: rates are too low; ratios hold better.'] : [];
+    cpuHad < 0.9
+      ? [
+          'Other work took its share of this machine: rates of all cores are too low, by the wall clock; those of one core are by CPU time.',
+        ]
+      : [];
   return { id: 'machine', title: 'This machine', head: ['', ''], rows, notes };
 }
 
@@ -181,11 +185,10 @@ function targetsSection({ verdicts }) {
   return { id: 'targets', title: 'Targets', head: ['', 'asked', 'seen', ''], rows };
 }
 
-/** The share of a core that single-threaded cases got while they ran: near 1 on a machine that does nothing else. */
+/** The share of a core that native work on one core was given: near 1 on a machine that does nothing else. */
 export function cpuShare(samples) {
-  const shares = samples
-    .entries()
-    .filter(([id]) => / one \d+$/u.test(id) && id.startsWith('native'))
-    .flatMap(([, all]) => all.map((sample) => sample.perSecond / perCpuSecond(sample)));
-  return shares.sort((a, b) => a - b)[Math.floor(shares.length / 2)];
+  const shares = samples.entries().filter(([id]) => id.startsWith('native'));
+  return median(
+    shares.flatMap(([, all]) => all.map(({ coreShare }) => coreShare)).filter((share) => share !== undefined),
+  );
 }

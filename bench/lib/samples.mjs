@@ -72,3 +72,16 @@ export const cpuSecondsPerTb = (sample) => (sample.cpuNs / sample.amount) * 1e3;
 
 /** A rate by CPU time, which others on the same machine take no part of. */
 export const perCpuSecond = (sample) => (sample.amount / sample.cpuNs) * 1e9;
+
+/**
+ * A sample of work on one core, by the time that the core was given to it: where other work has its turns on the core,
+ * the clock on the wall says nothing of the work. What uses more than one core's time stays by the wall.
+ */
+export function ofOneCore(sample) {
+  if (sample.error !== undefined) return sample;
+  return {
+    ...sample,
+    perSecond: Math.max(sample.perSecond, perCpuSecond(sample)),
+    coreShare: sample.perSecond / perCpuSecond(sample),
+  };
+}

@@ -6,9 +6,12 @@ export function asText({ title, head, rows, notes = [] }) {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
   const line = (row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
-  return [title, ...[head, ...rows].map((row) => `  ${line(row).trimEnd()}`), ...notes.map((note) => `  ${note}`)].join(
-    '\n',
-  );
+  const named = head.some((cell) => cell !== '');
+  return [
+    title,
+    ...(named ? [head, ...rows] : rows).map((row) => `  ${line(row).trimEnd()}`),
+    ...notes.map((note) => `  ${note}`),
+  ].join('\n');
 }
 
 /** A section for Markdown, without its title. */
