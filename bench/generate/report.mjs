@@ -51,7 +51,7 @@ function limitsSection({ samples, names }) {
   const titles = { memset: 'memset', 'stream-memset': 'non-temporal memset', 'read-scan': 'read scan' };
   return {
     id: 'limits',
-    title: `Limits of this machine, and verification beside them, GB/s (cache: ${sizeName(names.cache)} a core; DRAM: ${sizeName(names.dram)} in all)`,
+    caption: `Limits of this machine, and verification beside them, GB/s (cache: ${sizeName(names.cache)} a core; DRAM: ${sizeName(names.dram)} in all)`,
     head: ['', 'cache, one core', 'cache, all', 'DRAM, one core', 'DRAM, all'],
     rows: [
       ...names.limits.map((limit) => row(titles[limit.operation], limit)),
@@ -65,7 +65,7 @@ function ratesSection({ samples, names }) {
   const dgenBest = Math.max(...names.dgenOne.map((id) => samples.median(id) ?? Number.NaN));
   return {
     id: 'rates',
-    title: 'Generation, GB/s',
+    caption: 'Generation, GB/s',
     head: ['', 'one core, L2-sized', 'all, each L2-sized', 'all, one of 256 MiB'],
     rows: [
       ['Seedstorm, native', rate(names.inCache.one), rate(names.inCache.all), rate(`native fill shared ${huge}`)],
@@ -98,7 +98,7 @@ function curveSection({ samples }) {
   const curves = panels.flatMap(({ title, curves }) => curves.map((curve) => ({ ...curve, panel: title })));
   return {
     id: 'chunks',
-    title: 'Chunk sizes, GB/s (first the curves of one core, then those of all)',
+    caption: 'Chunk sizes, GB/s (first the curves of one core, then those of all)',
     head: ['chunk', ...curves.map(({ title }) => title.replace('Seedstorm, ', ''))],
     rows: curveSizes.map((size) => [sizeName(size), ...curves.map(({ id }) => gigabytes(samples.median(id(size))))]),
   };
@@ -114,7 +114,7 @@ function adviceSection({ samples }) {
       const good = rates.filter(([, rate]) => rate >= best * nearBest).map(([size]) => sizeName(size));
       return [`${title} (${panel})`, good.join(', ') || '–'];
     });
-  return { id: 'advice', title: 'Chunk sizes within 5% of the best', head: ['', 'sizes'], rows };
+  return { id: 'advice', caption: 'Chunk sizes within 5% of the best', head: ['', 'sizes'], rows };
 }
 
 function cpuSection({ samples, names }) {
@@ -122,7 +122,7 @@ function cpuSection({ samples, names }) {
   const [dgenBest] = [...names.dgenOne].sort((a, b) => (samples.median(b) ?? 0) - (samples.median(a) ?? 0));
   return {
     id: 'cpu',
-    title: 'CPU seconds for a terabyte',
+    caption: 'CPU seconds for a terabyte',
     head: ['', 'one core', 'all cores, 32 MiB'],
     rows: [
       ['Seedstorm, native', seconds(names.inCache.one), seconds(`native fill shared ${large}`)],
@@ -141,7 +141,7 @@ function loopSection({ samples }) {
   };
   return {
     id: 'loop',
-    title: 'Delay of Node’s event loop while lanes fill 256 MiB buffers, p99 of a round, ms',
+    caption: 'Delay of Node’s event loop while lanes fill 256 MiB buffers, p99 of a round, ms',
     head: ['', 'median round', 'worst round'],
     rows: [row('a core left to it', 'spare'), row('lanes on every core', 'full')],
   };
@@ -155,7 +155,7 @@ function modelSection({ model }) {
   ];
   return {
     id: 'model',
-    title: `Model: ${node.name}, ${node.cores} cores at ${node.baseGhz} GHz, ${node.channels} channels of DDR5-${node.megatransfers}`,
+    caption: `Model: ${node.name}, ${node.cores} cores at ${node.baseGhz} GHz, ${node.channels} channels of DDR5-${node.megatransfers}`,
     head: ['', ''],
     rows: [
       ['clock measured here', `${model.clockGhz.toFixed(2)} GHz`],

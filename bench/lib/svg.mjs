@@ -1,4 +1,5 @@
-// A picture of curves: panels side by side, a logarithmic axis of sizes below, GB/s from 0 on the left.
+// A picture of curves: panels side by side, sizes below and GB/s on the left, both axes logarithmic, since small chunks
+// and large ones are orders of magnitude apart.
 import { sizeName } from './table.mjs';
 
 const panelWidth = 470;
@@ -14,29 +15,27 @@ const element = (name, all, inner = '') => `<${name}${attributes(all)}>${inner}<
 const label = (x, y, text, more = {}) => element('text', { x, y, ...more }, escaped(text));
 const place = (value) => Number(value.toFixed(1));
 
-/** The next round number of a scale that has four to eight steps. */
-function stepFor(highest) {
-  const rough = Math.max(highest, 1) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
-}
-
 function panel({ title, curves }, sizes, index) {
-  const highest = Math.max(0, ...curves.flatMap(({ points }) => points.map(([, rate]) => rate)));
-  const step = stepFor(highest);
-  const top = Math.ceil(Math.max(highest, step) / step) * step;
+  const rates = curves.flatMap(({ points }) => points.map(([, rate]) => Math.log10(rate)));
+  const bottomDecade = Math.floor(Math.min(0, ...rates));
+  const topDecade = Math.max(bottomDecade + 1, Math.ceil(Math.max(0, ...rates)));
   const [low, high] = [Math.log2(sizes[0]), Math.log2(sizes.at(-1))];
   const x = (size) => place(plot.left + ((Math.log2(size) - low) / (high - low)) * plot.width);
-  const y = (rate) => place(plot.top + (1 - rate / top) * plot.height);
+  const y = (rate) => place(plot.top + ((topDecade - Math.log10(rate)) / (topDecade - bottomDecade)) * plot.height);
   const right = plot.left + plot.width;
   const bottom = plot.top + plot.height;
   const parts = [
     label(plot.left, 30, title, { 'font-weight': 'bold' }),
     label(plot.left - 6, 48, 'GB/s', { 'text-anchor': 'end' }),
   ];
-  for (let rate = 0; rate <= top; rate += step) {
-    parts.push(element('line', { x1: plot.left, y1: y(rate), x2: right, y2: y(rate), stroke: '#ddd' }));
-    parts.push(label(plot.left - 6, y(rate) + 4, String(rate), { 'text-anchor': 'end' }));
+  for (let decade = bottomDecade; decade <= topDecade; decade++) {
+    const at = y(10 ** decade);
+    parts.push(element('line', { x1: plot.left, y1: at, x2: right, y2: at, stroke: '#ccc' }));
+    parts.push(label(plot.left - 6, at + 4, String(Number((10 ** decade).toFixed(6))), { 'text-anchor': 'end' }));
+    if (decade === topDecade) break;
+    for (const between of [2, 5].map((factor) => y(factor * 10 ** decade))) {
+      parts.push(element('line', { x1: plot.left, y1: between, x2: right, y2: between, stroke: '#eee' }));
+    }
   }
   // Every other power of four, so that names do not touch.
   for (const size of sizes.filter((_, nth) => nth % 2 === 0)) {

@@ -1,24 +1,24 @@
-// Tables for the terminal and for Markdown, from the same rows. A section is `{ id, title, head, rows, notes }`; every
-// cell is a text; the first column is of words, the others of numbers.
+// Tables for the terminal and for Markdown, from the same rows. A section is `{ id, head, rows, notes }` with a
+// `title`, which a page has as a heading of its own, or a `caption`, which goes with the table. Every cell is a text; the first column is of words, the others of numbers.
 
 /** A section for the terminal. */
-export function asText({ title, head, rows, notes = [] }) {
+export function asText({ title, caption, head, rows, notes = [] }) {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column].length)));
   const line = (row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
   const named = head.some((cell) => cell !== '');
   return [
-    title,
+    title ?? caption,
     ...(named ? [head, ...rows] : rows).map((row) => `  ${line(row).trimEnd()}`),
     ...notes.map((note) => `  ${note}`),
   ].join('\n');
 }
 
-/** A section for Markdown, without its title. */
-export function asMarkdown({ head, rows, notes = [] }) {
+/** A section for Markdown, without a title. */
+export function asMarkdown({ caption, head, rows, notes = [] }) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const table = [line(head), `|---|${'---:|'.repeat(head.length - 1)}`, ...rows.map(line)];
-  return [table.join('\n'), ...notes].join('\n\n');
+  return [...(caption ? [`${caption}:`] : []), table.join('\n'), ...notes].join('\n\n');
 }
 
 /** A number of bytes, as a chunk's size is said. */
