@@ -1,5 +1,6 @@
 // Tables for the terminal and for Markdown, from the same rows. A section is `{ id, head, rows, notes }` with a
-// `title`, which a page has as a heading of its own, or a `caption`, which goes with the table. Every cell is a text; the first column is of words, the others of numbers.
+// `title`, which a page has as a heading of its own, or a `caption`, which goes with the table. Every cell is a text; the
+// first column is of words, the others of numbers.
 
 /** A section for the terminal. */
 export function asText({ title, caption, head, rows, notes = [] }) {
