@@ -104,7 +104,8 @@ impl Bench {
             }
             Operation::Fill(shape) => {
                 let content = self.contents.of(shape);
-                let work = move |buffer: &mut [u8], ()| contents::fill_own(&content, buffer, time);
+                let l2 = self.engine.topology().l2_bytes_per_core().unwrap_or(BLOCK_BYTES.1) as usize;
+                let work = move |buffer: &mut [u8], ()| contents::fill_own(&content, l2, buffer, time);
                 on_lanes(&self.engine, lanes, bytes, |_| (), work)
             }
             Operation::Verify => {
