@@ -41,8 +41,8 @@ export declare class NativeStream {
   seek(position: bigint): void
   /** Passes over the next bytes, `most` of them or as many as are left, and gives their number. */
   take(most: number): number
-  /** Fills with the next bytes on this thread, and gives their number. */
-  fillNext(destination: Uint8Array): number
+  /** A function that fills with the next bytes on this thread, and gives their number. */
+  filler(): (destination: Uint8Array) => number
   /** Fills with the bytes from `offset` on, by lanes, and waits for them; this thread works along where it takes part. */
   fillAndWait(engine: NativeEngine, lanes: NativeLanes, takesPart: boolean, offset: bigint, destination: Uint8Array): void
   /** Compares with the bytes from `offset` on, by lanes; until the promise settles the memory is the lanes'. */

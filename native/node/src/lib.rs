@@ -5,6 +5,7 @@ mod buffers;
 mod content;
 mod engine;
 mod error;
+mod filler;
 mod hold;
 mod settle;
 mod stream;

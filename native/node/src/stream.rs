@@ -1,9 +1,10 @@
-//! A stream for JavaScript: content made once, and a position in it, so that filling a small buffer is one call with one
-//! argument.
+//! A stream for JavaScript: content that is made once, and a position in it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{BigInt, Object, Uint8Array, Uint8ArraySlice};
+use napi::bindgen_prelude::{BigInt, Object, Uint8Array, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_content::{Content, Fault, FaultKind, Identified, Kernel, MAX_STREAM_BYTES, Run};
@@ -14,7 +15,8 @@ use seedstorm_engine::pieces::Lanes;
 
 use crate::content::{ContentParameters, content_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};
-use crate::error::{range, to_js};
+use crate::error::to_js;
+use crate::filler::{self, Cursor};
 use crate::settle::{Settle, value};
 
 /// The most bytes that `identify` takes: they are copied, and its work is slow.
@@ -37,8 +39,7 @@ pub struct NativeLanes {
 #[napi]
 pub struct NativeStream {
     content: Arc<Content>,
-    position: u64,
-    end: u64,
+    cursor: Rc<Cursor>,
 }
 
 /// A range that does not hold what it should.
@@ -96,51 +97,42 @@ impl NativeStream {
             let what = format!("the end of the stream is {end}");
             return Err(to_js(&Error::new(Code::InvalidArgument, what, "give an end of at most 2^63")));
         }
-        Ok(Self { content: content_of(&parameters)?, position: 0, end })
+        let content = content_of(&parameters)?;
+        Ok(Self { cursor: Rc::new(Cursor { content: Arc::clone(&content), position: Cell::new(0), end }), content })
     }
 
     /// Where the next bytes come from.
     #[napi(getter)]
     pub fn position(&self) -> BigInt {
-        BigInt::from(self.position)
-    }
-
-    /// Whether no byte is left.
-    #[napi(getter)]
-    pub fn is_complete(&self) -> bool {
-        self.position == self.end
+        BigInt::from(self.cursor.position.get())
     }
 
     /// The next bytes come from here on.
     #[napi]
-    pub fn seek(&mut self, position: BigInt) -> Result<()> {
+    pub fn seek(&self, position: BigInt) -> Result<()> {
         let position = u64_of("position", &position)?;
-        if position > self.end {
-            let (what, mend) = (format!("position is {position}"), format!("give a position from 0 to {}", self.end));
+        let end = self.cursor.end;
+        if position > end {
+            let (what, mend) = (format!("position is {position}"), format!("give a position from 0 to {end}"));
             return Err(to_js(&Error::new(Code::InvalidArgument, what, mend)));
         }
-        self.position = position;
+        self.cursor.position.set(position);
         Ok(())
     }
 
     /// Passes over the next bytes, `most` of them or as many as are left, and gives their number.
     #[napi]
-    pub fn take(&mut self, most: f64) -> Result<f64> {
-        let taken = whole("length", most)?.min(self.end - self.position);
-        self.position += taken;
+    pub fn take(&self, most: f64) -> Result<f64> {
+        let position = self.cursor.position.get();
+        let taken = whole("length", most)?.min(self.cursor.end - position);
+        self.cursor.position.set(position + taken);
         Ok(taken as f64)
     }
 
-    /// Fills with the next bytes on this thread, and gives their number.
-    #[napi]
-    pub fn fill_next(&mut self, mut destination: Uint8ArraySlice) -> Result<f64> {
-        // SAFETY: nothing else on this thread runs meanwhile; memory that other threads share is theirs to keep out of.
-        let destination = unsafe { destination.as_mut() };
-        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-        let length = destination.len().min(left);
-        self.content.fill(0, self.position, &mut destination[..length]).map_err(|error| range(&error))?;
-        self.position += length as u64;
-        Ok(length as f64)
+    /// A function that fills with the next bytes on this thread, and gives their number.
+    #[napi(ts_return_type = "(destination: Uint8Array) => number")]
+    pub fn filler<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        filler::function(env, Rc::clone(&self.cursor))
     }
 
     /// Fills with the bytes from `offset` on, by lanes, and waits for them; this thread works along where it takes part.
@@ -154,7 +146,7 @@ impl NativeStream {
         mut destination: Uint8ArraySlice,
     ) -> Result<()> {
         let offset = u64_of("offset", &offset)?;
-        // SAFETY: as in `fill_next`.
+        // SAFETY: nothing else on this thread runs meanwhile; memory that other threads share is theirs to keep out of.
         let destination = unsafe { destination.as_mut() };
         let (content, lanes) = (Arc::clone(&self.content), lanes.lanes.clone());
         fill_and_wait(engine.hold(), lanes, takes_part, content, 0, offset, destination).map_err(|error| to_js(&error))

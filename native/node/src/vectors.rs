@@ -34,7 +34,7 @@ impl NativeVectors {
     #[napi]
     pub fn fill_now(&self, first: BigInt, mut destination: Float32ArraySlice) -> Result<()> {
         let first = u64_of("the first vector", &first)?;
-        // SAFETY: as in `NativeStream::fill_next`.
+        // SAFETY: as in `NativeStream::fill_and_wait`.
         let destination = unsafe { destination.as_mut() };
         self.vectors.fill(first, destination).map_err(|error| to_js(&refused(&error)))
     }

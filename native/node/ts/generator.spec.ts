@@ -76,6 +76,19 @@ describe.each(fills)('a data generator, by %s', (_, fill) => {
     expect([generator.position, generator.isComplete]).toEqual([0n, false]);
   });
 
+  test('it is complete exactly when no byte is left, however it got there', async () => {
+    const generator = new DataGenerator({ size: 2n ** 63n, seed: 7n, engine });
+    const chunk = Buffer.alloc(100);
+    for (const left of [0n, 1n, 100n, 101n, 2n ** 52n, 2n ** 52n + 1n, 2n ** 62n]) {
+      generator.seek(2n ** 63n - left);
+      expect(generator.isComplete).toBe(left === 0n);
+      await fill(generator, chunk);
+      expect(generator.isComplete).toBe(left <= 100n);
+      await fill(generator, chunk);
+      expect(generator.isComplete).toBe(left <= 200n);
+    }
+  });
+
   test('a new seed holds from the position on', async () => {
     const generator = new DataGenerator({ size, seed: 6, engine });
     const bytes = Buffer.alloc(size);

@@ -34,6 +34,7 @@ export interface DataGeneratorOptions extends ContentOptions {
 /** Measured by `npm run bench:fill`: the smallest chunk near the full rate. */
 const usualChunkBytes = 8 * 1024 ** 2;
 const maxChunkBytes = 2 ** 32;
+const maxCertain = 2n ** 52n;
 const maxThreads = 4096;
 /** Turns of the event loop are this many times as long as the largest fill on JavaScript's thread, at most. */
 const fillsPerTurn = 4;
@@ -58,6 +59,13 @@ export class DataGenerator implements AsyncIterable<Buffer> {
   readonly #inlineBytes: { readonly sync: number; readonly async: number };
   #parameters: ContentParameters;
   #stream: NativeStream;
+  /**
+   * Bytes that are certainly left: at most 2^52, so that subtracting is exact; 0 where the stream has to be asked, which
+   * takes longer than to fill a small chunk.
+   */
+  #certainlyLeft = 0;
+  /** Fills with the stream's next bytes on this thread. */
+  #fillNext: (destination: Uint8Array) => number;
 
   /** @throws SeedstormRangeError when an option is out of its range, before any byte is made; it names the range. */
   constructor(options: DataGeneratorOptions) {
@@ -70,6 +78,7 @@ export class DataGenerator implements AsyncIterable<Buffer> {
     this.#engine = engine;
     this.#parameters = parametersOf(options, this.totalSize);
     this.#stream = streamOf(this.#parameters, this.totalSize);
+    this.#fillNext = this.#stream.filler();
     const inlineBytes = native(() => binding.inlineBytes());
     this.#inlineBytes = { sync: this.#maxThreads === 1 ? Number.POSITIVE_INFINITY : inlineBytes, async: inlineBytes };
   }
@@ -86,7 +95,10 @@ export class DataGenerator implements AsyncIterable<Buffer> {
 
   /** Whether no byte is left to ask for. */
   get isComplete(): boolean {
-    return this.#stream.isComplete;
+    if (this.#certainlyLeft > 0) return false;
+    const left = this.totalSize - this.position;
+    this.#certainlyLeft = left < maxCertain ? Number(left) : Number(maxCertain);
+    return left === 0n;
   }
 
   /**
@@ -96,6 +108,7 @@ export class DataGenerator implements AsyncIterable<Buffer> {
   seek(position: bigint | number): void {
     const valid = wholeBetween('position', position, 0n, this.totalSize);
     native(() => this.#stream.seek(valid));
+    this.#certainlyLeft = 0;
   }
 
   /** Goes back to the start; the seed stays. */
@@ -113,6 +126,7 @@ export class DataGenerator implements AsyncIterable<Buffer> {
     native(() => stream.seek(this.position));
     this.#parameters = parameters;
     this.#stream = stream;
+    this.#fillNext = stream.filler();
   }
 
   /**
@@ -124,11 +138,12 @@ export class DataGenerator implements AsyncIterable<Buffer> {
     if (buffer.byteLength > this.#inlineBytes.sync) return this.#fillWithLanes(buffer);
     let filled: number;
     try {
-      filled = this.#stream.fillNext(buffer);
+      filled = this.#fillNext(buffer);
     } catch (error) {
       throw fromNative(error);
     }
     if (filled === 0) checkAttached(buffer);
+    this.#certainlyLeft -= filled;
     return filled;
   }
 
@@ -150,6 +165,7 @@ export class DataGenerator implements AsyncIterable<Buffer> {
     const offset = stream.position;
     const length = stream.take(buffer.byteLength);
     if (length === 0) return 0;
+    this.#certainlyLeft -= length;
     const destination = buffer.subarray(0, length);
     // Without going through the event loop where the engine is there: the lanes begin before this returns.
     const engine = this.#engine ?? sharedEngineIfReady() ?? (await sharedEngine());
@@ -215,10 +231,15 @@ export class DataGenerator implements AsyncIterable<Buffer> {
     checkForLanes(buffer);
     const engine = this.#engine ?? sharedEngineNow();
     // The shared engine is on its way: by the time it is there, this thread has made the bytes.
-    if (engine === undefined) return native(() => this.#stream.fillNext(buffer));
+    if (engine === undefined) {
+      const filled = native(() => this.#fillNext(buffer));
+      this.#certainlyLeft -= filled;
+      return filled;
+    }
     const stream = this.#stream;
     const offset = stream.position;
     const length = stream.take(buffer.byteLength);
+    this.#certainlyLeft -= length;
     // On one node's lanes the caller is left out: it may run on another.
     const callers = this.#nodeFor(engine, buffer) === undefined ? 1 : 0;
     const lanes = this.#lanes(engine, buffer, callers);
