@@ -35,8 +35,6 @@ export declare class NativeStream {
   constructor(parameters: ContentParameters, end: bigint)
   /** Where the next bytes come from. */
   get position(): bigint
-  /** Whether no byte is left. */
-  get isComplete(): boolean
   /** The next bytes come from here on. */
   seek(position: bigint): void
   /** Passes over the next bytes, `most` of them or as many as are left, and gives their number. */
