@@ -228,7 +228,7 @@ mod tests {
         let content = content(1000, 2000);
         let mut mixed = bytes(&content, 0, 0, 4096);
         mixed.extend([0; 1024]);
-        mixed.extend((0..2000_u32).map(|nth| (nth * nth >> 3) as u8));
+        mixed.extend((0..2000_u32).map(|nth| ((nth * nth) >> 3) as u8));
         mixed.extend(bytes(&content, 9, UNIT, 4096));
         let runs = content.identify(&mixed);
         check(&content, &mixed, &runs);
