@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asSeedstormError, exitCodeOf, isSeedstormError, SeedstormError } from './error.js';
+import { asSeedstormError, exitCodeOf, isSeedstormError, SeedstormError, SeedstormRangeError } from './error.js';
 
 const unknownKey = new SeedstormError({
   code: 'SEEDSTORM_E_PLAN_UNKNOWN_KEY',
@@ -42,5 +42,22 @@ describe('an error', () => {
     expect(asSeedstormError('thrown text').what).toBe('thrown text');
     expect(exitCodeOf(new RangeError('out of range'))).toBe(1);
     expect(exitCodeOf(unknownKey)).toBe(2);
+  });
+
+  test('of a value out of its range is a RangeError, and one of ours to everybody who asks', () => {
+    const error = new SeedstormRangeError({ what: 'size is -1', mend: 'give a size of 0 or more' });
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toBeInstanceOf(SeedstormError);
+    expect([isSeedstormError(error), asSeedstormError(error) === error, exitCodeOf(error)]).toEqual([true, true, 2]);
+    expect(error.toJSON()).toEqual({
+      code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+      what: 'size is -1',
+      mend: 'give a size of 0 or more',
+    });
+    expect(String(error)).toBe('SeedstormRangeError: size is -1');
+    expect(unknownKey).not.toBeInstanceOf(RangeError);
+    for (const other of [new RangeError('x'), new Error('x'), null, 'x', { code: 'SEEDSTORM_E_IO' }]) {
+      expect(isSeedstormError(other)).toBe(false);
+    }
   });
 });

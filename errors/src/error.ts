@@ -35,9 +35,8 @@ export interface PlainError {
   readonly details?: readonly PlainError[];
 }
 
-/** Every error that Seedstorm tells a person about. */
-export class SeedstormError extends Error {
-  override readonly name = 'SeedstormError';
+/** What every error of ours has, whatever JavaScript's error class under it. */
+interface SeedstormErrorLike extends Error {
   readonly code: ErrorCode;
   /** What happened, and to what. */
   readonly what: string;
@@ -46,30 +45,60 @@ export class SeedstormError extends Error {
   readonly where: Place | undefined;
   /** Further errors that the same step found; empty for most. */
   readonly details: readonly SeedstormError[];
-
-  constructor(parts: ErrorParts) {
-    super(parts.what, parts.cause === undefined ? undefined : { cause: parts.cause });
-    this.code = parts.code;
-    this.what = parts.what;
-    this.mend = parts.mend ?? catalogEntry(parts.code).mend;
-    this.where = parts.where;
-    this.details = parts.details ?? [];
-  }
-
   /** What the command ends with when this error ends it. */
-  get exitCode(): ExitCode {
-    return catalogEntry(this.code).exit;
-  }
-
+  readonly exitCode: ExitCode;
   /** Plain data, without the cause. */
-  toJSON(): PlainError {
-    return {
-      code: this.code,
-      what: this.what,
-      mend: this.mend,
-      ...(this.where === undefined ? {} : { where: this.where }),
-      ...(this.details.length === 0 ? {} : { details: this.details.map((detail) => detail.toJSON()) }),
-    };
+  toJSON(): PlainError;
+}
+
+/** Tells our errors from others, also where they extend another class of JavaScript's than `Error`. */
+const ours = Symbol.for('seedstorm.error');
+
+/** Our error on top of one of JavaScript's error classes. */
+function errorOn(Base: ErrorConstructor): new (parts: ErrorParts) => SeedstormErrorLike {
+  return class extends Base implements SeedstormErrorLike {
+    readonly code: ErrorCode;
+    readonly what: string;
+    readonly mend: string;
+    readonly where: Place | undefined;
+    readonly details: readonly SeedstormError[];
+
+    constructor(parts: ErrorParts) {
+      super(parts.what, parts.cause === undefined ? undefined : { cause: parts.cause });
+      this.code = parts.code;
+      this.what = parts.what;
+      this.mend = parts.mend ?? catalogEntry(parts.code).mend;
+      this.where = parts.where;
+      this.details = parts.details ?? [];
+    }
+
+    get [ours](): true {
+      return true;
+    }
+
+    get exitCode(): ExitCode {
+      return catalogEntry(this.code).exit;
+    }
+
+    toJSON(): PlainError {
+      return {
+        code: this.code,
+        what: this.what,
+        mend: this.mend,
+        ...(this.where === undefined ? {} : { where: this.where }),
+        ...(this.details.length === 0 ? {} : { details: this.details.map((detail) => detail.toJSON()) }),
+      };
+    }
+  };
+}
+
+/** Every error that Seedstorm tells a person about. */
+export class SeedstormError extends errorOn(Error) {
+  override readonly name: string = 'SeedstormError';
+
+  /** Every error of ours is an instance, a SeedstormRangeError too. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && ours in value;
   }
 
   /** The error that plain data stands for. A code that this version does not know is kept in the text of an INTERNAL. */
@@ -82,6 +111,16 @@ export class SeedstormError extends Error {
       where: plain.where,
       details: plain.details?.map((detail) => SeedstormError.fromJSON(detail)),
     });
+  }
+}
+
+/** A value outside its valid range, as a library's caller expects it: a SeedstormError that is a RangeError too. */
+export class SeedstormRangeError extends errorOn(RangeError) {
+  override readonly name: string = 'SeedstormRangeError';
+
+  /** `mend` names the valid range. */
+  constructor(parts: Omit<ErrorParts, 'code'> & { readonly mend: string }) {
+    super({ ...parts, code: 'SEEDSTORM_E_INVALID_ARGUMENT' });
   }
 }
 

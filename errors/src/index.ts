@@ -17,5 +17,6 @@ export {
   type Place,
   type PlainError,
   SeedstormError,
+  SeedstormRangeError,
 } from './error.js';
 export { printable, render } from './render.js';

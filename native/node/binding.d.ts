@@ -5,11 +5,13 @@
 export declare class NativeEngine {
   /** The pools and lanes. */
   placement(): Array<JsPoolPlacement>
+  /** At most `max` lanes, of one NUMA node or of all; of all nodes about as many each. */
+  lanes(node?: number | undefined | null, max?: number | undefined | null): NativeLanes
   /**
-   * Fills `destination` with the stream's bytes from `offset` on, by all lanes, straight into it. The promise
-   * settles when every byte is there; until then the memory is the lanes'.
+   * Fills `destination` with the stream's bytes from `offset` on, by lanes, straight into it. The promise settles when
+   * every byte is there; until then the memory is the lanes'.
    */
-  fill(content: ContentParameters, generation: number, offset: bigint, destination: Uint8Array): Promise<void>
+  fill(lanes: NativeLanes, stream: NativeStream, generation: number, offset: bigint, destination: Uint8Array): Promise<void>
   /** Lets every lane generate into and then verify its own buffer, each for `seconds`. */
   bench(content: ContentParameters, seconds: number): Promise<Array<JsLaneBench>>
   /** Lets one lane panic; so that tests can show that the engine outlives it. */
@@ -18,10 +20,33 @@ export declare class NativeEngine {
   close(): Promise<void>
 }
 
+/** Some of an engine's lanes. */
+export declare class NativeLanes {}
+
 /** What a memory sink keeps from one task to the next. */
 export declare class NativeMemoryStore {
   /** An empty store for `units` units of `unit_bytes` bytes, which keeps at most `limit_bytes`. */
   constructor(unitBytes: number, units: number, limitBytes: number)
+}
+
+/** A stream and a position in it. */
+export declare class NativeStream {
+  /** The stream of these parameters up to byte `end`. */
+  constructor(parameters: ContentParameters, end: bigint)
+  /** Where the next bytes come from. */
+  get position(): bigint
+  /** The next bytes come from here on. */
+  seek(position: bigint): void
+  /** Passes over the next bytes, `most` of them or as many as are left, and gives their number. */
+  take(most: number): number
+  /** A function that fills with the next bytes on this thread, and gives their number. */
+  filler(): (destination: Uint8Array) => number
+  /** Fills with the bytes from `offset` on, by lanes, and waits for them; this thread works along where it takes part. */
+  fillAndWait(engine: NativeEngine, lanes: NativeLanes, takesPart: boolean, offset: bigint, destination: Uint8Array): void
+  /** Compares with the bytes from `offset` on, by lanes; until the promise settles the memory is the lanes'. */
+  verify(engine: NativeEngine, offset: bigint, source: Uint8Array): Promise<JsFindings>
+  /** Says where in the stream bytes belong, on a thread of its own, of a copy. */
+  identify(source: Uint8Array): Promise<Array<JsRun>>
 }
 
 /** A running task. */
@@ -49,6 +74,22 @@ export declare class NativeTask {
   /** Lanes leave after the I/O in flight. */
   cancel(): void
 }
+
+/** A stream of vectors of one dimension. */
+export declare class NativeVectors {
+  /** The stream of these parameters. */
+  constructor(seed: bigint, namespace: string, dimension: number, normalised: boolean)
+  /** Writes vectors from number `first` on, on this thread. */
+  fillNow(first: bigint, destination: Float32Array): void
+  /** Writes vectors from number `first` on, by lanes; until the promise settles the memory is the lanes'. */
+  fill(engine: NativeEngine, first: bigint, destination: Float32Array): Promise<void>
+}
+
+/** Maps, binds and touches the memory on a thread of its own, and makes buffers of it. */
+export declare function allocateBuffers(request: JsBufferRequest): Promise<Array<Buffer>>
+
+/** Where a buffer lies. */
+export declare function bufferPlace(buffer: Uint8Array): JsBufferPlace
 
 /** `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time. */
 export declare function contentBytes(parameters: ContentParameters, generation: number, offset: bigint, length: number): Buffer
@@ -81,6 +122,29 @@ export declare function defaultWindowBits(units: number, dedupMilli: number): nu
 
 /** The names of all codes that the engine may give; the other side's list must know them. */
 export declare function errorCodes(): Array<string>
+
+/** Below this a buffer is filled faster by the caller than by lanes that have to be woken first, which takes some 50 µs. */
+export declare function inlineBytes(): number
+
+/** Where a buffer lies. */
+export interface JsBufferPlace {
+  /** The largest power of two that its address is a multiple of. */
+  alignment: number
+  /** OS index of the NUMA node that its first page lies on, where the system tells. */
+  node?: number
+}
+
+/** Which buffers are wanted. */
+export interface JsBufferRequest {
+  /** How many. */
+  count: number
+  /** Bytes in each. */
+  bytes: number
+  /** Each begins at a multiple of this many bytes, a power of two. */
+  alignment: number
+  /** OS index of the NUMA node that the memory is to come from. */
+  node?: number
+}
 
 /** A data or unified cache. */
 export interface JsCache {
@@ -138,6 +202,24 @@ export interface JsError {
   mend: string
 }
 
+/** A range that does not hold what it should. */
+export interface JsFault {
+  /** Where it begins in the stream. */
+  offset: bigint
+  /** Its length in bytes. */
+  length: number
+  /** What it holds instead. */
+  kind: string
+  /** The generation that is there, of stale and misdirected content. */
+  generation?: number
+  /** The units that misdirected content may belong to. */
+  units?: Array<bigint>
+  /** Where in any of these units its first byte belongs. */
+  offsetInUnit?: number
+  /** How many bits differ, of flipped bits. */
+  bits?: number
+}
+
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
   /** "bit flip", "zeroed", "stale", "misdirected", "foreign", "missing" or "truncated". */
@@ -164,6 +246,14 @@ export interface JsFindingCount {
   kind: string
   /** How often. */
   count: number
+}
+
+/** What a comparison found. */
+export interface JsFindings {
+  /** The faults, by offset; empty where all is right. */
+  faults: Array<JsFault>
+  /** Whether there may be more than these. */
+  cutShort: boolean
 }
 
 /** Latency of a pool: the buckets that gained values, and by how many. */
@@ -204,6 +294,18 @@ export interface JsLanePlacement {
   pu: number
   /** Position of its core in the topology's `cores`. */
   core: number
+}
+
+/** This build on this machine. */
+export interface JsNativeInformation {
+  /** Version of the content function: another one means other bytes. */
+  contentVersion: number
+  /** Kernels that this CPU can run, the fastest first. */
+  kernels: Array<string>
+  /** The kernel that content is made by. */
+  kernelInUse: string
+  /** Bytes in a page of memory. */
+  pageBytes: number
 }
 
 /** A NUMA node. */
@@ -288,6 +390,22 @@ export interface JsRangeProgress {
   error?: JsError
 }
 
+/** Bytes that belong together, and where. */
+export interface JsRun {
+  /** Where it begins in the buffer. */
+  start: number
+  /** Its length in bytes. */
+  length: number
+  /** content, zeros or unknown. */
+  kind: string
+  /** The units that the content may belong to; several under dedup. */
+  units?: Array<bigint>
+  /** Where in any of these units its first byte belongs. */
+  offsetInUnit?: number
+  /** The content's generation. */
+  generation?: number
+}
+
 /** How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before. */
 export interface JsTaskSnapshot {
   /** When this was taken, by the monotonic clock in ns. */
@@ -369,11 +487,20 @@ export interface JsTopologySource {
 /** Loads a topology. */
 export declare function loadTopology(source: JsTopologySource): JsTopology
 
+/** Looks. */
+export declare function nativeInformation(): JsNativeInformation
+
 /** Places lanes on a machine. */
 export declare function place(source: JsTopologySource, options: JsPlacementOptions): Array<JsPoolPlacement>
 
 /** Gets a task ready, on a thread of its own: the file system may take its time. */
 export declare function prepareTask(engine: NativeEngine, spec: JsTaskSpec, memory?: NativeMemoryStore | undefined | null): Promise<NativeTask>
 
+/** A ratio × 1000, of text with at most three decimals. */
+export declare function ratioMilli(text: string): number
+
 /** Starts the lanes, on a thread of its own; the promise settles when all are up. */
 export declare function startEngine(options: JsEngineOptions): Promise<NativeEngine>
+
+/** Starts the lanes and waits until all are up: some milliseconds, in which JavaScript's thread does nothing else. */
+export declare function startEngineAndWait(options: JsEngineOptions): NativeEngine

@@ -10,6 +10,9 @@ use crate::key;
 use crate::parameters::Parameters;
 use crate::word::{self, WordName};
 
+/// BLAKE3's context string for the key.
+const CONTEXT: &str = "seedstorm content v1";
+
 /// Rounds of ARS. Five pass BigCrush by its authors' report, and more would only cost.
 const ROUNDS: usize = 5;
 
@@ -32,7 +35,7 @@ impl Content {
     /// # Errors
     /// The first parameter that is out of its bounds, or a kernel forced by the environment that this CPU lacks.
     pub fn new(parameters: &Parameters) -> Result<Self, ParameterError> {
-        Self::with_key(key::derive(parameters.seed, &parameters.namespace), parameters)
+        Self::with_key(key::derive(CONTEXT, parameters.seed, &parameters.namespace), parameters)
     }
 
     /// The content under a key that is given instead of derived: `seed` and `namespace` of the parameters then have no

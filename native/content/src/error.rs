@@ -1,7 +1,10 @@
 //! What callers can get wrong: a parameter out of its bounds, or a range beyond the end of the stream.
 
 use crate::kernel::{KERNEL_VARIABLE, Kernel};
-use crate::{CELL_BYTES, MAX_COMPRESS_MILLI, MAX_NAMESPACE_BYTES, MAX_STREAM_BYTES, MAX_UNIT_BYTES, MAX_WINDOW_BITS};
+use crate::{
+    CELL_BYTES, MAX_COMPRESS_MILLI, MAX_DIMENSION, MAX_NAMESPACE_BYTES, MAX_STREAM_BYTES, MAX_UNIT_BYTES,
+    MAX_WINDOW_BITS,
+};
 use std::fmt;
 
 /// A parameter that is out of its bounds: which one, what was given, and what would be valid.
@@ -49,6 +52,11 @@ pub enum ParameterError {
         /// The text, as given.
         given: String,
     },
+    /// A vector has no numbers, or too many.
+    Dimension {
+        /// Numbers in a vector, as given.
+        given: u32,
+    },
     /// This kernel is unknown, or this CPU cannot run it.
     Kernel {
         /// The name, as given.
@@ -70,6 +78,7 @@ impl ParameterError {
             Self::Codec { .. } => "codec",
             Self::Record { .. } => "record",
             Self::Ratio { .. } => "ratio",
+            Self::Dimension { .. } => "dimension",
             Self::Kernel { .. } => KERNEL_VARIABLE,
         }
     }
@@ -79,7 +88,7 @@ impl ParameterError {
         match self {
             Self::Namespace { given_bytes } => format!("{given_bytes} bytes long"),
             Self::Unit { given_bytes } | Self::Record { given_bytes } => format!("{given_bytes} bytes"),
-            Self::WindowBits { given } => given.to_string(),
+            Self::WindowBits { given } | Self::Dimension { given } => given.to_string(),
             Self::DedupRatio { given_milli, .. } => ratio(*given_milli),
             Self::CompressRatio { given_milli } => ratio((*given_milli).into()),
             Self::Codec { given } | Self::Ratio { given } | Self::Kernel { given, .. } => format!("{given:?}"),
@@ -100,6 +109,7 @@ impl ParameterError {
             Self::Codec { .. } => "one of any, lz4, zstd, deflate, at-least".to_owned(),
             Self::Record { .. } => "4096, 16384 or 131072 bytes".to_owned(),
             Self::Ratio { .. } => "a decimal number with at most three decimals, such as 1.5".to_owned(),
+            Self::Dimension { .. } => format!("from 1 to {MAX_DIMENSION}"),
             Self::Kernel { available, .. } => {
                 let names: Vec<_> = available.iter().map(|kernel| kernel.name()).collect();
                 format!("a kernel that this CPU can run: {}", names.join(", "))
@@ -139,3 +149,23 @@ impl fmt::Display for RangeError {
 }
 
 impl std::error::Error for RangeError {}
+
+/// Vectors that do not exist, or room that is no whole number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VectorError {
+    /// The first vector that was asked for.
+    pub first: u64,
+    /// Numbers that there is room for.
+    pub elements: usize,
+    /// Numbers in a vector.
+    pub dimension: u32,
+}
+
+impl fmt::Display for VectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, elements, dimension } = self;
+        write!(f, "{elements} numbers from vector {first} on, of {dimension} each, were asked for")
+    }
+}
+
+impl std::error::Error for VectorError {}

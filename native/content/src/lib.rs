@@ -30,6 +30,7 @@ mod content;
 mod dedup;
 mod diagnose;
 mod error;
+mod identify;
 mod kernel;
 mod key;
 mod parameters;
@@ -37,17 +38,20 @@ mod permutation;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod vectors;
 mod word;
 
 pub use content::Content;
 pub use dedup::Units;
 pub use diagnose::{Fault, FaultKind, MAX_CANDIDATE_UNITS, SECTOR_BYTES};
-pub use error::{ParameterError, RangeError};
+pub use error::{ParameterError, RangeError, VectorError};
+pub use identify::{Identified, Run};
 pub use kernel::{KERNEL_VARIABLE, Kernel};
 pub use parameters::{
     Codec, MAX_COMPRESS_MILLI, MAX_NAMESPACE_BYTES, MAX_UNIT_BYTES, MAX_WINDOW_BITS, Parameters, Record,
     default_window_bits, parse_ratio_milli,
 };
+pub use vectors::{MAX_DIMENSION, MAX_ELEMENTS, Vectors};
 pub use word::WordName;
 
 /// Version of the content function: another version means other bytes, and is recorded in every run.

@@ -1,15 +1,13 @@
 //! Fills memory of the caller with content, by all lanes at once, straight into it. Knows neither units nor storage.
 
-use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use seedstorm_content::{CELL_BYTES, Content, MAX_STREAM_BYTES};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::lane::{Job, Lane};
+use crate::pieces::{self, Lanes, Pieces};
 
 /// Lanes claim no less than this, so that claiming costs nothing beside generating (tens of µs)…
 const MIN_PIECE_BYTES: usize = 64 << 10;
@@ -48,6 +46,23 @@ impl RawBuffer {
     pub unsafe fn new(start: *mut u8, bytes: usize) -> Self {
         Self { start, bytes }
     }
+
+    /// Its length in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A part of it.
+    ///
+    /// # Safety
+    /// The range is inside the buffer; it is before `done`, and no other borrow of these bytes is alive.
+    #[expect(clippy::mut_from_ref, reason = "the memory is not the buffer's own, and parts are disjoint by contract")]
+    pub(crate) unsafe fn piece(&self, range: Range<usize>) -> &mut [u8] {
+        debug_assert!(range.start <= range.end && range.end <= self.bytes);
+        // SAFETY: `new` demands memory that is alive and writable until `done`, and the caller that nobody has these
+        // bytes now.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
 }
 
 /// Fills `destination` with the stream's bytes from `offset` on. Returns at once; `done` is called on a lane when no
@@ -59,34 +74,53 @@ impl RawBuffer {
 /// without being called.
 pub fn fill(
     engine: &Engine,
+    lanes: Lanes,
     content: Arc<Content>,
     generation: u16,
     offset: u64,
     destination: RawBuffer,
     done: Done,
 ) -> Result<()> {
-    let end = offset.checked_add(destination.bytes as u64);
+    let threads = lanes.count(engine);
+    let work = Fill::new(engine, threads, content, generation, offset, destination)?;
+    pieces::submit(engine, lanes, work, done)
+}
+
+/// As [`fill`], and returns when every byte is there; a caller that takes part works along with the lanes. Not to be
+/// called on a lane.
+///
+/// # Errors
+/// As [`fill`]; `LanePanicked` and `EngineClosed` leave the memory undefined.
+pub fn fill_and_wait(
+    engine: &Engine,
+    lanes: Lanes,
+    takes_part: bool,
+    content: Arc<Content>,
+    generation: u16,
+    offset: u64,
+    destination: &mut [u8],
+) -> Result<()> {
+    let threads = lanes.count(engine) + usize::from(takes_part);
+    // SAFETY: the borrow lasts until `share` returns, which is after `done`.
+    let destination = unsafe { RawBuffer::new(destination.as_mut_ptr(), destination.len()) };
+    let work = Fill::new(engine, threads, content, generation, offset, destination)?;
+    pieces::share(engine, lanes, takes_part, work)
+}
+
+/// Whether a range lies in the stream.
+///
+/// # Errors
+/// `InvalidArgument` when it does not.
+pub(crate) fn check_range(offset: u64, bytes: usize) -> Result<()> {
+    let end = offset.checked_add(bytes as u64);
     if end.is_none_or(|end| end > MAX_STREAM_BYTES) {
         return Err(Error::new(
             Code::InvalidArgument,
-            format!("{} bytes from offset {offset} end beyond the end of the stream", destination.bytes),
+            format!("{bytes} bytes from offset {offset} end beyond the end of the stream"),
             "stay below 2^63",
         ));
     }
-    let pieces = Pieces::new(offset, destination.bytes, engine.lane_count());
-    let l2_bytes = engine.topology().l2_bytes_per_core().map_or(USUAL_L2_BYTES, |bytes| bytes as usize);
-    let job = Fill {
-        streaming: destination.bytes > l2_bytes * engine.lane_count(),
-        content,
-        generation,
-        offset,
-        destination,
-        pieces,
-        next: AtomicUsize::new(0),
-        stop: AtomicBool::new(false),
-        done: Mutex::new(Some(done)),
-    };
-    engine.submit(Arc::new(job))
+    Ok(())
 }
 
 struct Fill {
@@ -96,68 +130,75 @@ struct Fill {
     destination: RawBuffer,
     /// Whether the stores go past the caches.
     streaming: bool,
-    pieces: Pieces,
-    next: AtomicUsize,
-    stop: AtomicBool,
-    done: Mutex<Option<Done>>,
+    cut: Cut,
 }
 
-impl Job for Fill {
-    fn run(&self, _: &mut Lane) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let Some(range) = self.pieces.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
-            // SAFETY: the range is inside the buffer, which lives until `finished` has called `done`, after every
-            // lane has left `run`. The cursor gives each piece, disjoint from all others, to one lane only.
-            let piece = unsafe { std::slice::from_raw_parts_mut(self.destination.start.add(range.start), range.len()) };
-            let offset = self.offset + range.start as u64;
-            let filled = if self.streaming {
-                self.content.fill_streaming(self.generation, offset, piece)
-            } else {
-                self.content.fill(self.generation, offset, piece)
-            };
-            filled.expect("the whole range was checked");
-        }
-    }
-
-    fn abort(&self, _: &Error) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    fn finished(&self, outcome: Result<()>) {
-        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(done) = done {
-            done(outcome);
-        }
+impl Fill {
+    fn new(
+        engine: &Engine,
+        threads: usize,
+        content: Arc<Content>,
+        generation: u16,
+        offset: u64,
+        destination: RawBuffer,
+    ) -> Result<Self> {
+        check_range(offset, destination.bytes)?;
+        let l2_bytes = engine.topology().l2_bytes_per_core().map_or(USUAL_L2_BYTES, |bytes| bytes as usize);
+        let streaming = destination.bytes > l2_bytes * threads;
+        let cut = Cut::new(offset, destination.bytes, threads);
+        Ok(Self { content, generation, offset, destination, streaming, cut })
     }
 }
 
-impl fmt::Debug for Fill {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fill").field("offset", &self.offset).field("pieces", &self.pieces).finish_non_exhaustive()
+impl Pieces for Fill {
+    type Output = ();
+
+    fn count(&self) -> usize {
+        self.cut.count()
     }
+
+    fn work(&self, nth: usize) {
+        let range = self.cut.get(nth);
+        let offset = self.offset + range.start as u64;
+        // SAFETY: pieces are disjoint, and each is worked on once, before `done`.
+        let piece = unsafe { self.destination.piece(range) };
+        let filled = if self.streaming {
+            self.content.fill_streaming(self.generation, offset, piece)
+        } else {
+            self.content.fill(self.generation, offset, piece)
+        };
+        filled.expect("the whole range was checked");
+    }
+
+    fn output(&self) {}
 }
 
 /// A buffer cut where the stream has whole cells, so that no cell is generated twice for two lanes.
 #[derive(Debug)]
-struct Pieces {
+pub(crate) struct Cut {
     bytes: usize,
     piece_bytes: usize,
     /// Bytes that the first piece lacks in front.
     missing: usize,
 }
 
-impl Pieces {
-    fn new(offset: u64, bytes: usize, lanes: usize) -> Self {
-        let fair = (bytes / (lanes.max(1) * PIECES_PER_LANE)).next_multiple_of(CELL_BYTES);
+impl Cut {
+    pub(crate) fn new(offset: u64, bytes: usize, threads: usize) -> Self {
+        let fair = (bytes / (threads.max(1) * PIECES_PER_LANE)).next_multiple_of(CELL_BYTES);
         let piece_bytes = fair.clamp(MIN_PIECE_BYTES, MAX_PIECE_BYTES);
         Self { bytes, piece_bytes, missing: (offset % piece_bytes as u64) as usize }
     }
 
-    /// The nth piece's bytes in the buffer, or `None` after the last.
-    fn get(&self, nth: usize) -> Option<Range<usize>> {
-        let start = nth.checked_mul(self.piece_bytes)?.saturating_sub(self.missing);
-        let end = ((nth + 1).checked_mul(self.piece_bytes)? - self.missing).min(self.bytes);
-        (start < end).then_some(start..end)
+    /// How many pieces there are.
+    pub(crate) fn count(&self) -> usize {
+        if self.bytes == 0 { 0 } else { (self.missing + self.bytes).div_ceil(self.piece_bytes) }
+    }
+
+    /// The nth piece's bytes in the buffer.
+    pub(crate) fn get(&self, nth: usize) -> Range<usize> {
+        let start = (nth * self.piece_bytes).saturating_sub(self.missing);
+        let end = ((nth + 1) * self.piece_bytes - self.missing).min(self.bytes);
+        start..end
     }
 }
 
@@ -181,7 +222,8 @@ mod tests {
         let (sender, outcome) = channel();
         // SAFETY: `buffer` is not touched, moved or dropped before `done` has told the outcome.
         let raw = unsafe { RawBuffer::new(buffer.as_mut_ptr(), buffer.len()) };
-        fill(engine, content(), 3, offset, raw, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        fill(engine, Lanes::all(), content(), 3, offset, raw, Box::new(move |done| sender.send(done).unwrap()))
+            .unwrap();
         outcome.recv().unwrap().unwrap();
         buffer
     }
@@ -194,6 +236,9 @@ mod tests {
                 let mut expected = vec![0; bytes];
                 content().fill(3, offset, &mut expected).unwrap();
                 assert!(filled(&engine, offset, bytes) == expected, "{bytes} bytes from {offset} by {lanes} lanes");
+                let mut shared = vec![0xee; bytes];
+                fill_and_wait(&engine, Lanes::all(), true, content(), 3, offset, &mut shared).unwrap();
+                assert!(shared == expected, "{bytes} bytes from {offset} by {lanes} lanes and the caller");
             }
         }
     }
@@ -205,7 +250,8 @@ mod tests {
             let mut buffer = [0_u8; 10];
             // SAFETY: refused at once, so nobody writes it.
             let raw = unsafe { RawBuffer::new(buffer.as_mut_ptr(), buffer.len()) };
-            let error = fill(&engine, content(), 0, offset, raw, Box::new(|_| unreachable!())).unwrap_err();
+            let error =
+                fill(&engine, Lanes::all(), content(), 0, offset, raw, Box::new(|_| unreachable!())).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
         }
     }
@@ -219,7 +265,7 @@ mod tests {
         let (sender, outcome) = channel();
         // SAFETY: `buffer` outlives `close`, which returns after `done`.
         let raw = unsafe { RawBuffer::new(buffer.as_mut_ptr(), buffer.len()) };
-        fill(&engine, content(), 0, 0, raw, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        fill(&engine, Lanes::all(), content(), 0, 0, raw, Box::new(move |done| sender.send(done).unwrap())).unwrap();
         engine.close().unwrap();
         assert_eq!(outcome.iter().map(|done| done.unwrap_err().code).collect::<Vec<_>>(), [Code::EngineClosed]);
         assert!(buffer.iter().all(|byte| *byte == 0xee), "written after it was given up");
@@ -228,10 +274,11 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_are_the_whole_buffer_side_by_side(offset: u64, bytes in 0_usize..20 << 20, lanes in 1_usize..64) {
-            let pieces = Pieces::new(offset, bytes, lanes);
+            let cut = Cut::new(offset, bytes, lanes);
             let mut at = 0;
-            for nth in 0.. {
-                let Some(piece) = pieces.get(nth) else { break };
+            for nth in 0..cut.count() {
+                let piece = cut.get(nth);
+                prop_assert!(piece.start < piece.end);
                 prop_assert_eq!(piece.start, at);
                 at = piece.end;
                 let end = u128::from(offset) + piece.end as u128;

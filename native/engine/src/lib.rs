@@ -2,6 +2,7 @@
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
 pub mod bench;
+pub mod check;
 pub mod clock;
 pub mod counters;
 pub mod cpuset;
@@ -12,7 +13,9 @@ pub mod histogram;
 pub mod lane;
 pub mod layout;
 pub mod memory;
+pub mod pieces;
 pub mod placement;
 pub mod sink;
 pub mod task;
 pub mod topology;
+pub mod vectors;

@@ -14,6 +14,12 @@ const MAX_BUFFER_BYTES: usize = 64 << 30;
 /// Memory policy "this node if it has room, else another": from the kernel's `mempolicy.h`.
 const MPOL_PREFERRED: libc::c_int = 1;
 
+/// Ask for the node, not for the policy: from the kernel's `mempolicy.h`.
+const MPOL_F_NODE: libc::c_int = 1;
+
+/// Ask about the page at an address: from the kernel's `mempolicy.h`.
+const MPOL_F_ADDR: libc::c_int = 2;
+
 /// NUMA nodes that a mask given to the kernel names: the most that any kernel is built for.
 const MAX_NODES: usize = 1024;
 
@@ -30,6 +36,8 @@ pub struct LaneBuffer {
 
 // SAFETY: the buffer owns its mapping, which any one thread may use at a time; nothing in it is tied to a thread.
 unsafe impl Send for LaneBuffer {}
+// SAFETY: a shared buffer only lets its bytes be read.
+unsafe impl Sync for LaneBuffer {}
 
 impl LaneBuffer {
     /// A zeroed buffer of at least this many bytes (rounded up to whole pages, never empty), preferably on this node.
@@ -38,8 +46,16 @@ impl LaneBuffer {
     /// # Errors
     /// `OutOfMemory`, with what was asked for.
     pub fn new(bytes: usize, node: Option<u32>) -> Result<Self> {
-        if bytes > MAX_BUFFER_BYTES {
-            return Err(refused(bytes, "a lane's buffer is at most 64 GiB"));
+        Self::aligned(bytes, 1, node)
+    }
+
+    /// As [`LaneBuffer::new`], and begins at a multiple of `align` at least, a power of two.
+    ///
+    /// # Errors
+    /// As [`LaneBuffer::new`].
+    pub fn aligned(bytes: usize, align: usize, node: Option<u32>) -> Result<Self> {
+        if bytes > MAX_BUFFER_BYTES || align > MAX_BUFFER_BYTES {
+            return Err(refused(bytes, "a buffer is at most 64 GiB, as is its alignment"));
         }
         let page = page_bytes();
         let bytes = bytes.max(1).next_multiple_of(page);
@@ -49,7 +65,7 @@ impl LaneBuffer {
         {
             return Err(refused(bytes, &format!("the system has {available} bytes available")));
         }
-        let align = if bytes >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { page };
+        let align = align.max(if bytes >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { page });
         let start = map(bytes, align, page).map_err(|error| refused(bytes, &error.to_string()))?;
         let bound = node.is_some_and(|node| prefer_node(start, bytes, node));
         let buffer = Self { start, bytes, node, bound };
@@ -87,6 +103,11 @@ impl LaneBuffer {
         self.bound
     }
 
+    /// Where it begins, for those who answer for who reads and writes it.
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
     /// All of its bytes.
     pub fn as_slice(&self) -> &[u8] {
         // SAFETY: the mapping is `bytes` long, readable, initialised (zero pages) and owned; the borrow is of self.
@@ -110,12 +131,13 @@ impl Drop for LaneBuffer {
 fn refused(bytes: usize, why: &str) -> Error {
     Error::new(
         Code::OutOfMemory,
-        format!("a lane's buffer of {bytes} bytes could not be had: {why}"),
-        "use fewer lanes or smaller blocks, or raise the memory limit",
+        format!("a buffer of {bytes} bytes could not be had: {why}"),
+        "use fewer lanes, smaller blocks or fewer and smaller buffers, or raise the memory limit",
     )
 }
 
-fn page_bytes() -> usize {
+/// Bytes in a page of memory.
+pub fn page_bytes() -> usize {
     // SAFETY: sysconf takes a number and returns one; every system knows its page size.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("a page has a size")
@@ -173,6 +195,18 @@ fn prefer_node(start: NonNull<u8>, bytes: usize, node: u32) -> bool {
     status == 0
 }
 
+/// The NUMA node that the page with this byte lies on, where the system tells.
+pub fn node_of(byte: &u8) -> Option<u32> {
+    let mut node: libc::c_int = -1;
+    let by_address = (MPOL_F_NODE | MPOL_F_ADDR) as libc::c_ulong;
+    let no_mask = std::ptr::null_mut::<libc::c_ulong>();
+    // SAFETY: the kernel writes one number, looks at the page of a byte that is alive, and is given no mask.
+    let status = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, &raw mut node, no_mask, 0_usize, std::ptr::from_ref(byte), by_address)
+    };
+    if status == 0 { u32::try_from(node).ok() } else { None }
+}
+
 /// What the kernel says could be had without swapping. Asked first since it answers a touch that goes beyond it by
 /// killing a process.
 pub(crate) fn available_bytes() -> Option<u64> {
@@ -203,6 +237,21 @@ mod tests {
     fn a_large_buffer_starts_on_a_huge_page() {
         let buffer = LaneBuffer::new(HUGE_PAGE_BYTES + 1, None).unwrap();
         assert_eq!(buffer.as_slice().as_ptr() as usize % HUGE_PAGE_BYTES, 0);
+    }
+
+    #[test]
+    fn a_buffer_begins_at_the_multiple_that_was_asked_for() {
+        for align in [1, 64, 4096, 1 << 16, 1 << 21, 1 << 25] {
+            let buffer = LaneBuffer::aligned(10_000, align, None).unwrap();
+            assert_eq!(buffer.as_slice().as_ptr() as usize % align, 0);
+        }
+        assert_eq!(LaneBuffer::aligned(1, 1 << 40, None).unwrap_err().code, Code::OutOfMemory);
+    }
+
+    #[test]
+    fn a_page_that_was_touched_lies_on_a_node_where_the_system_tells() {
+        let buffer = LaneBuffer::new(4096, None).unwrap();
+        assert!(node_of(&buffer.as_slice()[0]).is_none_or(|node| (node as usize) < MAX_NODES));
     }
 
     #[test]

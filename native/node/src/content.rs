@@ -84,6 +84,13 @@ pub fn default_window_bits(units: f64, dedup_milli: f64) -> Result<u32> {
     Ok(seedstorm_content::default_window_bits(Some(units), dedup_milli))
 }
 
+/// A ratio × 1000, of text with at most three decimals.
+#[napi]
+pub fn ratio_milli(text: String) -> Result<f64> {
+    let milli = seedstorm_content::parse_ratio_milli(&text).map_err(|error| parameter(&error))?;
+    Ok(milli as f64)
+}
+
 /// A whole number of JavaScript, at most 2^53.
 pub fn whole(what: &str, given: f64) -> Result<u64> {
     if given.fract() != 0.0 || !(0.0..=9_007_199_254_740_992.0).contains(&given) {

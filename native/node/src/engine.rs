@@ -11,10 +11,13 @@ use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::lane::{Job, Lane};
+use seedstorm_engine::pieces::Lanes;
 
-use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
+use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole, whole32};
+use crate::error::to_js;
 use crate::hold::Hold;
 use crate::settle::{Resolver, Settle, value};
+use crate::stream::{NativeLanes, NativeStream};
 use crate::topology::{JsPlacementOptions, JsPoolPlacement, JsTopologySource, load, options_of, pools_of};
 
 /// What an engine is made of.
@@ -60,14 +63,7 @@ pub struct NativeEngine {
 /// Starts the lanes, on a thread of its own; the promise settles when all are up.
 #[napi(ts_return_type = "Promise<NativeEngine>")]
 pub fn start_engine(env: &Env, options: JsEngineOptions) -> Result<Object<'_>> {
-    let JsEngineOptions { topology, placement, buffer_bytes, pin } = options;
-    let placement = options_of(&placement)?;
-    let buffer_bytes = whole("buffer bytes", buffer_bytes)? as usize;
-    let start = move || {
-        // Looking at the machine takes its time too.
-        let topology = Arc::new(load(topology)?);
-        Engine::new(EngineOptions { topology, placement, buffer_bytes, pin })
-    };
+    let start = starting(options)?;
     let (settle, promise) = Settle::<NativeEngine>::new(env)?;
     let unstarted = settle.clone();
     let started = aside("engine-start", move || {
@@ -80,6 +76,25 @@ pub fn start_engine(env: &Env, options: JsEngineOptions) -> Result<Object<'_>> {
         unstarted.with(Err(error));
     }
     Ok(promise)
+}
+
+/// Starts the lanes and waits until all are up: some milliseconds, in which JavaScript's thread does nothing else.
+#[napi]
+pub fn start_engine_and_wait(env: &Env, options: JsEngineOptions) -> Result<NativeEngine> {
+    let engine = starting(options)?().map_err(|error| to_js(&error))?;
+    Ok(NativeEngine { engine: Hold::new(env, engine)? })
+}
+
+/// What starts the lanes, with its options checked.
+fn starting(options: JsEngineOptions) -> Result<impl FnOnce() -> std::result::Result<Engine, Error> + Send + 'static> {
+    let JsEngineOptions { topology, placement, buffer_bytes, pin } = options;
+    let placement = options_of(&placement)?;
+    let buffer_bytes = whole("buffer bytes", buffer_bytes)? as usize;
+    Ok(move || {
+        // Looking at the machine takes its time too.
+        let topology = Arc::new(load(topology)?);
+        Engine::new(EngineOptions { topology, placement, buffer_bytes, pin })
+    })
 }
 
 /// Does what takes its time on a thread of its own, so that JavaScript's goes on.
@@ -105,18 +120,27 @@ impl NativeEngine {
         pools_of(self.engine.placement())
     }
 
-    /// Fills `destination` with the stream's bytes from `offset` on, by all lanes, straight into it. The promise
-    /// settles when every byte is there; until then the memory is the lanes'.
+    /// At most `max` lanes, of one NUMA node or of all; of all nodes about as many each.
+    #[napi]
+    pub fn lanes(&self, node: Option<f64>, max: Option<f64>) -> Result<NativeLanes> {
+        let node = node.map(|node| whole32("NUMA node", node)).transpose()?;
+        let max = max.map(|max| whole32("threads", max)).transpose()?.map(|max| max as usize);
+        let lanes = Lanes::of(self.engine.placement(), node, max).map_err(|error| to_js(&error))?;
+        Ok(NativeLanes { lanes })
+    }
+
+    /// Fills `destination` with the stream's bytes from `offset` on, by lanes, straight into it. The promise settles when
+    /// every byte is there; until then the memory is the lanes'.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn fill<'env>(
         &self,
         env: &'env Env,
-        content: ContentParameters,
+        lanes: &NativeLanes,
+        stream: &NativeStream,
         generation: f64,
         offset: BigInt,
         mut destination: Uint8Array,
     ) -> Result<Object<'env>> {
-        let content = content_of(&content)?;
         let generation = generation_of(generation)?;
         let offset = u64_of("offset", &offset)?;
         let (settle, promise) = Settle::<()>::new(env)?;
@@ -131,9 +155,9 @@ impl NativeEngine {
         let hold = self.engine.clone();
         let done = Box::new(move |outcome: std::result::Result<(), Error>| {
             // Both are given up on JavaScript's thread, whatever the outcome.
-            settle.with_owned(outcome, (destination, hold));
+            settle.with_owned(outcome, |()| (), (destination, hold));
         });
-        if let Err(error) = fill(&self.engine, content, generation, offset, raw, done) {
+        if let Err(error) = fill(&self.engine, lanes.lanes.clone(), stream.content(), generation, offset, raw, done) {
             refused.with(Err(error));
         }
         Ok(promise)

@@ -50,26 +50,52 @@ impl Drop for Hold {
 }
 
 thread_local! {
-    /// The engines of this thread's environment; `None` before the first.
-    static STARTED: RefCell<Option<Vec<Weak<Engine>>>> = const { RefCell::new(None) };
+    /// The engines of this thread's environment, and what closes them at its end; `None` before the first.
+    static STARTED: RefCell<Option<Started>> = const { RefCell::new(None) };
+}
+
+struct Started {
+    engines: Vec<Weak<Engine>>,
+    /// Takes the hook back that closes them.
+    unhook: Unhook,
+}
+
+type Unhook = Box<dyn FnOnce(&Env) -> Result<()>>;
+
+/// Closes the engines at the end of the environment, unless taken back.
+fn hook(env: &Env) -> Result<Unhook> {
+    let hook = env.add_env_cleanup_hook((), |()| close_all())?;
+    Ok(Box::new(move |env| env.remove_env_cleanup_hook(hook)))
 }
 
 /// Closes the engine when the environment ends (the process, or a worker thread) and nobody did before: its lanes may be
 /// writing into memory that goes with the environment.
 fn close_with_environment(env: &Env, engine: &Arc<Engine>) -> Result<()> {
     STARTED.with_borrow_mut(|started| {
-        if started.is_none() {
-            env.add_env_cleanup_hook((), |()| close_all())?;
-        }
-        let started = started.get_or_insert_default();
-        started.retain(|engine| engine.strong_count() > 0);
-        started.push(Arc::downgrade(engine));
+        let mut now = match started.take() {
+            Some(started) => started,
+            None => Started { engines: Vec::new(), unhook: hook(env)? },
+        };
+        now.engines.retain(|engine| engine.strong_count() > 0);
+        now.engines.push(Arc::downgrade(engine));
+        *started = Some(now);
         Ok(())
     })
 }
 
+/// Sees to it that the environment's end closes the engines before it takes back the memory of external buffers that
+/// were made until now: what was last to come is first to go, so the closing has to come after the buffers.
+pub fn close_before_buffers(env: &Env) -> Result<()> {
+    STARTED.with_borrow_mut(|started| {
+        let Some(Started { engines, unhook }) = started.take() else { return Ok(()) };
+        *started = Some(Started { engines, unhook: hook(env)? });
+        unhook(env)
+    })
+}
+
 fn close_all() {
-    for engine in STARTED.take().unwrap_or_default().iter().filter_map(Weak::upgrade) {
+    let started = STARTED.take();
+    for engine in started.into_iter().flat_map(|started| started.engines).filter_map(|engine| engine.upgrade()) {
         // Closing fails on a lane only, and this is none.
         let _ = engine.close();
     }

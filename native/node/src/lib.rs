@@ -1,10 +1,15 @@
 //! The thin napi layer over the engine: plain values in, plain values out. Validation, defaults and names for people are
 //! TypeScript's (`ts/`, file by file in the same order); what is slow happens on lanes or threads, never here.
 
+mod buffers;
 mod content;
 mod engine;
 mod error;
+mod filler;
 mod hold;
 mod settle;
+mod stream;
+mod system;
 mod task;
 mod topology;
+mod vectors;

@@ -43,12 +43,18 @@ impl<T: ToNapiValue + 'static> Settle<T> {
     }
 }
 
-impl Settle<()> {
-    /// Settles the promise, and drops `owned` on JavaScript's thread: values of JavaScript may be dropped nowhere else.
-    pub fn with_owned<O: Send + 'static>(&self, outcome: std::result::Result<(), Error>, owned: O) {
+impl<T: ToNapiValue + 'static> Settle<T> {
+    /// Settles the promise with what `make` makes of the outcome, and drops `owned`, both on JavaScript's thread: values
+    /// of JavaScript may be dropped nowhere else.
+    pub fn with_owned<V: Send + 'static, O: Send + 'static>(
+        &self,
+        outcome: std::result::Result<V, Error>,
+        make: fn(V) -> T,
+        owned: O,
+    ) {
         self.with(Ok(Box::new(move |_| {
             drop(owned);
-            outcome.map_err(|error| to_js(&error))
+            outcome.map(make).map_err(|error| to_js(&error))
         })));
     }
 }

@@ -1,7 +1,14 @@
 /** A set of running lanes: started once, parked between jobs, joined by `close`. */
-import { SeedstormError } from '@seedstorm/errors';
-import type { ContentParameters, JsLaneBench, NativeEngine } from '../binding.js';
+import type {
+  ContentParameters,
+  JsEngineOptions,
+  JsLaneBench,
+  NativeEngine,
+  NativeLanes,
+  NativeStream,
+} from '../binding.js';
 import { binding } from './binding.js';
+import { checkForLanes, checkKept } from './destination.js';
 import { native, nativeAsync } from './errors.js';
 import type { PlacementOptions, PoolPlacement, TopologySource } from './topology.js';
 
@@ -20,9 +27,19 @@ export interface EngineOptions {
 export type LaneBench = JsLaneBench;
 
 const usualBufferBytes = 1024 ** 2;
+/** Choices of lanes that an engine remembers: more than a program has kinds of generators. */
+const maxKnownLanes = 64;
+
+function nativeOptions(options: EngineOptions): JsEngineOptions {
+  const { placement = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
+  return { topology, placement, bufferBytes, pin };
+}
 
 /** A set of running lanes. Close it when done: its threads live until then. */
 export class Engine {
+  readonly #lanes = new Map<string, NativeLanes>();
+  #placement: PoolPlacement[] | undefined;
+
   private constructor(
     /** The addon's engine; for this package only. */
     readonly inner: NativeEngine,
@@ -33,39 +50,56 @@ export class Engine {
    * @throws SeedstormError NO_CORES, LANE_START, OUT_OF_MEMORY, INVALID_ARGUMENT, TOPOLOGY_UNREADABLE.
    */
   static async start(options: EngineOptions = {}): Promise<Engine> {
-    const { placement = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
-    return new Engine(await nativeAsync(() => binding.startEngine({ topology, placement, bufferBytes, pin })));
+    return new Engine(await nativeAsync(() => binding.startEngine(nativeOptions(options))));
+  }
+
+  /**
+   * Starts the lanes and waits for them: this thread does nothing else meanwhile, which takes some milliseconds.
+   * @throws SeedstormError as `start`.
+   */
+  static startAndWait(options: EngineOptions = {}): Engine {
+    return new Engine(native(() => binding.startEngineAndWait(nativeOptions(options))));
   }
 
   /** The pools and lanes. */
   get placement(): PoolPlacement[] {
-    return native(() => this.inner.placement());
+    this.#placement ??= native(() => this.inner.placement());
+    return this.#placement;
   }
 
   /**
-   * Fills `destination` with the stream's bytes from `offset` on, straight into it, by all lanes. Until the promise
+   * At most `max` lanes, of one NUMA node or of all; of all nodes about as many each. For this package only.
+   * @throws SeedstormRangeError when no lane is left.
+   */
+  lanes(node?: number, max?: number): NativeLanes {
+    const key = `${node} ${max}`;
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const lanes = native(() => this.inner.lanes(node, max));
+    if (this.#lanes.size < maxKnownLanes) this.#lanes.set(key, lanes);
+    return lanes;
+  }
+
+  /**
+   * Fills `destination` with the stream's bytes from `offset` on, straight into it, by lanes: all unless given. Until the promise
    * settles the memory is the lanes': it must not be read, written or transferred, nor be WebAssembly memory that grows.
    * A transfer is found at the end and rejects; it is too late by then if the memory was given up.
    * @throws SeedstormError ENGINE_CLOSED, INVALID_ARGUMENT, LANE_PANICKED, QUEUE_FULL.
    */
-  async fill(content: ContentParameters, generation: number, offset: bigint, destination: Uint8Array): Promise<void> {
+  async fill(
+    content: ContentParameters | NativeStream,
+    generation: number,
+    offset: bigint,
+    destination: Uint8Array,
+    lanes?: NativeLanes,
+  ): Promise<void> {
+    checkForLanes(destination);
     const { byteLength } = destination;
-    // Shrinking takes pages away under the lanes.
-    if (ArrayBuffer.isView(destination) && 'resizable' in destination.buffer && destination.buffer.resizable) {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
-        what: 'the buffer to fill is a view of a resizable ArrayBuffer',
-        mend: 'give a view of an ArrayBuffer of fixed length',
-      });
-    }
-    await nativeAsync(() => this.inner.fill(content, generation, offset, destination));
-    if (destination.byteLength !== byteLength) {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_INVALID_ARGUMENT',
-        what: 'the buffer was transferred to another owner while it was being filled',
-        mend: 'transfer a buffer only after its fill has settled',
-      });
-    }
+    await nativeAsync(() => {
+      const stream = content instanceof binding.NativeStream ? content : new binding.NativeStream(content, 0n);
+      return this.inner.fill(lanes ?? this.lanes(), stream, generation, offset, destination);
+    });
+    checkKept(destination, byteLength);
   }
 
   /** Lets every lane generate into, and then verify, its own cache-sized buffer, each for `seconds`. */

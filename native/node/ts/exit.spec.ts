@@ -5,7 +5,7 @@ const addon = JSON.stringify(new URL('../dist/index.js', import.meta.url).href);
 
 /** What each script begins with. */
 const head = `
-  import { Engine, Task } from ${addon};
+  import { allocateBuffers, DataGenerator, Engine, Task } from ${addon};
   const content = { seed: 42n, namespace: '', unitBytes: 65536, dedupMilli: 1000, windowBits: 0, compressMilli: 1000,
     codec: 'any', recordBytes: 4096 };
   const spec = { operation: 'generate', content, generation: 0, units: 2 ** 40, unitsPerObject: 1024,
@@ -52,6 +52,24 @@ describe('the end of a process that does not close its engine', { timeout: 30_00
     for (let i = 0; i < 5; i++) expect(await run(script)).toEqual(well());
   });
 
+  test('exit in the middle of fills of allocated buffers, and of the shared engine', async () => {
+    const script = `
+      const early = await allocateBuffers({ count: 4, bytes: 8 * 1024 ** 2 });
+      const generator = new DataGenerator({ size: 2n ** 60n, seed: 1n });
+      await generator.fillChunk(early[0]);
+      const late = await allocateBuffers({ count: 4, bytes: 8 * 1024 ** 2 });
+      for (const buffer of [...early, ...late]) void generator.fillChunk(buffer);
+      process.exit(0);`;
+    for (let i = 0; i < 3; i++) expect(await run(script)).toEqual(well());
+  });
+
+  test('the shared engine keeps no process alive, and a fill that is awaited does', async () => {
+    const script = `
+      const generator = new DataGenerator({ size: 2n ** 60n, seed: 1n });
+      console.log(await generator.fillChunk(Buffer.alloc(32 * 1024 ** 2)));`;
+    expect(await run(script)).toEqual(well('33554432\n'));
+  });
+
   test('exit in the middle of a task, and of a bench', async () => {
     expect(await run(`const engine = await Engine.start(options); await endless(engine); process.exit(0);`)).toEqual(
       well(),
@@ -76,6 +94,34 @@ describe('the end of a process that does not close its engine', { timeout: 30_00
 });
 
 describe('garbage collection in the middle of work', { timeout: 30_000 }, () => {
+  test('allocated buffers that nobody references any more give their memory back', async () => {
+    const script = `
+      const bytes = 64 * 1024 ** 2;
+      for (let i = 0; i < 40; i++) {
+        const buffers = await allocateBuffers({ count: 2, bytes: bytes / 2 });
+        buffers[1][5] = 1;
+        buffers.length = 0;
+        for (let turn = 0; turn < 3; turn++) {
+          gc();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+      console.log(process.memoryUsage().rss < 12 * bytes);`;
+    expect(await run(script, '--expose-gc')).toEqual(well('true\n'));
+  });
+
+  test('a chunk and a generator that only a fill knows live until it is done', async () => {
+    const script = `
+      const fill = () => [new DataGenerator({ size: 2n ** 60n, seed: 1n }).fillChunk(new Uint8Array(256 * 1024 ** 2))];
+      const [filled] = fill();
+      for (let i = 0; i < 20; i++) {
+        gc();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      console.log(await filled);`;
+    expect(await run(script, '--expose-gc')).toEqual(well('268435456\n'));
+  });
+
   test('a buffer and an engine that only a fill knows live until it is done', async () => {
     const script = `
       const fill = async () => {

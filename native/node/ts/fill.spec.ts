@@ -60,10 +60,10 @@ describe('filling the caller’s memory', () => {
     expect(await outcome(engine.fill(content, 0, 0n, new Uint8Array(resizable)))).toBe('SEEDSTORM_E_INVALID_ARGUMENT');
   });
 
-  test('a buffer that was transferred away has no byte to fill, and none is written', async () => {
+  test('a buffer that was transferred away is refused, and no byte is written', async () => {
     const bytes = new Uint8Array(100);
     const kept = structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
-    await engine.fill(content, 0, 0n, bytes);
+    expect(await outcome(engine.fill(content, 0, 0n, bytes))).toBe('SEEDSTORM_E_INVALID_ARGUMENT');
     expect(new Uint8Array(kept).every((byte) => byte === 0)).toBe(true);
   });
 

@@ -1,7 +1,14 @@
-/** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes, explicit `close`. */
+/** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes. See docs/library.md. */
+export { allocateBuffers, type BufferPlace, type BufferRequest, bufferPlace } from './buffers.js';
 export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } from './content.js';
 export { Engine, type EngineOptions, type LaneBench } from './engine.js';
+export { generateBuffer, generateInto } from './generate.js';
 export { DataGenerator, type DataGeneratorOptions } from './generator.js';
+export type { Codec, ContentOptions } from './parameters.js';
+export { ObjectPool, type ObjectPoolOptions } from './pool.js';
+export type { ChunkOptions } from './readable.js';
+export { shutdown } from './shared-engine.js';
+export { type Cache, type SystemInformation, systemInformation } from './system.js';
 export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
 export {
   loadTopology,
@@ -11,3 +18,5 @@ export {
   type Topology,
   type TopologySource,
 } from './topology.js';
+export { VectorGenerator, type VectorOptions } from './vectors.js';
+export type { Fault, Run, Verification } from './verify.js';
