@@ -140,7 +140,7 @@ export interface JsError {
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "foreign", "missing" or "truncated". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated". */
   kind: string
   /** Number of the object in the layout. */
   object: number

@@ -4,6 +4,7 @@
 mod content;
 mod engine;
 mod error;
+mod finding;
 mod hold;
 mod settle;
 mod task;
