@@ -4,16 +4,16 @@ use super::held::{Held, Origin, What};
 use super::sector::Sector;
 use super::{AGREEING_BYTES, Diagnosis, SECTOR_BYTES, different_bits, is_nearly};
 use crate::WORD_BYTES;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
-/// Something that some of a sector's bytes may be.
+/// Something that some of a sector's bytes are.
 struct Source {
     /// Where it is from, for the sector's first byte; `None` for zeros.
     origin: Option<Origin>,
     /// What the sector would be if it was this.
     bytes: [u8; SECTOR_BYTES],
-    /// Where in the sector it can be: an origin does not go beyond its unit.
-    valid: Range<usize>,
+    /// How many bytes from each place on are this. A sector's length fits.
+    runs: [u16; SECTOR_BYTES],
 }
 
 /// A stretch of a sector; `source` is an index, and `None` where it is nothing that is known.
@@ -23,17 +23,26 @@ struct Stretch {
 }
 
 impl Source {
+    /// A source that explains bytes enough in a row for a name. Where it is outside of `valid` it is nothing.
+    fn new(origin: Option<Origin>, bytes: [u8; SECTOR_BYTES], valid: Range<usize>, actual: &[u8]) -> Option<Self> {
+        let mut runs = [0; SECTOR_BYTES];
+        let (mut run, mut longest) = (0, 0);
+        for place in valid.rev() {
+            run = if bytes[place] == actual[place] { run + 1 } else { 0 };
+            runs[place] = run;
+            longest = longest.max(run);
+        }
+        (usize::from(longest) >= AGREEING_BYTES).then_some(Self { origin, bytes, runs })
+    }
+
     /// How many bytes from `place` on are this.
-    fn run(&self, actual: &[u8], place: usize) -> usize {
-        let possible = if self.valid.contains(&place) { place..self.valid.end } else { place..place };
-        self.bytes[possible.clone()].iter().zip(&actual[possible]).take_while(|(own, actual)| own == actual).count()
+    fn run(&self, place: usize) -> usize {
+        self.runs[place].into()
     }
 
     /// How many bytes just before `place` are this, back to `from` at most.
-    fn run_before(&self, actual: &[u8], from: usize, place: usize) -> usize {
-        let possible = self.valid.start.max(from).min(place)..place;
-        let both = self.bytes[possible.clone()].iter().zip(&actual[possible]).rev();
-        both.take_while(|(own, actual)| own == actual).count()
+    fn run_before(&self, from: usize, place: usize) -> usize {
+        (from..place).find(|start| self.run(*start) >= place - start).map_or(0, |start| place - start)
     }
 }
 
@@ -44,34 +53,33 @@ impl Diagnosis<'_> {
         let mut own = [0; SECTOR_BYTES];
         own[..right.len()].copy_from_slice(right);
         let all = 0..actual.len();
-        let mut sources = vec![
-            Source { origin: Some(sector.expected), bytes: own, valid: all.clone() },
-            Source { origin: None, bytes: [0; SECTOR_BYTES], valid: all },
+        let known = [
+            Source::new(Some(sector.expected), own, all.clone(), actual),
+            Source::new(None, [0; SECTOR_BYTES], all, actual),
         ];
-        sources.extend(origins.iter().map(|origin| self.source(*origin, actual.len())));
+        let others = origins.iter().map(|origin| self.source(*origin, actual));
+        let sources: Vec<_> = known.into_iter().chain(others).flatten().collect();
         let stretches = joined(stretches(&sources, sector), &sources, actual);
         let held = stretches.into_iter().map(|Stretch { range, source }| {
-            let what = match source.map(|index| (index, sources[index].origin)) {
+            let what = match source.map(|index| sources[index].origin) {
                 None => What::Foreign,
-                Some((_, None)) => What::Zeros,
-                Some((0, Some(origin))) => What::Right(origin.plus(range.start)),
-                Some((_, Some(origin))) => sector.stray(origin.plus(range.start), range.start),
+                Some(None) => What::Zeros,
+                Some(Some(origin)) if origin == sector.expected => What::Right(origin.plus(range.start)),
+                Some(Some(origin)) => sector.stray(origin.plus(range.start), range.start),
             };
             Held { offset: sector.offset + range.start as u64, length: range.len(), what }
         });
         held.collect()
     }
 
-    /// The bytes that a sector of `length` from this origin has, where that is inside of a unit.
-    fn source(&self, origin: Origin, length: usize) -> Source {
+    /// What of a sector can be from this origin, where that is inside of its unit.
+    fn source(&self, origin: Origin, actual: &[u8]) -> Option<Source> {
         let content = self.content_of(origin);
-        let place = |at: i64| (at - origin.at).clamp(0, length as i64) as usize;
+        let place = |at: i64| (at - origin.at).clamp(0, actual.len() as i64) as usize;
         let valid = place(0)..place(content.unit_bytes() as i64);
         let mut bytes = [0; SECTOR_BYTES];
-        if !valid.is_empty() {
-            self.fill(Origin { at: origin.at.max(0), ..origin }, &mut bytes[valid.clone()]);
-        }
-        Source { origin: Some(origin), bytes, valid }
+        self.fill(Origin { at: origin.at.max(0), ..origin }, &mut bytes[valid.clone()]);
+        Source::new(Some(origin), bytes, valid, actual)
     }
 }
 
@@ -87,7 +95,7 @@ fn stretches(sources: &[Source], sector: &Sector) -> Vec<Stretch> {
             Some(Stretch { range, source: Some(_) }) => range.start + AGREEING_BYTES,
             _ => place,
         };
-        match longest(sources, &stretches, actual, from, place) {
+        match longest(sources, &stretches, from, place) {
             Some((index, before, length)) => {
                 let start = roundest(sector.offset, place - before..=place);
                 if let Some(last) = stretches.last_mut() {
@@ -110,28 +118,20 @@ fn stretches(sources: &[Source], sector: &Sector) -> Vec<Stretch> {
 
 /// The source of what begins at `place`, how far it reaches back, down to `from` at most, and how many bytes follow;
 /// `None` where no source has enough of them.
-fn longest(
-    sources: &[Source],
-    stretches: &[Stretch],
-    actual: &[u8],
-    from: usize,
-    place: usize,
-) -> Option<(usize, usize, usize)> {
-    let runs: Vec<_> = sources.iter().map(|source| source.run(actual, place)).collect();
-    let most = runs.iter().copied().max().filter(|most| *most > 0)?;
+fn longest(sources: &[Source], stretches: &[Stretch], from: usize, place: usize) -> Option<(usize, usize, usize)> {
+    let most = sources.iter().map(|source| source.run(place)).max().filter(|most| *most > 0)?;
     // Equal sectors of one cell are several sources of the same bytes, and one gets a byte more by chance. What explained
     // other bytes of this sector does these too, if it is not a whole word worse.
     let known = stretches.iter().filter_map(|stretch| stretch.source);
-    let index = known.chain(0..sources.len()).find(|index| runs[*index] + WORD_BYTES > most)?;
-    let before = sources[index].run_before(actual, from, place);
-    (runs[index] + before >= AGREEING_BYTES).then_some((index, before, runs[index]))
+    let index = known.chain(0..sources.len()).find(|index| sources[*index].run(place) + WORD_BYTES > most)?;
+    let (before, run) = (sources[index].run_before(from, place), sources[index].run(place));
+    (run + before >= AGREEING_BYTES).then_some((index, before, run))
 }
 
 /// The offset of a sector at `sector_offset` that is a multiple of the highest power of two, in the stream.
-fn roundest(sector_offset: u64, mut places: std::ops::RangeInclusive<usize>) -> usize {
+fn roundest(sector_offset: u64, places: RangeInclusive<usize>) -> usize {
     let last = *places.end();
-    let roundness = |place: &usize| (sector_offset + *place as u64).trailing_zeros();
-    places.by_ref().max_by_key(roundness).unwrap_or(last)
+    places.max_by_key(|place| (sector_offset + *place as u64).trailing_zeros()).unwrap_or(last)
 }
 
 /// Puts together what flipped bits had cut: two stretches of one source, if the one between them is nearly that too.

@@ -6,10 +6,9 @@ use super::{Diagnosis, SECTOR_BYTES};
 use crate::word::WordName;
 use crate::{CELL_BYTES, Content, WORD_BYTES};
 
-/// Most origins that are looked at for a sector, over all runs: those that the most words speak for. A sector of 512
-/// bytes has room for 16 pieces that are long enough to be named, and a word of a compressed cell stands in up to eight
-/// sectors of it.
-pub(super) const MAX_ORIGINS: usize = 128;
+/// Most origins of one run that are looked at for a sector: those that the most words speak for. A sector of 512 bytes has
+/// 32 words; one of a cell that repeats a short period stands in up to eight sectors of the cell.
+pub(super) const MAX_ORIGINS: usize = 64;
 
 /// What a word in a sector says: its name, and where in the sector it stands.
 struct Clue {
