@@ -109,14 +109,12 @@ impl Diagnosis<'_> {
     /// any more that could contradict, the answer is all.
     fn goes_on(&self, origin: Origin, sector: &Sector) -> usize {
         let mut next = origin.plus(sector.actual.len());
-        let (sectors, rest) = sector.after.as_chunks::<SECTOR_BYTES>();
-        let mut count = 0;
-        for actual in sectors.iter().map(|sector| &sector[..]).chain([rest]).take(CELL_BYTES / SECTOR_BYTES + 1) {
+        let behind = sector.after.chunks(SECTOR_BYTES).take(CELL_BYTES / SECTOR_BYTES + 1);
+        for (count, actual) in behind.enumerate() {
             if self.flips(next, actual) != Some(0) && !self.next_unit(&mut next, actual) {
                 return count;
             }
             next = next.plus(actual.len());
-            count += 1;
         }
         usize::MAX
     }

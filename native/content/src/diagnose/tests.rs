@@ -233,6 +233,31 @@ fn many_flipped_bits_of_one_sector_are_counted_and_many_more_are_no_bit_flip() {
 }
 
 #[test]
+fn a_sector_of_another_place_that_differs_in_few_bits_is_misdirected_and_no_bit_flip() {
+    // Each cell repeats 32 of its first 36 bytes, so that its first sector differs from the others in four bytes.
+    let parameters = Parameters { compress_milli: 72_000, codec: crate::Codec::Lz4, ..Parameters::default() };
+    let content = Content::new(&parameters).unwrap();
+    let mut bytes = filled(&content, 0, 0, CELL_BYTES);
+    bytes.copy_within(512..1024, 0);
+    let place = Place { units: vec![0], unit_count: 1, offset_in_unit: 512, generation: 0 };
+    assert_eq!(content.diagnose(0, 0, &bytes), fault(0, &(0..SECTOR_BYTES), FaultKind::Misdirected(place)));
+}
+
+#[test]
+fn all_units_that_misdirected_data_may_belong_to_are_listed_or_at_least_counted() {
+    for (ratio, listed) in [(2, 2), (MAX_CANDIDATE_UNITS, MAX_CANDIDATE_UNITS), (128, MAX_CANDIDATE_UNITS)] {
+        let parameters = Parameters { dedup_milli: ratio as u64 * 1000, ..Parameters::default() };
+        let content = Content::new(&parameters).unwrap();
+        let far = 1 << 50;
+        let faults = content.diagnose(0, 0, &filled(&content, 0, far, SECTOR_BYTES));
+        let FaultKind::Misdirected(place) = &faults[0].kind else { panic!("{faults:?}") };
+        assert_eq!((place.unit_count, place.units.len()), (ratio as u64, listed));
+        assert!(place.units.is_sorted());
+        assert!(place.units.contains(&(far >> 20)) || ratio > MAX_CANDIDATE_UNITS);
+    }
+}
+
+#[test]
 fn flips_in_neighbouring_sectors_are_reported_apart() {
     let content = Content::new(&Parameters::default()).unwrap();
     let mut bytes = filled(&content, 0, 4096, 2 * SECTOR_BYTES);
