@@ -83,12 +83,13 @@ impl Diagnosis<'_> {
         }
         // Garbage beside strays of one write does not take their name away. Right bytes give none to the others.
         let stray = parts.iter().find(|part| matches!(part.what, What::Stale(_) | What::Stray(_)));
-        match stray.and_then(|part| Some((part, part.origin()?))) {
-            Some((part, origin)) => {
-                let place = part.offset - sector.offset;
+        match stray.and_then(|part| part.origin().map(|origin| (part.offset - sector.offset, origin))) {
+            None => sector.held(What::Foreign),
+            Some((place, origin)) if origin.at >= place as i64 => {
                 sector.from(Origin { at: origin.at - place as i64, ..origin })
             }
-            None => sector.held(What::Foreign),
+            // It would begin before its unit: no place is that of the whole sector.
+            Some(_) => sector.held(What::Torn(parts)),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{CELL_BYTES, Codec};
 
-/// A unit's place that differs from those around it: unit 0 is what is diagnosed.
+/// Where unit 5 begins; unit 0 is what is diagnosed.
 const ELSEWHERE: u64 = 5 << 20;
 
 fn part(range: Range<u64>, kind: Option<FaultKind>) -> Part {
@@ -18,7 +18,7 @@ fn misdirected(unit: u64, offset_in_unit: u64, generation: u16) -> FaultKind {
     FaultKind::Misdirected(Place { units: vec![unit], unit_count: 1, offset_in_unit, generation })
 }
 
-/// Content that repeats nothing within a sector's first half.
+/// Content of any compression ratio.
 fn contents() -> impl Strategy<Value = Content> {
     prop_oneof![Just(1000), 1001..10_000u32, 10_000..=100_000u32]
         .prop_map(|compress_milli| Content::new(&Parameters { compress_milli, ..Parameters::default() }).unwrap())
@@ -117,6 +117,15 @@ fn half_a_sector_of_another_unit_is_named_with_the_place_it_belongs_to() {
     bytes[768..1024].copy_from_slice(&filled(&content, 0, ELSEWHERE, 256));
     let parts = vec![part(512..768, None), part(768..1024, Some(misdirected(5, 0, 0)))];
     assert_eq!(content.diagnose(0, 0, &bytes), [torn(512, 512, parts)]);
+}
+
+#[test]
+fn the_beginning_of_a_unit_behind_garbage_is_named_and_has_no_place_before_its_unit() {
+    let content = Content::new(&Parameters::default()).unwrap();
+    let mut bytes = vec![0xE7; SECTOR_BYTES];
+    bytes[256..].copy_from_slice(&filled(&content, 0, ELSEWHERE, 256));
+    let parts = vec![part(0..256, Some(FaultKind::Foreign)), part(256..512, Some(misdirected(5, 0, 0)))];
+    assert_eq!(content.diagnose(0, 0, &bytes), [torn(0, 512, parts)]);
 }
 
 #[test]
