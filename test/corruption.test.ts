@@ -164,6 +164,19 @@ describe('on agents that an administrator started', () => {
       detail: /^it holds what belongs at byte 12288 of unit(s \d+.*| )64\b.*, generation 0$/u,
     },
     {
+      kind: 'torn',
+      number: 7,
+      harm: (folder: RunFolder) => folder.write(7, unitBytes + 1024 + 256, folder.read(10, unitBytes + 1280, 256)),
+      offset: unitBytes + 1024,
+      length: 512,
+      detail: new RegExp(
+        `^bytes ${unitBytes + 1024} to ${unitBytes + 1279}: right; ` +
+          `bytes ${unitBytes + 1280} to ${unitBytes + 1535}: ` +
+          'what belongs at byte 1280 of unit (\\d+ or )*81\\b( or \\d+)*, generation 0$',
+        'u',
+      ),
+    },
+    {
       kind: 'foreign',
       number: 9,
       harm: (folder: RunFolder) => folder.write(9, 8192, garbage(4096)),

@@ -12,14 +12,15 @@ const streamBytes = 2n ** 60n;
 const stepBytes = 2 ** 20;
 /** The event loop's delay is sampled by a timer of this period, which every sample contains. */
 const samplingMs = 1;
-const shapes = { fill: {}, 'fill-compress2': { compressMilli: 2000 }, 'fill-dedup2': { dedupMilli: 2000 } };
+const shapes = { fill: {}, 'fill-compress2': { compress: 2 }, 'fill-dedup2': { dedup: 2 } };
 
 const engine = await Engine.start();
+/** What makes each operation's bytes in each way. */
 const generators = Object.fromEntries(
-  Object.entries(shapes).map(([name, shape]) => [
-    name,
-    new DataGenerator(engine, { size: streamBytes, seed: 1n, ...shape }),
-  ]),
+  Object.entries(shapes).map(([operation, shape]) => {
+    const options = { engine, size: streamBytes, seed: 1n, ...shape };
+    return [operation, { sync: new DataGenerator({ ...options, maxThreads: 1 }), async: new DataGenerator(options) }];
+  }),
 );
 let room = Buffer.alloc(0);
 
@@ -46,7 +47,7 @@ async function timed(milliseconds, step) {
 }
 
 function fill(operation, how, bytes, milliseconds) {
-  const generator = generators[operation];
+  const generator = generators[operation][how];
   const chunk = buffer(bytes);
   const calls = Math.ceil(stepBytes / bytes);
   const steps = {
@@ -67,7 +68,7 @@ function fill(operation, how, bytes, milliseconds) {
 async function loopDelay(cores, bytes, milliseconds) {
   const lanes = cores === 'spare' ? await Engine.start({ placement: { reserveCores: 1 } }) : engine;
   try {
-    const generator = new DataGenerator(lanes, { size: streamBytes, seed: 1n });
+    const generator = new DataGenerator({ engine: lanes, size: streamBytes, seed: 1n });
     const chunk = buffer(bytes);
     const delay = monitorEventLoopDelay({ resolution: samplingMs });
     delay.enable();

@@ -208,21 +208,29 @@ export interface JsFault {
   offset: bigint
   /** Its length in bytes. */
   length: number
-  /** What it holds instead. */
+  /** What it holds instead: bit flip, zeroed, stale, misdirected, torn or foreign; a part of what is torn may be right. */
   kind: string
   /** The generation that is there, of stale and misdirected content. */
   generation?: number
-  /** The units that misdirected content may belong to. */
+  /** The units that misdirected content, or that of an earlier run, may belong to; some of them where there are more. */
   units?: Array<bigint>
+  /** How many units these are in all. */
+  unitCount?: number
   /** Where in any of these units its first byte belongs. */
   offsetInUnit?: number
+  /** Which of the earlier runs that were given the content is of, counted from 0. */
+  earlierRun?: number
   /** How many bits differ, of flipped bits. */
   bits?: number
+  /** What is torn is made of these, in order; the first of them where there are more. */
+  parts?: Array<JsFault>
+  /** How many parts these are in all. */
+  partCount?: number
 }
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "foreign", "missing" or "truncated". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated". */
   kind: string
   /** Number of the object in the layout. */
   object: number

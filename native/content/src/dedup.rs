@@ -130,7 +130,17 @@ impl Iterator for Units {
             }
         }
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = match &self.0 {
+            Places::Single(unit) => usize::from(unit.is_some()),
+            Places::Scattered { next, end, .. } => (end - next) as usize,
+        };
+        (left, Some(left))
+    }
 }
+
+impl ExactSizeIterator for Units {}
 
 #[cfg(test)]
 mod tests;

@@ -1,77 +1,71 @@
 //! The slow path of verification: says of each wrong sector what it is instead. Nothing in the data helps but the data:
 //! a content word, run backwards through the cipher, names its own unit, place and generation.
+//!
+//! The way through: `sector` names 512 bytes that are wrong, with the places that `origins` finds their words to come
+//! from, or else as the mixture that `mixture` takes apart; `lineage` tells whether several pieces can come from one
+//! write; this file puts sectors together to what is written as a whole, and `fault` is what is said in the end.
+//!
+//! Its time for a sector is bounded, whatever the sector holds: for foreign bytes 32 inverse words for each run that is
+//! looked for, and in the worst case the content of `origins::MAX_ORIGINS` places besides. The example `diagnosis`
+//! measures it.
+
+mod fault;
+mod held;
+mod lineage;
+mod mixture;
+mod origins;
+mod sector;
+
+pub use fault::{
+    DiagnosisError, Fault, FaultKind, MAX_CANDIDATE_UNITS, MAX_EARLIER_RUNS, MAX_LISTED_PARTS, Part, Place,
+    SECTOR_BYTES,
+};
 
 use crate::kernel::Store;
 use crate::stream::{Pieces, check_range};
-use crate::word::WordName;
-use crate::{CELL_BYTES, Content, WORD_BYTES};
+use crate::{Content, WORD_BYTES};
+use held::{Held, Origin, What};
+use sector::Sector;
 use std::ops::Range;
 
-/// The grain of naming, in bytes: the smallest sector that storage writes as a whole.
-pub const SECTOR_BYTES: usize = 512;
+/// Words in a row that must be those of one place before they are named by it. The first has a name by chance once in
+/// 65,536; the second agrees with it by chance once in 2^128.
+const AGREEING_WORDS: usize = 2;
 
-/// Most units that [`FaultKind::Misdirected`] lists: a high dedup ratio has millions of candidates.
-pub const MAX_CANDIDATE_UNITS: usize = 16;
+/// Bytes in a row that must agree: as many words, wherever in a word they begin.
+const AGREEING_BYTES: usize = AGREEING_WORDS * WORD_BYTES;
 
-/// At most one bit in this many may differ for a sector to count as the expected one with flipped bits. Unrelated data
+/// At most one bit in this many may differ for bytes to count as the expected ones with flipped bits. Unrelated data
 /// differs in half of all bits, with a standard deviation of 32 in the 4096 of a sector: 64 is 62 deviations below.
 const BITS_FOR_ONE_FLIP: u32 = 64;
 
 /// Bits that may differ in any part of a sector, however short: all those of one byte.
 const FLIPS_OF_A_BYTE: u32 = 8;
 
-/// Words that must be those of one place before they name a sector that is not wholly that place's. The first has a name
-/// by chance once in 65,536; a second one agrees with it by chance once in 2^128.
-const AGREEING_WORDS: usize = 2;
-
-/// A range of the stream that does not hold what it should, and what it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where it begins, in bytes from the start of the stream.
-    pub offset: u64,
-    /// Its length in bytes: whole sectors, but where the range that was diagnosed cuts them.
-    pub length: u64,
-    /// What it holds.
-    pub kind: FaultKind,
-}
-
-/// What a range holds instead of its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Zeros.
-    Zeroed,
-    /// This place's content of another generation: a write that was lost or came too late.
-    Stale {
-        /// The generation that is there.
-        generation: u16,
-    },
-    /// Content of this stream that belongs elsewhere.
-    Misdirected {
-        /// The units that it may belong to: under dedup several hold the same. Ascending; where they are more than
-        /// [`MAX_CANDIDATE_UNITS`], some of them.
-        units: Vec<u64>,
-        /// Where in any of these units the fault's first byte belongs.
-        offset_in_unit: u64,
-        /// Its generation.
-        generation: u16,
-    },
-    /// The right content, but for a few bits of one sector.
-    BitFlip {
-        /// How many bits differ.
-        bits: u32,
-        /// The first byte that differs, in bytes from the start of the stream.
-        first_byte_offset: u64,
-    },
-    /// Nothing that this stream holds anywhere.
-    Foreign,
-}
-
-/// A place in a unit and a generation of it: where some bytes may have come from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Origin {
-    uid: u64,
-    generation: u16,
-    at: usize,
+/// How to name what is wrong: [`Content::diagnose`] with a choice.
+///
+/// ```
+/// use seedstorm_content::{Content, Diagnosis, FaultKind, Parameters};
+///
+/// let content = Content::new(&Parameters { seed: 2, ..Parameters::default() })?;
+/// let last_week = [Content::new(&Parameters { seed: 1, ..Parameters::default() })?];
+/// let mut block = vec![0; 8192];
+/// content.fill(0, 0, &mut block)?;
+/// last_week[0].fill(0, 0, &mut block[4096..4608])?;
+///
+/// let diagnosis = Diagnosis::of(&content).earlier(&last_week)?;
+/// let faults = diagnosis.run(0, 0, &block);
+/// assert!(matches!(faults[0].kind, FaultKind::StaleRun { run: 0, .. }));
+///
+/// let faults = diagnosis.atomic_bytes(4096)?.run(0, 0, &block);
+/// assert!(matches!(faults[0].kind, FaultKind::Torn { part_count: 2, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Diagnosis<'a> {
+    content: &'a Content,
+    earlier: &'a [Content],
+    atomic_bytes: u64,
 }
 
 impl Content {
@@ -81,128 +75,146 @@ impl Content {
     /// Sectors are those of the stream. Where the range begins or ends inside one, the part that is there is named, with
     /// less certainty the shorter it is. What lies beyond the end of the stream belongs to nothing and is foreign.
     pub fn diagnose(&self, generation: u16, offset: u64, actual: &[u8]) -> Vec<Fault> {
+        Diagnosis::of(self).run(generation, offset, actual)
+    }
+}
+
+impl<'a> Diagnosis<'a> {
+    /// What [`Content::diagnose`] does: sectors of 512 bytes are written as a whole, and nothing is known of earlier runs.
+    pub fn of(content: &'a Content) -> Self {
+        Self { content, earlier: &[], atomic_bytes: SECTOR_BYTES as u64 }
+    }
+
+    /// Calls a mixture inside this many bytes torn, at multiples of it from the start of the stream: the logical sector of
+    /// a device (512 or 4096), or a whole object, where objects are of one size. Where the range that is diagnosed cuts
+    /// one, only what is in the range counts.
+    ///
+    /// # Errors
+    /// [`DiagnosisError::AtomicBytes`] unless it is a positive multiple of [`SECTOR_BYTES`].
+    pub fn atomic_bytes(self, bytes: u64) -> Result<Self, DiagnosisError> {
+        let valid = bytes > 0 && bytes.is_multiple_of(SECTOR_BYTES as u64);
+        if valid { Ok(Self { atomic_bytes: bytes, ..self }) } else { Err(DiagnosisError::AtomicBytes { given: bytes }) }
+    }
+
+    /// Looks for the content of these earlier runs too, each with its own parameters; its key alone tells it from others.
+    ///
+    /// # Errors
+    /// [`DiagnosisError::EarlierRuns`] when they are more than [`MAX_EARLIER_RUNS`].
+    pub fn earlier(self, runs: &'a [Content]) -> Result<Self, DiagnosisError> {
+        let given = runs.len();
+        if given <= MAX_EARLIER_RUNS {
+            Ok(Self { earlier: runs, ..self })
+        } else {
+            Err(DiagnosisError::EarlierRuns { given })
+        }
+    }
+
+    /// Names what is wrong; see [`Content::diagnose`].
+    pub fn run(&self, generation: u16, offset: u64, actual: &[u8]) -> Vec<Fault> {
         if check_range(offset, actual.len()).is_err() {
             return vec![Fault { offset, length: actual.len() as u64, kind: FaultKind::Foreign }];
         }
-        let mut faults = Vec::new();
-        for piece in Pieces::new(self, offset, actual.len()) {
+        let mut all = Vec::new();
+        let mut atom = Vec::new();
+        for piece in Pieces::new(self.content, offset, actual.len()) {
             for range in sectors(piece.at, piece.range.len()) {
-                let origin = Origin { uid: piece.uid, generation, at: piece.at + range.start };
-                let start = piece.range.start + range.start;
-                let sector = &actual[start..start + range.len()];
-                if let Some(kind) = self.name_sector(origin, offset + start as u64, sector) {
-                    report(&mut faults, Fault { offset: offset + start as u64, length: sector.len() as u64, kind });
+                let at = (piece.at + range.start) as i64;
+                let bytes = piece.range.start + range.start..piece.range.start + range.end;
+                let sector = Sector {
+                    expected: Origin { run: 0, uid: piece.uid, generation, at },
+                    offset: offset + bytes.start as u64,
+                    actual: &actual[bytes.clone()],
+                    after: &actual[bytes.end..],
+                };
+                if sector.offset.is_multiple_of(self.atomic_bytes) {
+                    self.close(&mut atom, &mut all);
+                }
+                let before = atom.last().or(all.last()).and_then(end);
+                atom.push(self.name(&sector, before));
+            }
+        }
+        self.close(&mut atom, &mut all);
+        let faults = self
+            .parts(&all)
+            .into_iter()
+            .filter_map(|Part { offset, length, kind }| kind.map(|kind| Fault { offset, length, kind }));
+        faults.collect()
+    }
+
+    /// Ends what is written as a whole: it is torn when its sectors are a mixture, and otherwise its sectors.
+    fn close(&self, atom: &mut Vec<Held>, all: &mut Vec<Held>) {
+        // A lone sector is what it is, and so is what has no fault.
+        if atom.len() > 1 && atom.iter().any(|sector| !matches!(sector.what, What::Right(_))) {
+            let mut parts = Vec::new();
+            for held in &*atom {
+                match &held.what {
+                    What::Torn(inner) => inner.iter().for_each(|part| held::append(&mut parts, part.clone())),
+                    _ => held::append(&mut parts, held.clone()),
                 }
             }
+            if atom.iter().any(|sector| matches!(sector.what, What::Torn(_))) || self.is_torn(&parts) {
+                let length = atom.iter().map(|sector| sector.length).sum();
+                all.push(Held { offset: atom[0].offset, length, what: What::Torn(parts) });
+                atom.clear();
+            }
         }
-        faults
+        atom.drain(..).for_each(|sector| held::append(all, sector));
     }
 
-    /// What a sector is that should be `expected`, or `None` where it is that.
-    fn name_sector(&self, expected: Origin, offset: u64, actual: &[u8]) -> Option<FaultKind> {
-        let mut right = [0; SECTOR_BYTES];
-        let right = &mut right[..actual.len()];
-        self.fill_piece(expected.generation, expected.uid, expected.at, Store::Cached, right);
-        let bits = different_bits(right, actual);
-        if bits == 0 {
-            return None;
+    /// What ranges hold, in terms of units.
+    fn parts(&self, held: &[Held]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for Held { offset, length, what } in held {
+            let kind = match what {
+                What::Right(_) => None,
+                What::Flipped { bits, first_byte_offset, .. } => {
+                    Some(FaultKind::BitFlip { bits: *bits, first_byte_offset: *first_byte_offset })
+                }
+                What::Zeros => Some(FaultKind::Zeroed),
+                What::Stale(origin) => Some(FaultKind::Stale { generation: origin.generation }),
+                What::Stray(origin) => Some(match origin.run.checked_sub(1) {
+                    None => FaultKind::Misdirected(self.place(*origin)),
+                    Some(run) => FaultKind::StaleRun { run, place: self.place(*origin) },
+                }),
+                What::Torn(inner) => {
+                    let mut parts = self.parts(inner);
+                    let part_count = parts.len();
+                    parts.truncate(MAX_LISTED_PARTS);
+                    Some(FaultKind::Torn { parts, part_count })
+                }
+                What::Foreign => Some(FaultKind::Foreign),
+            };
+            fault::append(&mut parts, Part { offset: *offset, length: *length as u64, kind });
         }
-        if is_nearly(bits, actual) {
-            let first = right.iter().zip(actual).position(|(right, actual)| right != actual)?;
-            return Some(FaultKind::BitFlip { bits, first_byte_offset: offset + first as u64 });
-        }
-        if actual.iter().all(|byte| *byte == 0) {
-            return Some(FaultKind::Zeroed);
-        }
-        let Some(origin) = self.origin(expected, right, actual) else { return Some(FaultKind::Foreign) };
-        if (origin.uid, origin.at) == (expected.uid, expected.at) {
-            return Some(FaultKind::Stale { generation: origin.generation });
-        }
-        let mut units: Vec<_> = self.units_of(origin.uid).take(MAX_CANDIDATE_UNITS).collect();
+        parts
+    }
+
+    fn place(&self, origin: Origin) -> Place {
+        let holders = self.content_of(origin).units_of(origin.uid);
+        let unit_count = holders.len() as u64;
+        let mut units: Vec<_> = holders.take(MAX_CANDIDATE_UNITS).collect();
         units.sort_unstable();
-        Some(FaultKind::Misdirected { units, offset_in_unit: origin.at as u64, generation: origin.generation })
+        Place { units, unit_count, offset_in_unit: origin.at as u64, generation: origin.generation }
     }
 
-    /// Where a wrong sector's bytes come from, if they are this stream's: the place whose content they are but for
-    /// flipped bits, or else the one that the most of its words agree on.
-    fn origin(&self, expected: Origin, right: &[u8], actual: &[u8]) -> Option<Origin> {
-        let mut content = [0; SECTOR_BYTES];
-        let content = &mut content[..actual.len()];
-        let mut best = None;
-        for candidate in self.candidates(expected, actual) {
-            self.fill_piece(candidate.generation, candidate.uid, candidate.at, Store::Cached, content);
-            if is_nearly(different_bits(content, actual), actual) {
-                return Some(candidate);
-            }
-            // Words that are where they should be say nothing about where the others come from.
-            let votes = words(expected.at, actual)
-                .filter(|(place, word)| content[*place..].starts_with(*word) && !right[*place..].starts_with(*word))
-                .count();
-            if votes >= AGREEING_WORDS && best.is_none_or(|(most, _)| votes > most) {
-                best = Some((votes, candidate));
-            }
-        }
-        best.map(|(_, origin)| origin)
+    /// Writes the content from an origin on, which all lies in its unit.
+    fn fill(&self, origin: Origin, out: &mut [u8]) {
+        let Origin { uid, generation, at, .. } = origin;
+        self.content_of(origin).fill_piece(generation, uid, at as usize, Store::Cached, out);
     }
 
-    /// The places that a wrong sector's words say it may come from, each once, the likeliest first.
-    fn candidates(&self, expected: Origin, actual: &[u8]) -> Vec<Origin> {
-        let mut candidates = Vec::new();
-        let mut add = |name: WordName, at: usize| {
-            let candidate = Origin { uid: name.uid, generation: name.generation, at };
-            let in_unit = at + actual.len() <= self.unit_bytes() as usize;
-            if in_unit && !candidates.contains(&candidate) {
-                candidates.push(candidate);
-            }
-        };
-        let names = words(expected.at, actual).filter_map(|(place, word)| Some((place, self.name_word(word)?)));
-        let names: Vec<_> = names.collect();
-        // In the repeated part of a cell a word stands in places that are not its own, so its name is only good for the
-        // cell. The same place of that cell comes first, then its other sectors: storage misplaces whole blocks.
-        let place_in_cell = expected.at % CELL_BYTES;
-        let cell = |name: WordName| name.index as usize * WORD_BYTES / CELL_BYTES * CELL_BYTES;
-        for (_, name) in &names {
-            add(*name, cell(*name) + place_in_cell);
-        }
-        for (_, name) in &names {
-            for place in (place_in_cell % SECTOR_BYTES..CELL_BYTES).step_by(SECTOR_BYTES) {
-                add(*name, cell(*name) + place);
-            }
-        }
-        for (place, name) in &names {
-            if let Some(at) = (name.index as usize * WORD_BYTES).checked_sub(*place) {
-                add(*name, at);
-            }
-        }
-        candidates
+    /// The content of the run that an origin lies in.
+    fn content_of(&self, origin: Origin) -> &'a Content {
+        origin.run.checked_sub(1).map_or(self.content, |run| &self.earlier[run])
     }
 }
 
-/// The whole words in a range that begins at byte `at` of a unit, with the place of each in the range.
-fn words(at: usize, bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8; WORD_BYTES])> {
-    let first = at.next_multiple_of(WORD_BYTES) - at;
-    let words = bytes.get(first..).unwrap_or_default().as_chunks().0;
-    words.iter().enumerate().map(move |(nth, word)| (first + nth * WORD_BYTES, word))
-}
-
-/// Adds a fault, or makes the last one longer where this one only goes on with it.
-fn report(faults: &mut Vec<Fault>, fault: Fault) {
-    match faults.last_mut() {
-        Some(last) if last.offset + last.length == fault.offset && goes_on(last, &fault.kind) => {
-            last.length += fault.length;
-        }
-        _ => faults.push(fault),
-    }
-}
-
-/// Whether the sector after a fault has the fault's name too. No two bit flips have: each has a place of its own.
-fn goes_on(last: &Fault, kind: &FaultKind) -> bool {
-    match (&last.kind, kind) {
-        (
-            FaultKind::Misdirected { units, offset_in_unit, generation },
-            FaultKind::Misdirected { units: next_units, offset_in_unit: next_offset, generation: next_generation },
-        ) => (units, offset_in_unit + last.length, generation) == (next_units, *next_offset, next_generation),
-        (last, kind) => last == kind,
+/// The origin of what follows a range that holds strays, if they go on.
+fn end(held: &Held) -> Option<Origin> {
+    match &held.what {
+        What::Stale(origin) | What::Stray(origin) => Some(origin.plus(held.length)),
+        What::Torn(parts) => parts.last().and_then(end),
+        _ => None,
     }
 }
 
@@ -218,12 +230,22 @@ fn sectors(at: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 fn different_bits(left: &[u8], right: &[u8]) -> u32 {
-    left.iter().zip(right).map(|(left, right)| (left ^ right).count_ones()).sum()
+    // Most that are compared are equal, and telling so is faster than counting.
+    if left == right {
+        return 0;
+    }
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks(), right.as_chunks());
+    let words = left
+        .iter()
+        .zip(right)
+        .map(|(left, right)| (u64::from_ne_bytes(*left) ^ u64::from_ne_bytes(*right)).count_ones());
+    let rest = left_rest.iter().zip(right_rest).map(|(left, right)| (left ^ right).count_ones());
+    words.sum::<u32>() + rest.sum::<u32>()
 }
 
 /// Whether bytes that differ in this many bits are the same but for flipped bits.
-fn is_nearly(different_bits: u32, bytes: &[u8]) -> bool {
-    different_bits <= (bytes.len() as u32 * 8 / BITS_FOR_ONE_FLIP).max(FLIPS_OF_A_BYTE)
+fn is_nearly(different_bits: u32, length: usize) -> bool {
+    different_bits <= (length as u32 * 8 / BITS_FOR_ONE_FLIP).max(FLIPS_OF_A_BYTE)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! fills or compares, allocates.
 //!
 //! The way through the crate: [`Parameters`] say what is wanted; [`Content`] makes bytes ([`Content::fill`]), checks
-//! them ([`Content::compare`]) and says what wrong bytes are ([`Content::diagnose`]). Below it, `dedup` maps a unit to
+//! them ([`Content::compare`]) and says what wrong bytes are ([`Content::diagnose`], or [`Diagnosis`] where there is more
+//! to be said). Below it, `dedup` maps a unit to
 //! the unique unit whose content it holds, `cell` shapes 4096 bytes for a compression ratio, `word` lays out a counter,
 //! `ars` encrypts it, and `kernel` does so quickly.
 //!
@@ -43,7 +44,10 @@ mod word;
 
 pub use content::Content;
 pub use dedup::Units;
-pub use diagnose::{Fault, FaultKind, MAX_CANDIDATE_UNITS, SECTOR_BYTES};
+pub use diagnose::{
+    Diagnosis, DiagnosisError, Fault, FaultKind, MAX_CANDIDATE_UNITS, MAX_EARLIER_RUNS, MAX_LISTED_PARTS, Part, Place,
+    SECTOR_BYTES,
+};
 pub use error::{ParameterError, RangeError, VectorError};
 pub use identify::{Identified, Run};
 pub use kernel::{KERNEL_VARIABLE, Kernel};

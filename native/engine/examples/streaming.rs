@@ -15,6 +15,7 @@ use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::memory::LaneBuffer;
+use seedstorm_engine::pieces::Lanes;
 use seedstorm_engine::placement::PlacementOptions;
 use seedstorm_engine::topology::{Topology, TopologySource};
 
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let destination = unsafe { RawBuffer::new(bytes.as_mut_ptr(), bytes.len()) };
         let sender = sender.clone();
         let told = Box::new(move |outcome| sender.send(outcome).expect("main waits for it"));
-        fill(&engine, Arc::clone(&content), 0, offset, destination, told)?;
+        fill(&engine, Lanes::all(), Arc::clone(&content), 0, offset, destination, told)?;
         done.recv()??;
     }
     tell(&format!("{} lanes, chunks of 256 MiB", engine.lane_count()), total, start);

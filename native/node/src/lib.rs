@@ -6,6 +6,7 @@ mod content;
 mod engine;
 mod error;
 mod filler;
+mod finding;
 mod hold;
 mod settle;
 mod stream;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{BigInt, Object, Uint8Array, Uint8ArraySlice, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
-use seedstorm_content::{Content, Fault, FaultKind, Identified, Kernel, MAX_STREAM_BYTES, Run};
+use seedstorm_content::{Content, Fault, FaultKind, Identified, Kernel, MAX_STREAM_BYTES, Part, Place, Run};
 use seedstorm_engine::check::{self, Findings};
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::fill::{RawBuffer, fill_and_wait};
@@ -49,16 +49,24 @@ pub struct JsFault {
     pub offset: BigInt,
     /// Its length in bytes.
     pub length: f64,
-    /// What it holds instead.
+    /// What it holds instead: bit flip, zeroed, stale, misdirected, torn or foreign; a part of what is torn may be right.
     pub kind: String,
     /// The generation that is there, of stale and misdirected content.
     pub generation: Option<u32>,
-    /// The units that misdirected content may belong to.
+    /// The units that misdirected content, or that of an earlier run, may belong to; some of them where there are more.
     pub units: Option<Vec<BigInt>>,
+    /// How many units these are in all.
+    pub unit_count: Option<f64>,
     /// Where in any of these units its first byte belongs.
     pub offset_in_unit: Option<f64>,
+    /// Which of the earlier runs that were given the content is of, counted from 0.
+    pub earlier_run: Option<u32>,
     /// How many bits differ, of flipped bits.
     pub bits: Option<u32>,
+    /// What is torn is made of these, in order; the first of them where there are more.
+    pub parts: Option<Vec<JsFault>>,
+    /// How many parts these are in all.
+    pub part_count: Option<f64>,
 }
 
 /// What a comparison found.
@@ -216,36 +224,55 @@ fn findings_of(Findings { faults, cut_short }: Findings) -> JsFindings {
     JsFindings { faults: faults.into_iter().map(fault_of).collect(), cut_short }
 }
 
-fn fault_of(fault: Fault) -> JsFault {
-    let mut plain = JsFault {
-        offset: BigInt::from(fault.offset),
-        length: fault.length as f64,
-        kind: String::new(),
+fn fault_of(Fault { offset, length, kind }: Fault) -> JsFault {
+    let mut plain = plain_fault(offset, length, kind.name());
+    match kind {
+        FaultKind::Zeroed | FaultKind::Foreign => {}
+        FaultKind::Stale { generation } => plain.generation = Some(generation.into()),
+        FaultKind::StaleRun { run, place } => {
+            plain.earlier_run = Some(run as u32);
+            plain.belongs_to(place);
+        }
+        FaultKind::Misdirected(place) => plain.belongs_to(place),
+        FaultKind::BitFlip { bits, .. } => plain.bits = Some(bits),
+        FaultKind::Torn { parts, part_count } => {
+            plain.parts = Some(parts.into_iter().map(part_of).collect());
+            plain.part_count = Some(part_count as f64);
+        }
+    }
+    plain
+}
+
+fn part_of(Part { offset, length, kind }: Part) -> JsFault {
+    match kind {
+        Some(kind) => fault_of(Fault { offset, length, kind }),
+        None => plain_fault(offset, length, "right"),
+    }
+}
+
+fn plain_fault(offset: u64, length: u64, kind: &str) -> JsFault {
+    JsFault {
+        offset: BigInt::from(offset),
+        length: length as f64,
+        kind: kind.to_owned(),
         generation: None,
         units: None,
+        unit_count: None,
         offset_in_unit: None,
+        earlier_run: None,
         bits: None,
-    };
-    let kind = match fault.kind {
-        FaultKind::Zeroed => "zeroed",
-        FaultKind::Stale { generation } => {
-            plain.generation = Some(generation.into());
-            "stale"
-        }
-        FaultKind::Misdirected { units, offset_in_unit, generation } => {
-            plain.units = Some(big(units));
-            plain.offset_in_unit = Some(offset_in_unit as f64);
-            plain.generation = Some(generation.into());
-            "misdirected"
-        }
-        FaultKind::BitFlip { bits, .. } => {
-            plain.bits = Some(bits);
-            "bit-flip"
-        }
-        FaultKind::Foreign => "foreign",
-    };
-    kind.clone_into(&mut plain.kind);
-    plain
+        parts: None,
+        part_count: None,
+    }
+}
+
+impl JsFault {
+    fn belongs_to(&mut self, Place { units, unit_count, offset_in_unit, generation }: Place) {
+        self.units = Some(big(units));
+        self.unit_count = Some(unit_count as f64);
+        self.offset_in_unit = Some(offset_in_unit as f64);
+        self.generation = Some(generation.into());
+    }
 }
 
 fn run_of(run: Run) -> JsRun {

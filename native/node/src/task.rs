@@ -12,12 +12,13 @@ use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{
-    Finding, FindingKind, Operation, PoolCounters, RangeProgress, RangeSpec, Task, TaskSnapshot, TaskSpec,
+    FindingKind, Operation, PoolCounters, RangeProgress, RangeSpec, Task, TaskSnapshot, TaskSpec,
 };
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};
 use crate::error::to_js;
+use crate::finding::{JsFinding, finding_of};
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
 
@@ -110,27 +111,6 @@ pub struct JsRangeProgress {
     pub complete: bool,
     /// Why what is not done will not be done.
     pub error: Option<JsError>,
-}
-
-/// A place where the storage gave back something else than it was given.
-#[napi(object)]
-pub struct JsFinding {
-    /// "bit flip", "zeroed", "stale", "misdirected", "foreign", "missing" or "truncated".
-    pub kind: String,
-    /// Number of the object in the layout.
-    pub object: f64,
-    /// The object's path.
-    pub path: String,
-    /// Where in the object the fault begins, in bytes.
-    pub offset: f64,
-    /// Its length in bytes.
-    pub length: f64,
-    /// The unit that its first byte belongs to.
-    pub unit: f64,
-    /// The generation that was expected.
-    pub generation: u32,
-    /// More about it, for people.
-    pub detail: String,
 }
 
 /// How often one kind of fault was found, cumulative.
@@ -430,37 +410,5 @@ fn range_of(range: RangeProgress) -> JsRangeProgress {
             what: error.what,
             mend: error.mend,
         }),
-    }
-}
-
-fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
-    let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
-    JsFinding {
-        kind: FindingKind::NAMES[finding.kind.index()].to_owned(),
-        object: finding.object as f64,
-        path: path.to_string_lossy().into_owned(),
-        offset: finding.offset_in_file as f64,
-        length: finding.length as f64,
-        unit: finding.unit as f64,
-        generation: u32::from(finding.expected_generation),
-        detail: detail_of(&finding.kind),
-    }
-}
-
-/// What a kind's name alone does not say.
-fn detail_of(kind: &FindingKind) -> String {
-    match kind {
-        FindingKind::Stale { generation } => format!("it holds generation {generation}"),
-        FindingKind::Misdirected { units, offset_in_unit, generation } => {
-            let units: Vec<String> = units.iter().map(u64::to_string).collect();
-            let units = units.join(" or ");
-            format!("it holds what belongs at byte {offset_in_unit} of unit {units}, generation {generation}")
-        }
-        FindingKind::BitFlip { bits, first_byte_in_file } => {
-            let bits = if *bits == 1 { "1 bit differs".to_owned() } else { format!("{bits} bits differ") };
-            format!("{bits}, the first at offset {first_byte_in_file}")
-        }
-        FindingKind::Truncated { file_bytes } => format!("the file has {file_bytes} bytes"),
-        FindingKind::Zeroed | FindingKind::Foreign | FindingKind::Missing => String::new(),
     }
 }

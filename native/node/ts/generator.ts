@@ -31,7 +31,7 @@ export interface DataGeneratorOptions extends ContentOptions {
   readonly engine?: Engine;
 }
 
-/** Measured by `npm run bench:fill`: the smallest chunk near the full rate. */
+/** By `npm run bench:generate`, the smallest chunk near the full rate. */
 const usualChunkBytes = 8 * 1024 ** 2;
 const maxChunkBytes = 2 ** 32;
 const maxCertain = 2n ** 52n;

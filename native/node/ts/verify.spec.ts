@@ -34,7 +34,7 @@ describe('verifying a buffer', () => {
     bytes[100_000] = (bytes[100_000] ?? 0) ^ 1;
     const { faults } = await generator.verify(bytes, from);
     expect(faults.map(({ kind }) => kind)).toEqual(
-      expect.arrayContaining(['zeroed', 'misdirected', 'foreign', 'bit-flip']),
+      expect.arrayContaining(['zeroed', 'misdirected', 'foreign', 'bit flip']),
     );
     expect(faults[0]).toMatchObject({ kind: 'zeroed', offset: from + 8192n, length: 4096 });
     expect(faults.find(({ kind }) => kind === 'misdirected')).toMatchObject({ units: [0n], offsetInUnit: 0 });

@@ -7,6 +7,7 @@ use std::time::Duration;
 use seedstorm_content::{Content, Kernel, ParameterError, Parameters};
 use seedstorm_engine::engine::Engine;
 use seedstorm_engine::fill::{RawBuffer, fill};
+use seedstorm_engine::pieces::Lanes;
 
 use crate::Failure;
 use crate::crew::{Cpu, Sample, timed};
@@ -103,7 +104,7 @@ pub fn fill_shared(
         // before the next.
         let raw = unsafe { RawBuffer::new(buffer.as_mut_ptr(), buffer.len()) };
         let told = Box::new(move |outcome| sender.send(outcome).expect("the receiver waits"));
-        let submitted = fill(engine, Arc::clone(&content), 0, offset, raw, told);
+        let submitted = fill(engine, Lanes::all(), Arc::clone(&content), 0, offset, raw, told);
         let done = submitted.and_then(|()| outcomes.recv().expect("a fill tells its outcome"));
         failure = failure.take().or(done.err());
         offset += buffer.len() as u64;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use seedstorm_content::FaultKind;
+use seedstorm_content::{FaultKind, Part, Place};
 
 /// How many findings of a task are kept in full.
 pub const MAX_FINDINGS: usize = 1000;
@@ -41,15 +41,16 @@ pub enum FindingKind {
         /// The generation that is there.
         generation: u16,
     },
-    /// Content of this run that belongs elsewhere.
-    Misdirected {
-        /// The units that it may belong to, rising; under dedup several hold the same.
-        units: Vec<u64>,
-        /// Where in any of these units the fault's first byte belongs, in bytes.
-        offset_in_unit: u64,
-        /// Its generation.
-        generation: u16,
+    /// Content of an earlier run.
+    StaleRun {
+        /// Which of the earlier runs that were given, from 0.
+        run: usize,
+        /// Where in that run it belongs.
+        place: Place,
     },
+    /// Content of this run that belongs elsewhere. Of the units that it may belong to, those beyond the run's end are left
+    /// out where others are known.
+    Misdirected(Place),
     /// The right bytes but for a few bits.
     BitFlip {
         /// How many bits differ.
@@ -59,6 +60,13 @@ pub enum FindingKind {
     },
     /// Bytes that no unit of this run holds anywhere.
     Foreign,
+    /// A mixture inside what is written as a whole.
+    Torn {
+        /// Its first parts, in order.
+        parts: Vec<FindingPart>,
+        /// How many parts it has.
+        part_count: usize,
+    },
     /// The object is not there.
     Missing,
     /// The object ends too early.
@@ -68,20 +76,33 @@ pub enum FindingKind {
     },
 }
 
+/// A part of what is torn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingPart {
+    /// Where in the object it begins, in bytes.
+    pub offset_in_file: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// What is there, never torn itself; `None` for what belongs there.
+    pub kind: Option<FindingKind>,
+}
+
 impl FindingKind {
     /// Names of all kinds, in the order of [`FindingKind::index`].
-    pub const NAMES: [&str; 7] = ["zeroed", "stale", "misdirected", "bit flip", "foreign", "missing", "truncated"];
+    pub const NAMES: [&str; 8] =
+        ["zeroed", "stale", "misdirected", "bit flip", "foreign", "missing", "truncated", "torn"];
 
     /// The kind's place in [`FindingKind::NAMES`].
     pub fn index(&self) -> usize {
         match self {
             Self::Zeroed => 0,
-            Self::Stale { .. } => 1,
-            Self::Misdirected { .. } => 2,
+            Self::Stale { .. } | Self::StaleRun { .. } => 1,
+            Self::Misdirected(_) => 2,
             Self::BitFlip { .. } => 3,
             Self::Foreign => 4,
             Self::Missing => 5,
             Self::Truncated { .. } => 6,
+            Self::Torn { .. } => 7,
         }
     }
 
@@ -96,18 +117,32 @@ impl FindingKind {
         match kind {
             FaultKind::Zeroed => Self::Zeroed,
             FaultKind::Stale { generation } => Self::Stale { generation },
-            FaultKind::Misdirected { units: mut found, offset_in_unit, generation } => {
-                if found.iter().any(|unit| *unit < units) {
-                    found.retain(|unit| *unit < units);
-                }
-                Self::Misdirected { units: found, offset_in_unit, generation }
-            }
+            FaultKind::StaleRun { run, place } => Self::StaleRun { run, place },
+            FaultKind::Misdirected(place) => Self::Misdirected(within(place, units)),
             FaultKind::BitFlip { bits, first_byte_offset } => {
                 Self::BitFlip { bits, first_byte_in_file: first_byte_offset - object_start }
+            }
+            FaultKind::Torn { parts, part_count } => {
+                let parts = parts.into_iter().map(|Part { offset, length, kind }| FindingPart {
+                    offset_in_file: offset - object_start,
+                    length,
+                    kind: kind.map(|kind| Self::of_fault(kind, object_start, units)),
+                });
+                Self::Torn { parts: parts.collect(), part_count }
             }
             FaultKind::Foreign => Self::Foreign,
         }
     }
+}
+
+/// A place without the units beyond the end of a run of `units`, unless there are no others: then it is from nowhere else.
+fn within(mut place: Place, units: u64) -> Place {
+    if place.units.iter().any(|unit| *unit < units) {
+        let listed = place.units.len();
+        place.units.retain(|unit| *unit < units);
+        place.unit_count -= (listed - place.units.len()) as u64;
+    }
+    place
 }
 
 /// How many findings of each kind were made, in the order of [`FindingKind::NAMES`].
@@ -175,7 +210,7 @@ mod tests {
         findings.add(finding(FindingKind::Missing));
         assert_eq!(findings.take().len(), MAX_FINDINGS);
         assert_eq!(findings.take(), [], "each is given out once");
-        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 1, 0, 0]);
     }
 
     #[test]
@@ -188,12 +223,34 @@ mod tests {
 
     #[test]
     fn units_beyond_the_end_of_the_run_are_not_blamed() {
-        let fault = |units| FaultKind::Misdirected { units, offset_in_unit: 0, generation: 0 };
-        let named = |units| match FindingKind::of_fault(fault(units), 0, 10) {
-            FindingKind::Misdirected { units, .. } => units,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(named(vec![3, 9, 10, 4000]), [3, 9]);
-        assert_eq!(named(vec![4000]), [4000], "it is from nowhere else");
+        let place =
+            |units: &[u64], unit_count| Place { units: units.to_vec(), unit_count, offset_in_unit: 0, generation: 0 };
+        let named = |place| FindingKind::of_fault(FaultKind::Misdirected(place), 0, 10);
+        assert_eq!(named(place(&[3, 9, 10, 4000], 4)), FindingKind::Misdirected(place(&[3, 9], 2)));
+        assert_eq!(named(place(&[3, 4000], 70)), FindingKind::Misdirected(place(&[3], 69)), "some are not listed");
+        assert_eq!(named(place(&[4000], 1)), FindingKind::Misdirected(place(&[4000], 1)), "it is from nowhere else");
+    }
+
+    #[test]
+    fn the_parts_of_a_torn_sector_are_placed_in_the_file_and_not_in_the_run() {
+        let part = |offset, kind| Part { offset, length: 256, kind };
+        let flip = FaultKind::BitFlip { bits: 1, first_byte_offset: 1_048_576 + 300 };
+        let fault = FaultKind::Torn { parts: vec![part(1_048_576, None), part(1_048_832, Some(flip))], part_count: 2 };
+        let kind = FindingKind::of_fault(fault, 1_048_576, 10);
+        let part = |offset_in_file, kind| FindingPart { offset_in_file, length: 256, kind };
+        let flip = FindingKind::BitFlip { bits: 1, first_byte_in_file: 300 };
+        assert_eq!(kind, FindingKind::Torn { parts: vec![part(0, None), part(256, Some(flip))], part_count: 2 });
+        assert_eq!(kind.name(), "torn");
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_is_stale_too() {
+        let place = Place { units: vec![99], unit_count: 1, offset_in_unit: 0, generation: 0 };
+        let kind = FindingKind::of_fault(FaultKind::StaleRun { run: 2, place: place.clone() }, 0, 10);
+        assert_eq!(
+            (kind.name(), &kind),
+            ("stale", &FindingKind::StaleRun { run: 2, place }),
+            "its units are its run's"
+        );
     }
 }

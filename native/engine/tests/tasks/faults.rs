@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use seedstorm_content::Place;
 use seedstorm_engine::sink::SyncPolicy;
-use seedstorm_engine::task::{Finding, FindingKind, Operation};
+use seedstorm_engine::task::{Finding, FindingKind, FindingPart, Operation};
 
 use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
 
@@ -34,6 +35,11 @@ fn only(outcome: &Outcome) -> &Finding {
     assert_eq!(outcome.findings().len(), 1, "{:#?}", outcome.findings());
     assert_eq!(outcome.last.finding_counts.iter().sum::<u64>(), 1);
     &outcome.findings()[0]
+}
+
+/// A place that one unit has.
+fn place(unit: u64, offset_in_unit: u64) -> Place {
+    Place { units: vec![unit], unit_count: 1, offset_in_unit, generation: 0 }
 }
 
 fn corrupt(outcome: &Outcome) -> (u64, u64) {
@@ -76,8 +82,22 @@ fn a_block_of_another_place_is_called_misdirected_and_its_place_is_named() {
     });
     let finding = only(&outcome);
     assert_eq!((finding.file.as_str(), finding.unit, finding.offset_in_file), ("f00000000", 0, 0));
-    let kind = FindingKind::Misdirected { units: vec![11], offset_in_unit: 4096, generation: 0 };
-    assert_eq!(finding.kind, kind);
+    assert_eq!(finding.kind, FindingKind::Misdirected(place(11, 4096)));
+}
+
+#[test]
+fn a_sector_half_overwritten_by_another_unit_is_called_torn_with_both_halves() {
+    let outcome = verified_after(|plan| {
+        let stray = &plan.bytes_of(1)[UNIT as usize + 4096 + 256..][..256];
+        open(&plan.file(0)).write_all_at(stray, 3 * UNIT + 1024 + 256).unwrap();
+    });
+    let finding = only(&outcome);
+    assert_eq!((finding.unit, finding.offset_in_file, finding.length), (3, 3 * UNIT + 1024, 512));
+    let part = |offset, kind| FindingPart { offset_in_file: 3 * UNIT + offset, length: 256, kind };
+    let stray = FindingKind::Misdirected(place(11, 4096 + 256));
+    let parts = vec![part(1024, None), part(1280, Some(stray))];
+    assert_eq!(finding.kind, FindingKind::Torn { parts, part_count: 2 });
+    assert_eq!(corrupt(&outcome), (1, 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use seedstorm_content::Parameters;
 use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy, remove_run_folder};
-use seedstorm_engine::task::Operation;
+use seedstorm_engine::task::{FindingCounts, Operation};
 
 use crate::support::{Folder, Plan, UNIT, count, engine, files};
 
@@ -21,7 +21,7 @@ fn round_trip(plan: &Plan) {
         let read = plan.over_all(&engine, operation);
         read.expect_all_done(units);
         assert_eq!(count(&read.last, |counts| counts.bytes), bytes);
-        assert_eq!(read.last.finding_counts, [0; 7]);
+        assert_eq!(read.last.finding_counts, FindingCounts::default());
         let timed: u64 = read.last.pools.iter().map(|pool| pool.latency.count()).sum();
         assert_eq!(timed, read.operations(), "every operation has a latency");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seedstorm_engine::error::Code;
 use seedstorm_engine::sink::{MemoryStore, SinkSpec};
-use seedstorm_engine::task::{FindingKind, Operation};
+use seedstorm_engine::task::{FindingCounts, FindingKind, Operation};
 
 use crate::support::{Plan, UNIT, count, engine};
 
@@ -23,7 +23,7 @@ fn what_was_written_to_memory_is_verified_and_given_back_by_a_delete() {
             let outcome = plan.over_all(&engine, operation);
             outcome.expect_all_done(200);
             assert_eq!(count(&outcome.last, |counts| counts.bytes), 200 * UNIT);
-            assert_eq!(outcome.last.finding_counts, [0; 7]);
+            assert_eq!(outcome.last.finding_counts, FindingCounts::default());
         }
         assert_eq!(store.stored_bytes(), 200 * UNIT);
         plan.over_all(&engine, Operation::Delete).expect_all_done(200);

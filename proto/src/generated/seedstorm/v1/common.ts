@@ -124,7 +124,7 @@ export interface PoolCounters {
 
 /** One place where the storage gave back something else than it was given. */
 export interface Finding {
-  /** What it is: "bit flip", "zeroed", "stale", "misdirected", "foreign", "missing", "truncated". */
+  /** What it is: "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated". */
   kind: string;
   /** The object's index in the layout. */
   object: bigint;
@@ -138,7 +138,7 @@ export interface Finding {
   unit: bigint;
   /** The generation that was expected. */
   generation: number;
-  /** More about it, for a person: how many bits, which generation, which unit it belongs to. */
+  /** More about it, for a person: how many bits, which generation, which unit it belongs to, which parts it has. */
   detail: string;
   /** Who read it. */
   reader: string;

@@ -1,0 +1,94 @@
+//! A finding as a plain value, with what it is in words.
+
+use std::path::PathBuf;
+
+use napi_derive::napi;
+use seedstorm_content::Place;
+use seedstorm_engine::task::{Finding, FindingKind, FindingPart};
+
+/// A place where the storage gave back something else than it was given.
+#[napi(object)]
+pub struct JsFinding {
+    /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated".
+    pub kind: String,
+    /// Number of the object in the layout.
+    pub object: f64,
+    /// The object's path.
+    pub path: String,
+    /// Where in the object the fault begins, in bytes.
+    pub offset: f64,
+    /// Its length in bytes.
+    pub length: f64,
+    /// The unit that its first byte belongs to.
+    pub unit: f64,
+    /// The generation that was expected.
+    pub generation: u32,
+    /// More about it, for people.
+    pub detail: String,
+}
+
+pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
+    let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
+    JsFinding {
+        kind: finding.kind.name().to_owned(),
+        object: finding.object as f64,
+        path: path.to_string_lossy().into_owned(),
+        offset: finding.offset_in_file as f64,
+        length: finding.length as f64,
+        unit: finding.unit as f64,
+        generation: u32::from(finding.expected_generation),
+        detail: detail_of(&finding.kind),
+    }
+}
+
+/// What a kind's name alone does not say.
+fn detail_of(kind: &FindingKind) -> String {
+    match kind {
+        FindingKind::Stale { .. } | FindingKind::StaleRun { .. } | FindingKind::Misdirected(_) => {
+            format!("it holds {}", held(kind))
+        }
+        FindingKind::BitFlip { first_byte_in_file, .. } => {
+            format!("{}, the first at offset {first_byte_in_file}", held(kind))
+        }
+        FindingKind::Torn { parts, part_count } => {
+            let mut parts: Vec<_> = parts.iter().map(part_of).collect();
+            let others = part_count - parts.len();
+            if others > 0 {
+                parts.push(format!("{others} more parts"));
+            }
+            parts.join("; ")
+        }
+        FindingKind::Truncated { file_bytes } => format!("the file has {file_bytes} bytes"),
+        FindingKind::Zeroed | FindingKind::Foreign | FindingKind::Missing => String::new(),
+    }
+}
+
+fn part_of(part: &FindingPart) -> String {
+    let what = part.kind.as_ref().map_or_else(|| "right".to_owned(), held);
+    format!("bytes {} to {}: {what}", part.offset_in_file, part.offset_in_file + part.length - 1)
+}
+
+/// What is there, in words that can stand in a list.
+fn held(kind: &FindingKind) -> String {
+    match kind {
+        FindingKind::Stale { generation } => format!("generation {generation}"),
+        FindingKind::StaleRun { run, place } => format!("{}, of earlier run {}", placed(place), run + 1),
+        FindingKind::Misdirected(place) => placed(place),
+        FindingKind::BitFlip { bits: 1, .. } => "1 bit differs".to_owned(),
+        FindingKind::BitFlip { bits, .. } => format!("{bits} bits differ"),
+        FindingKind::Zeroed => "zeros".to_owned(),
+        FindingKind::Foreign | FindingKind::Missing | FindingKind::Truncated { .. } | FindingKind::Torn { .. } => {
+            kind.name().to_owned()
+        }
+    }
+}
+
+fn placed(place: &Place) -> String {
+    let Place { units, unit_count, offset_in_unit, generation } = place;
+    let mut names: Vec<String> = units.iter().map(u64::to_string).collect();
+    let others = unit_count - units.len() as u64;
+    if others > 0 {
+        names.push(format!("one of {others} others"));
+    }
+    format!("what belongs at byte {offset_in_unit} of unit {}, generation {generation}", names.join(" or "))
+}
