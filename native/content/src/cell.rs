@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A cell's period is an odd multiple of this many bytes: no two 512-byte sectors are equal while it is long, and
 /// copying goes in whole vectors.
-const PERIOD_GRAIN: usize = 32;
+pub(crate) const PERIOD_GRAIN: usize = 32;
 
 /// Masks that keep the first bytes of a block, by their number.
 const KEEP: [[u8; PERIOD_GRAIN]; PERIOD_GRAIN] = {
@@ -62,16 +62,10 @@ impl Cell {
     /// across two stores and waits for both: with literals of 352 to 1000 bytes that took three times as long.
     #[inline(always)]
     pub(crate) fn repeat(self, cell: &mut [u8; CELL_BYTES]) {
+        self.close(cell);
         let blocks = cell.as_chunks_mut::<PERIOD_GRAIN>().0;
         let period = self.period / PERIOD_GRAIN;
-        // The block in which the literal ends is in part repetition.
-        let last = self.literal / PERIOD_GRAIN;
-        let kept = self.literal % PERIOD_GRAIN;
-        let (repeated, keep) = (blocks[last - period], &KEEP[kept]);
-        for (at, byte) in blocks[last].iter_mut().enumerate() {
-            *byte = *byte & keep[at] | repeated[at] & !keep[at];
-        }
-        let mut filled = last + 1;
+        let mut filled = self.last_period().end / PERIOD_GRAIN;
         // Any multiple of the period is a period too, once that much is filled: reading from twice as far each time
         // leaves a short chain of copies that wait for one another even where the period is one block.
         let mut distance = period;
@@ -81,6 +75,24 @@ impl Cell {
             filled = end;
             distance *= 2;
         }
+    }
+
+    /// Fills the block in which the literal ends, whose literal bytes are there.
+    #[inline(always)]
+    pub(crate) fn close(self, cell: &mut [u8; CELL_BYTES]) {
+        let blocks = cell.as_chunks_mut::<PERIOD_GRAIN>().0;
+        let last = self.literal / PERIOD_GRAIN;
+        let (repeated, keep) = (blocks[last - self.period / PERIOD_GRAIN], &KEEP[self.literal % PERIOD_GRAIN]);
+        for (at, byte) in blocks[last].iter_mut().enumerate() {
+            *byte = *byte & keep[at] | repeated[at] & !keep[at];
+        }
+    }
+
+    /// The last period of a cell that is filled and closed: what comes after it is the same over and over.
+    #[inline(always)]
+    pub(crate) fn last_period(self) -> Range<usize> {
+        let end = (self.literal / PERIOD_GRAIN + 1) * PERIOD_GRAIN;
+        end - self.period..end
     }
 }
 

@@ -122,6 +122,12 @@ pub(crate) enum Store {
     Streaming,
 }
 
+impl Store {
+    fn streams_to(self, out: *const u8) -> bool {
+        self == Self::Streaming && out.addr().is_multiple_of(WORD_BYTES)
+    }
+}
+
 /// A line of the caches, which is also the widest vector.
 const LINE_BYTES: usize = 64;
 
@@ -164,7 +170,7 @@ impl Proven {
     /// Writes the words of `counter`, `counter` + 2^64, `counter` + 2·2^64 and so on; `out` is a whole number of words.
     pub(crate) fn words<const R: usize>(self, ars: &Ars<R>, counter: u128, store: Store, out: &mut [u8]) {
         debug_assert!(out.len().is_multiple_of(WORD_BYTES));
-        let stream = store == Store::Streaming && out.as_ptr().addr().is_multiple_of(WORD_BYTES);
+        let stream = store.streams_to(out.as_ptr());
         dispatch!(self.0, storing(stream) words(ars, counter, out));
     }
 
@@ -177,7 +183,7 @@ impl Proven {
         store: Store,
         out: &mut [[u8; CELL_BYTES]],
     ) {
-        let stream = store == Store::Streaming;
+        let stream = store.streams_to(out.as_ptr().cast());
         dispatch!(self.0, storing(stream) cells(ars, counter, shape, out));
     }
 
