@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use seedstorm_content::{CELL_BYTES, Content, MAX_STREAM_BYTES};
+use seedstorm_content::{CELL_BYTES, Content, MAX_STREAM_BYTES, RangeError};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -105,6 +105,24 @@ pub fn fill_and_wait(
     let destination = unsafe { RawBuffer::new(destination.as_mut_ptr(), destination.len()) };
     let work = Fill::new(engine, threads, content, generation, offset, destination)?;
     pieces::share(engine, lanes, takes_part, work)
+}
+
+/// Fills `destination` on this thread alone, with stores past the caches where it would not stay in the L2 of a core.
+///
+/// # Errors
+/// For a range beyond the end of the stream.
+#[inline]
+pub fn fill_alone(
+    content: &Content,
+    generation: u16,
+    offset: u64,
+    destination: &mut [u8],
+) -> std::result::Result<(), RangeError> {
+    if destination.len() > USUAL_L2_BYTES {
+        content.fill_streaming(generation, offset, destination)
+    } else {
+        content.fill(generation, offset, destination)
+    }
 }
 
 /// Whether a range lies in the stream.

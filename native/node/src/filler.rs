@@ -12,9 +12,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, Result, check_status, sys};
 use seedstorm_content::Content;
-
-/// More than this is written past the caches: it would not stay in the L2 of one core.
-const CACHED_BYTES: usize = 1 << 20;
+use seedstorm_engine::fill::fill_alone;
 
 /// What a stream's object and its function share.
 pub struct Cursor {
@@ -77,13 +75,7 @@ unsafe extern "C" fn fill_next(env: sys::napi_env, info: sys::napi_callback_info
         // SAFETY: the array has `length` bytes at `start`, alive while the caller has it. Nothing else on this thread runs
         // meanwhile; memory that other threads share is theirs to keep out of.
         let destination = unsafe { slice::from_raw_parts_mut(start.cast::<u8>(), filled) };
-        let content = &cursor.content;
-        let streaming = filled > CACHED_BYTES;
-        let done = if streaming {
-            content.fill_streaming(0, position, destination)
-        } else {
-            content.fill(0, position, destination)
-        };
+        let done = fill_alone(&cursor.content, 0, position, destination);
         done.expect("the end of the stream is in it");
         cursor.position.set(position + filled as u64);
     }

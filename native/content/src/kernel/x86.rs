@@ -11,7 +11,7 @@ macro_rules! kernel {
         use crate::ars::Ars;
         use crate::cell::{Cell, PERIOD_GRAIN};
         use crate::kernel::LINE_BYTES;
-        use crate::kernel::x86::{Scratch, ahead, stream_words};
+        use crate::kernel::x86::{Scratch, ahead, stream_words, to_line};
         use crate::{CELL_BYTES, WORD_BYTES};
 
         /// Words in a vector.
@@ -90,11 +90,6 @@ macro_rules! kernel {
                     rest.copy_from_slice(&last[..rest.len()]);
                 }
             }
-        }
-
-        /// Bytes before the first line of the caches that begins in `out`.
-        fn to_line(out: &[u8]) -> usize {
-            out.as_ptr().align_offset(LINE_BYTES).min(out.len())
         }
 
         /// See `Proven::words`.
@@ -211,6 +206,11 @@ macro_rules! kernel {
 }
 
 pub(super) use kernel;
+
+/// Bytes before the first line of the caches that begins in `out`.
+pub(super) fn to_line(out: &[u8]) -> usize {
+    out.as_ptr().align_offset(LINE_BYTES).min(out.len())
+}
 
 /// Room for two cells, and a line after each; where lines begin, so that no store of a vector crosses one.
 #[repr(align(64))]
