@@ -72,10 +72,12 @@ impl Jobs {
         }
         if state.current.is_some() {
             state.waiting.push_back(job);
-        } else {
-            state.begin(job, self.lanes);
-            self.begin.notify_all();
+            return Ok(());
         }
+        state.begin(job, self.lanes);
+        // Lanes that woke under the lock would only wait for it.
+        drop(state);
+        self.begin.notify_all();
         Ok(())
     }
 
@@ -142,8 +144,11 @@ impl Jobs {
         if let Some(job) = state.waiting.pop_front() {
             state.begin(job, self.lanes);
         }
-        self.begin.notify_all();
+        let has_news = state.current.is_some() || state.closed;
         drop(state);
+        if has_news {
+            self.begin.notify_all();
+        }
         quietly(move || drop(done));
     }
 
