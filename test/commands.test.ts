@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { contentBytes } from '@seedstorm/native';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { Cluster } from './support/cluster.js';
 import { commandFile, root } from './support/command.js';
 import { expectError, expectNoTrace } from './support/errors.js';
 import { Sandbox } from './support/sandbox.js';
@@ -265,6 +266,23 @@ describe('seedstorm bench', () => {
     expect(stdout).toMatch(/^lane 0 on PU \d+ +\S+ GB\/s +\S+ GB\/s$/mu);
     expect(stdout).toMatch(/^pool of NUMA node \d+ +\S+ GB\/s +\S+ GB\/s$/mu);
     expect(stdout).toMatch(/^this node +\S+ GB\/s +\S+ GB\/s$/mu);
+  });
+});
+
+describe('seedstorm agent', () => {
+  test('an agent places its lanes and their memory as its flags say', async ({ sandbox }) => {
+    const cluster = await Cluster.start(sandbox, 0);
+    const flags = ['--lanes-per-pool', '1', '--memory', 'strict', '--huge-pages', 'none', '--buffer-bytes', '256KiB'];
+    await cluster.startAgent('agent-1', ...flags).said(/joined the coordinator/u);
+    const plan = sandbox.plan(
+      'data: { size: 8MiB }\ntarget: { kind: memory }\nstages: [{ write: {} }, { verify: {} }]\n',
+    );
+    const checked = await sandbox.run('check', plan, ...cluster.flags);
+    expect(checked.stdout, checked.stderr).toMatch(/^agent agent-1 on \S+: 1 lanes?, /mu);
+    const ended = await cluster.run(plan, '--json');
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.result).toMatchObject({ outcome: 'passed', notes: [] });
+    await cluster.stop();
   });
 });
 
