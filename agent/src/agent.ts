@@ -247,7 +247,7 @@ export class Agent implements ConnectionListener {
   }
 
   #laneCount(): number {
-    return place().reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return place().pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
   }
 
   async #close(): Promise<void> {

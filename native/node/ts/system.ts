@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { binding } from './binding.js';
 import { native } from './errors.js';
-import { loadTopology, type Topology } from './topology.js';
+import type { Topology } from './machine.js';
+import { loadTopology } from './topology.js';
 
 /** This build on this machine. */
 export interface SystemInformation {
