@@ -565,7 +565,7 @@ export interface JsTopology {
   pus: Array<number>
   /** Latencies between NUMA nodes, where the machine tells them. */
   distances?: JsDistances
-  /** Network and storage devices. */
+  /** Network and storage devices, where they were asked for. */
   devices: Array<JsDevice>
   /**
    * OS indexes of all PUs that there are, ascending. Those that are not in `pus` are off-line, or were hidden from
@@ -588,8 +588,8 @@ export interface JsTopologySource {
   synthetic?: string
 }
 
-/** Loads a topology. */
-export declare function loadTopology(source: JsTopologySource): JsTopology
+/** Loads a topology, with its network and storage devices or without. */
+export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation

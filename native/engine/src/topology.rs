@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::Result;
+use hwloc::Devices;
 
 mod copy;
 mod devices;
@@ -58,7 +59,7 @@ pub struct Topology {
     pub pus: Vec<Pu>,
     /// Relative latencies between NUMA nodes, where the machine tells them.
     pub distances: Option<Distances>,
-    /// Network and storage devices, and what each is near to.
+    /// Network and storage devices, and what each is near to; only by [`Topology::load_with_devices`].
     pub devices: Vec<Device>,
     /// What there is in all, off-line PUs too.
     pub complete: Complete,
@@ -67,13 +68,24 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Loads a topology.
+    /// Loads a topology, without its devices: to look at them takes tens of milliseconds, and no lane needs them.
     ///
     /// # Errors
     /// `TopologyUnreadable`, with the file or the description: it is missing, broken, or not of hwloc 2.
     pub fn load(source: &TopologySource) -> Result<Self> {
-        let machine = hwloc::open(source)?;
-        let mut topology = copy::copy_out(&machine, hwloc::name(source));
+        Self::copy_of(&hwloc::open(source, Devices::LeftOut)?, source)
+    }
+
+    /// Loads a topology with its network and storage devices.
+    ///
+    /// # Errors
+    /// As [`Topology::load`].
+    pub fn load_with_devices(source: &TopologySource) -> Result<Self> {
+        Self::copy_of(&hwloc::open(source, Devices::Loaded)?, source)
+    }
+
+    fn copy_of(machine: &hwlocality::Topology, source: &TopologySource) -> Result<Self> {
+        let mut topology = copy::copy_out(machine, hwloc::name(source));
         if topology.is_this_machine {
             let affinity = hwloc::affinity()?;
             topology.allowed.pus.retain(|pu| affinity.binary_search(pu).is_ok());
@@ -82,7 +94,7 @@ impl Topology {
     }
 
     /// The machine as XML of hwloc 2, to be loaded elsewhere as a [`TopologySource::XmlFile`]: what loads from it is
-    /// the same machine with the same limits, the process's affinity included.
+    /// the same machine with the same limits, the process's affinity and the devices included.
     ///
     /// # Errors
     /// `TopologyUnreadable`, as [`Topology::load`].

@@ -161,7 +161,7 @@ pub struct JsTopology {
     pub pus: Vec<u32>,
     /// Latencies between NUMA nodes, where the machine tells them.
     pub distances: Option<JsDistances>,
-    /// Network and storage devices.
+    /// Network and storage devices, where they were asked for.
     pub devices: Vec<JsDevice>,
     /// OS indexes of all PUs that there are, ascending. Those that are not in `pus` are off-line, or were hidden from
     /// whoever wrote the file.

@@ -80,7 +80,7 @@ fn source_of(source: JsTopologySource) -> TopologySource {
     }
 }
 
-/// The topology from this source.
+/// The topology from this source, without devices.
 pub fn load(source: JsTopologySource) -> std::result::Result<Topology, Error> {
     Topology::load(&source_of(source))
 }
@@ -102,10 +102,12 @@ pub fn options_of(given: &JsPlacementOptions) -> Result<PlacementOptions> {
     })
 }
 
-/// Loads a topology.
+/// Loads a topology, with its network and storage devices or without.
 #[napi]
-pub fn load_topology(source: JsTopologySource) -> Result<JsTopology> {
-    load(source).map(topology_of).map_err(|error| to_js(&error))
+pub fn load_topology(source: JsTopologySource, devices: bool) -> Result<JsTopology> {
+    let source = source_of(source);
+    let topology = if devices { Topology::load_with_devices(&source) } else { Topology::load(&source) };
+    topology.map(topology_of).map_err(|error| to_js(&error))
 }
 
 /// A machine as XML of hwloc 2.

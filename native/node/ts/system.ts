@@ -39,7 +39,7 @@ const hugePagesFolder = '/sys/kernel/mm/hugepages';
  * @throws SeedstormError TOPOLOGY_UNREADABLE.
  */
 export function systemInformation(): SystemInformation {
-  const topology = loadTopology();
+  const topology = loadTopology({}, { devices: false });
   const { contentVersion, kernels, kernelInUse, pageBytes } = native(() => binding.nativeInformation());
   const transparent = textOf('/sys/kernel/mm/transparent_hugepage/enabled')?.match(/\[(\w+)\]/u)?.[1];
   return {

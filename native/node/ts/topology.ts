@@ -15,15 +15,18 @@ export type PoolPlacement = JsPoolPlacement;
 
 /**
  * Loads a topology.
+ *
+ * @param options.devices Whether network and storage devices are looked for, which takes tens of milliseconds on this
+ *   machine. Usually they are.
  * @throws SeedstormError TOPOLOGY_UNREADABLE.
  */
-export function loadTopology(source: TopologySource = {}): Topology {
-  return native(() => binding.loadTopology(source));
+export function loadTopology(source: TopologySource = {}, { devices = true }: { devices?: boolean } = {}): Topology {
+  return native(() => binding.loadTopology(source, devices));
 }
 
 /**
  * A machine as XML of hwloc 2, to be loaded elsewhere as `xmlFile`, or by `lstopo -i`: what loads from it is the same
- * machine with the same limits, this process's affinity included.
+ * machine with the same limits and devices, this process's affinity included.
  * @throws SeedstormError TOPOLOGY_UNREADABLE.
  */
 export function exportTopology(source: TopologySource = {}): string {

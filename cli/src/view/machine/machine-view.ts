@@ -2,7 +2,7 @@
 import { formatBytes, formatRate } from '@seedstorm/coordinator';
 import type { CoreKind, Device, NumaNode, Placement, PoolPlacement, Topology } from '@seedstorm/native';
 import { type CorePus, marks, type PuState, rangesOf, runsOf } from './cores.js';
-import { broken, drawn, type Line } from './lines.js';
+import { broken, columns, drawn, type Line } from './lines.js';
 import { cacheName, type Part, treeOf } from './tree.js';
 
 /** The machine and the placement on it, as lines of at most 100 columns. */
@@ -44,11 +44,13 @@ class Drawing {
       `${count(pus.length, 'PU')}${limits.length > 0 ? ` (${limits.join(', ')})` : ''}`,
     ];
     const caches = this.#caches();
+    const title = `${name}: ${counts.join(', ')}`;
     return [
-      `${name}: ${counts.join(', ')}`,
-      ...(models.size > 0 ? [`packages: ${[...models].join(', ')}`] : []),
-      ...(caches === '' ? [] : [`caches: ${caches}`]),
-    ].flatMap((line) => broken(line.split(' '), '', '  '));
+      // A long path stands by itself, so that the counts stay together.
+      ...(title.length <= columns ? [title] : [`${name}:`, ...broken(counts.join(', ').split(' '), '  ', '  ')]),
+      ...(models.size === 0 ? [] : broken(`packages: ${[...models].join(', ')}`.split(' '), '', '  ')),
+      ...(caches === '' ? [] : broken(`caches: ${caches}`.split(' '), '', '  ')),
+    ];
   }
 
   /** What PUs are that hwloc tells nothing of: whoever wrote a file may have been forbidden to see them. */

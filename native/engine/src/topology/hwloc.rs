@@ -19,13 +19,26 @@ use crate::error::{Code, Error, Result};
 /// The largest XML file that is read; real machines of 1,000 PUs need about 1 MiB.
 const MAX_XML_BYTES: u64 = 64 << 20;
 
+/// The largest machine that is made from a description: hwloc takes 3 s for it, and four times that for twice as many
+/// PUs. Linux knows at most 8,192.
+const MAX_DESCRIBED_PUS: u128 = 16_384;
+
 /// Parts of hwloc that start the drivers of GPUs or ask a display: nobody here asks for GPUs, and a driver may take
 /// seconds to start.
 const COMPONENTS_LEFT_OUT: [&str; 6] = ["cuda", "gl", "levelzero", "nvml", "opencl", "rsmi"];
 
-/// The machine of this source, with what is not allowed, and with network and storage devices.
-pub(super) fn open(source: &TopologySource) -> Result<hwlocality::Topology> {
-    let builder = builder(source)?;
+/// Whether hwloc looks for network and storage devices.
+#[derive(Clone, Copy)]
+pub(super) enum Devices {
+    /// It does.
+    Loaded,
+    /// It does not.
+    LeftOut,
+}
+
+/// The machine of this source, with what is not allowed.
+pub(super) fn open(source: &TopologySource, devices: Devices) -> Result<hwlocality::Topology> {
+    let builder = builder(source, devices)?;
     let refused = || unreadable(&name(source), why(source), mend(source));
     let builder = match source {
         TopologySource::ThisMachine => builder,
@@ -36,22 +49,31 @@ pub(super) fn open(source: &TopologySource) -> Result<hwlocality::Topology> {
             }
             builder.from_xml(&xml).map_err(|_| refused())?
         }
-        TopologySource::Synthetic(description) => builder.from_synthetic(description).map_err(|_| refused())?,
+        TopologySource::Synthetic(description) => {
+            let pus = described_pus(description);
+            if pus > MAX_DESCRIBED_PUS {
+                let why = format!("it has {pus} PUs, and {MAX_DESCRIBED_PUS} are the most");
+                return Err(unreadable(&name(source), &why, "describe a smaller machine"));
+            }
+            builder.from_synthetic(description).map_err(|_| refused())?
+        }
     };
     builder.build().map_err(|_| refused())
 }
 
-fn builder(source: &TopologySource) -> Result<TopologyBuilder> {
+fn builder(source: &TopologySource, devices: Devices) -> Result<TopologyBuilder> {
     let defect =
         |error: &dyn std::fmt::Display| unreadable(&name(source), &error.to_string(), "report this as a defect");
     let mut builder = TopologyBuilder::new()
         .with_flags(BuildFlags::INCLUDE_DISALLOWED)
         .map_err(|error| defect(&error))?
-        .with_io_type_filter(TypeFilter::KeepImportant)
-        .map_err(|error| defect(&error))?
         // By default a die that is all of its package, or no more than an L3, would be left out.
         .with_type_filter(ObjectType::Die, TypeFilter::KeepAll)
         .map_err(|error| defect(&error))?;
+    if let Devices::LeftOut = devices {
+        return Ok(builder);
+    }
+    builder = builder.with_io_type_filter(TypeFilter::KeepImportant).map_err(|error| defect(&error))?;
     for component in COMPONENTS_LEFT_OUT {
         // hwloc refuses to leave out what it was built without, and the builder is then gone.
         if TopologyBuilder::new().without_component(component).is_ok() {
@@ -66,7 +88,7 @@ pub(super) fn export(source: &TopologySource) -> Result<String> {
     let refused = |error: &dyn std::fmt::Display| {
         unreadable(&name(source), &format!("hwloc cannot write it as XML: {error}"), mend(source))
     };
-    let mut machine = open(source)?;
+    let mut machine = open(source, Devices::Loaded)?;
     if machine.is_this_system() {
         let mut usable = CpuSet::new();
         let limits = machine.allowed_cpuset();
@@ -78,6 +100,23 @@ pub(super) fn export(source: &TopologySource) -> Result<String> {
     }
     let xml = machine.export_xml(XMLExportFlags::empty()).map_err(|error| refused(&error))?;
     Ok(xml.as_str().to_owned())
+}
+
+/// How many PUs a synthetic description means: the product of the numbers of its levels. What stands in brackets is
+/// attributes, or hangs beside the levels.
+fn described_pus(description: &str) -> u128 {
+    let mut depth = 0_usize;
+    let levels: String = description
+        .chars()
+        .map(|letter| {
+            depth += usize::from(matches!(letter, '(' | '['));
+            let is_level = depth == 0;
+            depth = depth.saturating_sub(usize::from(matches!(letter, ')' | ']')));
+            if is_level { letter } else { ' ' }
+        })
+        .collect();
+    let number_of = |level: &str| level.rsplit(':').next().and_then(|number| number.parse::<u128>().ok());
+    levels.split_whitespace().filter_map(number_of).fold(1, u128::saturating_mul)
 }
 
 /// What a refusal of hwloc means: its own error is no more than "invalid argument".
@@ -97,7 +136,7 @@ fn mend(source: &TopologySource) -> &'static str {
     }
 }
 
-const XML_MEND: &str = "export the machine again with hwloc 2: lstopo machine.xml";
+const XML_MEND: &str = "export the machine again: seedstorm topology --export machine.xml";
 
 /// The name of a machine from this source, for messages.
 pub(super) fn name(source: &TopologySource) -> String {

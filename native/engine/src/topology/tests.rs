@@ -19,7 +19,7 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn xml(file: &str) -> Topology {
-    Topology::load(&TopologySource::XmlFile(machines().join(file))).unwrap()
+    Topology::load_with_devices(&TopologySource::XmlFile(machines().join(file))).unwrap()
 }
 
 fn synthetic(description: &str) -> Topology {
@@ -180,4 +180,32 @@ fn a_wrong_synthetic_description_is_repeated_in_the_error() {
         assert_eq!(error.code, Code::TopologyUnreadable, "{description:?}");
         assert!(error.what.contains(&format!("\"{description}\"")), "{error}");
     }
+}
+
+#[test]
+fn a_description_of_too_many_pus_is_refused_before_it_takes_all_memory() {
+    let cases = [
+        ("core:100000 pu:4", "400000"),
+        (
+            "package:99999999999 core:99999999999 pu:99999999999 pu:99999999999",
+            "340282366920938463463374607431768211455",
+        ),
+        ("1000 1000", "1000000"),
+        ("[numa(memory=1GB)] l3:200(size=1MB) pu:100", "20000"),
+    ];
+    for (description, pus) in cases {
+        let error = Topology::load(&TopologySource::Synthetic(description.into())).unwrap_err();
+        assert_eq!(error.code, Code::TopologyUnreadable);
+        assert!(error.what.contains(&format!("it has {pus} PUs, and 16384 are the most")), "{error}");
+    }
+    let attributes = synthetic("package:2 [numa(memory=99999999999)] l3:2(size=4000000) pu:3");
+    assert_eq!(attributes.pus.len(), 12, "sizes are no numbers of PUs");
+}
+
+#[test]
+fn devices_are_looked_for_only_when_asked() {
+    let source = TopologySource::XmlFile(machines().join("192em64t-12gr2n8c2t.xml"));
+    let (bare, whole) = (Topology::load(&source).unwrap(), Topology::load_with_devices(&source).unwrap());
+    assert_eq!((bare.devices.len(), whole.devices.len()), (0, 10));
+    assert_eq!(Topology { devices: Vec::new(), ..whole }, bare);
 }

@@ -71,7 +71,11 @@ fn cut_down(mut machine: Topology, seed: u64) -> Topology {
         .for_each(|node| node.cpuset.clear());
     let kinds = 1 + seed as usize % 3;
     machine.core_kinds = (0..kinds)
-        .map(|at| CoreKind { speed: (!seed.is_multiple_of(7)).then_some(at as u32), infos: Vec::new(), pus: Vec::new() })
+        .map(|at| CoreKind {
+            speed: (!seed.is_multiple_of(7)).then_some(at as u32),
+            infos: Vec::new(),
+            pus: Vec::new(),
+        })
         .collect();
     let slow = some((0..machine.cores.len() as u32).collect());
     for (at, core) in machine.cores.iter_mut().enumerate() {

@@ -5,9 +5,9 @@ use crate::placement::{PlacementOptions, place};
 
 /// Exports, loads again, and compares all but the name; gives the machine as it was loaded first.
 fn round_trip(name: &str, source: &TopologySource) -> Topology {
-    let machine = Topology::load(source).unwrap();
+    let machine = Topology::load_with_devices(source).unwrap();
     let file = Temporary::new(name, Topology::export_xml(source).unwrap().as_bytes());
-    let again = Topology::load(&TopologySource::XmlFile(file.0.clone())).unwrap();
+    let again = Topology::load_with_devices(&TopologySource::XmlFile(file.0.clone())).unwrap();
     let renamed = Topology { name: machine.name.clone(), is_this_machine: machine.is_this_machine, ..again };
     assert_eq!(renamed, machine);
     for options in [PlacementOptions::default(), PlacementOptions { smt: true, ..Default::default() }] {
