@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { commandFile, root } from './support/command.js';
 import { expectError } from './support/errors.js';
+import { writeLinuxMachine } from './support/linux-machine.js';
 import type { Sandbox } from './support/sandbox.js';
 import { test } from './support/test.js';
 
@@ -69,6 +70,54 @@ describe('a machine that was exported', () => {
 
   test('goes to stdout for a pipe', async ({ sandbox }) => {
     expect(await stdoutOf(sandbox, '--synthetic', 'pu:2', '--export', '-')).toMatch(/^<\?xml .*<\/topology>\n$/su);
+  });
+});
+
+describe('a machine as Linux tells of it', () => {
+  test('has its off-line CPU, its memory without CPUs and its CPUs without memory in the right place', async ({
+    sandbox,
+  }) => {
+    const cpu = (at: number) => ({ package: Math.floor(at / 4), core: Math.floor((at % 4) / 2), isOffline: at === 7 });
+    const variables = writeLinuxMachine(sandbox.makeFolder('linux'), {
+      cpus: Array.from({ length: 8 }, (_, at) => cpu(at)),
+      nodes: [
+        { cpus: [0, 1, 2, 3], mib: 4096, distances: [10, 21, 17] },
+        { cpus: [4, 5, 6, 7], mib: 0, distances: [21, 10, 12] },
+        { cpus: [], mib: 8192, distances: [17, 12, 10] },
+      ],
+    });
+    const [json, text] = await Promise.all(
+      [['--json'], ['--smt']].map(async (flags) => {
+        const { code, stdout, stderr } = await sandbox.startWith(variables, 'topology', ...flags).ended;
+        expect(code, stderr).toBe(0);
+        return stdout;
+      }),
+    );
+    const { topology, pools } = JSON.parse(json ?? '');
+    expect(topology).toMatchObject({ pus: [0, 1, 2, 3, 4, 5, 6], completePus: [0, 1, 2, 3, 4, 5, 6, 7] });
+    expect(
+      pools.map(
+        ({ numaNode, memoryNode, lanes }: { numaNode: number; memoryNode: number; lanes: { pu: number }[] }) => ({
+          numaNode,
+          memoryNode,
+          pus: lanes.map(({ pu }) => pu),
+        }),
+      ),
+    ).toEqual([
+      { numaNode: 0, memoryNode: 0, pus: [0, 2] },
+      // hwloc attaches memory without CPUs to the CPUs nearest to it: these have node 2 beside their own.
+      { numaNode: 2, memoryNode: 2, pus: [4, 6] },
+    ]);
+    expect(text).toContain(`
+Package 0
+├─ NUMA node 0: 4 GiB → 4 lanes
+└─ 2 cores [0]+[1] [2]+[3]
+Package 1
+├─ NUMA node 1: no memory
+├─ NUMA node 2: 8 GiB → 3 lanes
+└─ 2 cores [4]+[5] [6]
+off-line or hidden: PUs 7
+`);
   });
 });
 

@@ -115,8 +115,8 @@ class Drawing {
 
   #memory({ osIndex, memoryBytes, kind, bandwidthMibPerS, latencyNs }: NumaNode): string {
     const isAllowed = this.#topology.allowedNodes.includes(osIndex);
-    if (memoryBytes === 0 && !isAllowed) return 'no memory to use';
-    const size = this.#knowsMemory || memoryBytes > 0 ? formatBytes(memoryBytes, 'binary') : 'memory of unknown size';
+    if (memoryBytes === 0 && this.#knowsMemory) return isAllowed ? 'no memory' : 'no memory to use';
+    const size = memoryBytes > 0 ? formatBytes(memoryBytes, 'binary') : 'memory of unknown size';
     const speeds = [
       ...(bandwidthMibPerS === undefined ? [] : [formatRate(bandwidthMibPerS * 1024 ** 2)]),
       ...(latencyNs === undefined ? [] : [`${latencyNs} ns`]),
