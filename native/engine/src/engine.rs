@@ -10,11 +10,13 @@ use crate::cpuset;
 use crate::engine::jobs::Jobs;
 use crate::error::{Code, Error, Result};
 use crate::lane::{Job, Lane};
+use crate::lanes::Lanes;
 use crate::memory::{LaneBuffer, available_bytes};
 use crate::placement::{LanePlacement, Placement, PlacementOptions, PoolPlacement, place};
 use crate::topology::Topology;
 
 pub(crate) mod jobs;
+mod seats;
 
 pub use jobs::MAX_WAITING_JOBS;
 
@@ -116,7 +118,16 @@ impl Engine {
     /// `EngineClosed`; `QueueFull` when [`MAX_WAITING_JOBS`] wait already. The job is then dropped without any
     /// call of its methods.
     pub fn submit(&self, job: Arc<dyn Job>) -> Result<()> {
-        self.jobs.submit(job)
+        self.submit_to(Lanes::all(), job)
+    }
+
+    /// Gives a job to these lanes; the others sleep on, and no other job runs meanwhile. Jobs run one after the other in
+    /// the order of submission. The caller does not wait until the lanes are awake.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`]; `InvalidArgument` for lanes that this engine does not have.
+    pub fn submit_to(&self, lanes: Lanes, job: Arc<dyn Job>) -> Result<()> {
+        self.jobs.submit(lanes, job)
     }
 
     /// Aborts the running job and those that wait, and joins every thread. May be called again and from several

@@ -1,6 +1,7 @@
 //! Seedstorm's native engine: topology, placement, memory, lanes, sinks and measurement. Knows nothing of Node, of
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
+mod bell;
 pub mod bench;
 pub mod check;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod fill;
 pub mod histogram;
 pub mod lane;
+pub mod lanes;
 pub mod layout;
 pub mod memory;
 pub mod pieces;

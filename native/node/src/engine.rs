@@ -11,7 +11,7 @@ use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::lane::{Job, Lane};
-use seedstorm_engine::pieces::Lanes;
+use seedstorm_engine::lanes::Lanes;
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole, whole32};
 use crate::error::to_js;

@@ -93,6 +93,28 @@ fn every_lane_runs_on_the_pu_it_was_given() {
 }
 
 #[test]
+fn a_job_for_a_few_lanes_runs_on_exactly_these() {
+    let engine = unpinned(64);
+    // Of two lanes, which one thread calls, and of so many that lanes call each other, with gaps of whole groups.
+    for chosen in [vec![5, 40], (20..64).filter(|lane| lane % 3 == 0 || *lane > 50).collect()] {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (all, outcomes) = probe(|_| {});
+        engine.submit(all).unwrap();
+        assert_eq!(outcomes.recv().unwrap(), Ok(()));
+        let seen_by = Arc::clone(&seen);
+        let (few, outcomes) = probe(move |lane| seen_by.lock().unwrap().push(lane.index));
+        engine.submit_to(Lanes::numbered(chosen.clone(), engine.placement()), few).unwrap();
+        assert_eq!(outcomes.recv().unwrap(), Ok(()));
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, chosen);
+    }
+    let others = Lanes::numbered(vec![64], unpinned(65).placement());
+    let (job, _outcomes) = probe(|_| {});
+    assert_eq!(engine.submit_to(others, job).unwrap_err().code, Code::InvalidArgument);
+}
+
+#[test]
 fn jobs_run_in_the_order_they_were_given_and_never_two_at_once() {
     let engine = unpinned(3);
     let log = Arc::new(Mutex::new(Vec::new()));

@@ -14,6 +14,7 @@ mod remove;
 mod shared;
 mod snapshot;
 mod spec;
+mod start;
 mod transfer;
 
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl Task {
         spec.validate()?;
         let sink = Sink::prepare(&spec)?;
         let shared = Arc::new(Shared::new(spec, sink, engine.placement(), ended));
-        match engine.submit(Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
+        match engine.submit_to(shared.lanes(engine.placement()), Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
                 if let Some(sink) = shared.file_sink() {
@@ -72,7 +73,7 @@ impl Task {
 
     /// The common start: lanes begin at this instant of CLOCK_MONOTONIC, in ns; at once when it has passed.
     pub fn begin_at(&self, monotonic_ns: u64) {
-        self.shared.control.begin_at(monotonic_ns);
+        self.shared.control.start.set(monotonic_ns);
     }
 
     /// Lanes submit nothing at or after this instant of CLOCK_MONOTONIC, in ns, until it is moved; syncs of what is

@@ -9,6 +9,7 @@ use super::snapshot::Given;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::error::Result;
+use crate::lanes::Lanes;
 use crate::placement::Placement;
 use crate::sink::file::FileSink;
 use crate::sink::target::Intent;
@@ -87,6 +88,11 @@ impl Shared {
             members,
             notes,
         }
+    }
+
+    /// The lanes that take part, for the engine.
+    pub(super) fn lanes(&self, placement: &Placement) -> Lanes {
+        Lanes::numbered(self.members.iter().map(|member| member.lane).collect(), placement)
     }
 
     /// Where a lane that takes part puts its counters.
