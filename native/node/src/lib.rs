@@ -9,6 +9,7 @@ mod filler;
 mod finding;
 mod hold;
 mod settle;
+mod snapshot;
 mod stream;
 mod system;
 mod task;

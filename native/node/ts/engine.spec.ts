@@ -60,7 +60,7 @@ describe('the life of an engine', () => {
     await engine.close();
     expect(await Promise.all(work)).toEqual([closed, closed, closed, closed]);
     // The task is still there to be asked what it did.
-    expect(task.snapshot().pools).toHaveLength(2);
+    expect((await task.snapshot()).pools).toHaveLength(2);
     expect(await outcome(task.ended())).toBe(closed);
     expect(() => task.addRange(2n, 0n, 1n)).toThrow(expect.objectContaining({ code: closed }));
     task.cancel();

@@ -10,6 +10,7 @@ use super::*;
 use crate::topology::TopologySource;
 
 mod closing;
+mod many;
 
 type Run = Box<dyn Fn(&mut Lane) + Send + Sync>;
 type Finished = Box<dyn Fn(Result<()>) + Send + Sync>;
