@@ -8,7 +8,8 @@
 //!
 //! The first line of the answer says what the start took, then each line answers one of these: `job` (a job of all
 //! lanes: until the last is inside, and from there until it is finished), `few` (the same for a job of two lanes, with
-//! the CPU time of the whole process), `rest MS` (CPU time of parked lanes), `close`. Times are in ns, memory in bytes.
+//! the CPU time of the whole process), `merge` (of histograms of as many lanes, in which every bucket has counts), `rest MS`
+//! (CPU time of parked lanes), `close`. Times are in ns, memory in bytes.
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -24,6 +25,7 @@ use seedstorm_engine::clock::now_ns;
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result as EngineResult};
 use seedstorm_engine::fill::{RawBuffer, fill};
+use seedstorm_engine::histogram::{BUCKETS, Differences, LaneHistogram, lowest_of};
 use seedstorm_engine::lane::{Job, Lane};
 use seedstorm_engine::lanes::Lanes;
 use seedstorm_engine::placement::PlacementOptions;
@@ -54,6 +56,7 @@ fn main() -> Result<(), Failure> {
         let answer = match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["job"] => job(&engine)?,
             ["few"] => few(&engine)?,
+            ["merge"] => merge(&engine),
             ["rest", milliseconds] => {
                 let before = cpu_ns(Of::Process);
                 sleep(Duration::from_millis(milliseconds.parse()?));
@@ -142,6 +145,22 @@ fn few(engine: &Engine) -> Result<String, Failure> {
         done_ns - began_ns,
         self::cpu_ns(Of::Process) - cpu_ns,
     ))
+}
+
+/// The histograms of all lanes, each with counts in every bucket, are merged pool by pool.
+fn merge(engine: &Engine) -> String {
+    let full = || {
+        let histogram = LaneHistogram::default();
+        (0..BUCKETS).for_each(|bucket| histogram.record(lowest_of(bucket)));
+        histogram
+    };
+    let pools: Vec<Vec<LaneHistogram>> =
+        engine.placement().pools.iter().map(|pool| pool.lanes.iter().map(|_| full()).collect()).collect();
+    let mut differences: Vec<Differences> = pools.iter().map(|_| Differences::default()).collect();
+    let began_ns = now_ns();
+    let counted: u64 =
+        std::iter::zip(&pools, &mut differences).map(|(lanes, given)| given.next(lanes.iter()).count()).sum();
+    format!("{{\"mergeNs\":{},\"counted\":{counted}}}", now_ns() - began_ns)
 }
 
 /// Resident and virtual bytes of this process.
