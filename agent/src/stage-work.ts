@@ -39,6 +39,8 @@ export class StageWork {
   #sequence = 0n;
   #endedWork = 0;
   #lastReportNs = 0n;
+  /** Set while a report's counts are gathered. */
+  #reporting: Promise<void> | undefined;
   #deadlineNs = 0n;
   #ended: ToCoordinator | undefined;
   #prepared: ToCoordinator | undefined;
@@ -181,26 +183,39 @@ export class StageWork {
     clearInterval(this.#poll);
     if (this.#abandoned) return;
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
-    if (task !== undefined) this.#report(task);
+    try {
+      // One that is under way comes before: snapshots come in the order in which they are asked for.
+      if (task !== undefined) await this.#report(task);
+    } catch (thrown) {
+      error ??= toErrorDetail(thrown);
+    }
+    if (this.#abandoned) return;
     this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };
     this.host.say(this.#ended);
   }
 
   #look(): void {
     const task = this.#task;
-    if (task === undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
+    // With a report under way, what is new since is in the next.
+    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
     const { endedWork } = task;
     const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
     if (endedWork === this.#endedWork && !due) return;
     this.#endedWork = endedWork;
-    this.#report(task);
+    this.#reporting = this.#report(task)
+      .catch((error: unknown) => this.#endEarly(error))
+      .finally(() => {
+        this.#reporting = undefined;
+      });
   }
 
-  #report(task: Task): void {
+  async #report(task: Task): Promise<void> {
     this.#lastReportNs = monotonicNs();
+    const snapshot = await task.snapshot();
+    if (this.#abandoned) return;
     this.#sequence += 1n;
     const { stage } = this.message;
-    const report = reportOf(task.snapshot(), {
+    const report = reportOf(snapshot, {
       stage,
       sequence: this.#sequence,
       reader: this.host.name,

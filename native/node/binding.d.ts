@@ -71,8 +71,8 @@ export declare class NativeTask {
   sync(): void
   /** How often a lane came to the end of a range, a sync or a close: when it has changed, a snapshot has news. */
   endedWork(): number
-  /** Counters and progress. */
-  snapshot(): JsTaskSnapshot
+  /** Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for. */
+  snapshot(): Promise<JsTaskSnapshot>
   /** No more ranges come. */
   finish(): void
   /** Lanes leave after the I/O in flight. */
@@ -330,9 +330,9 @@ export interface JsGroup {
 /** Latency of a pool: the buckets that gained values, and by how many. */
 export interface JsHistogram {
   /** Bucket numbers, rising. */
-  buckets: Array<number>
+  buckets: Uint32Array
   /** What each of them gained. */
-  counts: Array<number>
+  counts: Float64Array
   /** The highest value since the beginning, in ns. */
   maxNs: number
 }
@@ -555,6 +555,10 @@ export interface JsRun {
 export interface JsTaskSnapshot {
   /** When this was taken, by the monotonic clock in ns. */
   takenNs: bigint
+  /** Lanes that have come to the start: when all have, the task is ready. */
+  lanesReady: number
+  /** When the last of the lanes passed the start; 0 until all have. */
+  allBegunNs: bigint
   /** When the first operation was submitted; 0: none yet. */
   startedNs: bigint
   /** When the last operation, sync or close came back; 0: none yet. */

@@ -14,8 +14,8 @@ use std::time::Instant;
 use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::fill::{RawBuffer, fill};
+use seedstorm_engine::lanes::Lanes;
 use seedstorm_engine::memory::{LaneBuffer, Wish};
-use seedstorm_engine::pieces::Lanes;
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// What each way streams where nothing else is asked for.

@@ -7,7 +7,8 @@ use seedstorm_content::{Content, Fault};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::fill::{Cut, RawBuffer, check_range};
-use crate::pieces::{self, Lanes, Pieces};
+use crate::lanes::Lanes;
+use crate::pieces::{self, Pieces};
 
 /// Faults that are kept; a buffer with more is wrong throughout, and naming all of it would take minutes.
 pub const MAX_FAULTS: usize = 1000;
@@ -40,7 +41,7 @@ pub fn check(
     done: Done,
 ) -> Result<()> {
     check_range(offset, source.bytes())?;
-    let cut = Cut::new(offset, source.bytes(), lanes.count(engine));
+    let cut = Cut::new(offset, source.bytes(), lanes.count(engine.lane_count()));
     let found = Mutex::new(Findings { faults: Vec::new(), cut_short: false });
     pieces::submit(engine, lanes, Check { content, generation, offset, source, cut, found }, done)
 }

@@ -1,24 +1,28 @@
 //! The engine: one thread for every lane of a placement, started once, parked between jobs, joined by `close`.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::apart::{Apart, LaneThread};
-use crate::cpuset;
+use crate::apart::Apart;
 use crate::engine::jobs::Jobs;
+use crate::engine::lane_start::LaneStart;
+use crate::engine::room::Room;
 use crate::error::{Code, Error, Result};
-use crate::lane::{Job, Lane};
+use crate::lane::Job;
+use crate::lanes::Lanes;
 use crate::limits::place_within_limits;
-use crate::memory::{self, Binding, HUGE_PAGE_BYTES, HugePages, LaneBuffer, MemoryOptions, Wish};
+use crate::memory::MemoryOptions;
 use crate::notes::Notes;
-use crate::placement::{LanePlacement, Placement, PlacementOptions, PoolPlacement};
+use crate::placement::{LanePlacement, Placement, PlacementOptions};
 use crate::topology::Topology;
 
 pub(crate) mod jobs;
+mod lane_start;
+pub(crate) mod room;
+mod seats;
 
 pub use jobs::MAX_WAITING_JOBS;
 
@@ -68,6 +72,7 @@ pub struct Engine {
     placement: Placement,
     jobs: Arc<Jobs>,
     pub(crate) notes: Arc<Notes>,
+    pub(crate) room: Arc<Room>,
     /// Until the lanes have ended.
     running: Mutex<Running>,
 }
@@ -89,7 +94,9 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self> {
         let (placement, note) = place_within_limits(&options.topology, &options.placement)?;
         let lanes = placement.lane_count();
-        check_limits(&placement, &options)?;
+        check_limit(lanes)?;
+        let room = Arc::new(Room::new(&options));
+        room.check(memory_nodes(&placement), options.buffer_bytes)?;
         let jobs = Arc::new(Jobs::new(lanes));
         let notes = Arc::new(Notes::default());
         note.into_iter().for_each(|note| notes.add(note));
@@ -98,10 +105,10 @@ impl Engine {
         let mut started = Ok(());
         'spawn: for (at, pool) in placement.pools.iter().enumerate() {
             for lane in &pool.lanes {
-                let seat = Seat::new(at, pool, lane, &options, &notes);
+                let start = LaneStart::new(at, pool, lane, &options, (&notes, &room));
                 let (jobs, up) = (Arc::clone(&jobs), up.clone());
                 let thread = thread::Builder::new().name(format!("lane-{}", lane.index)).stack_size(STACK_BYTES);
-                match thread.spawn(move || seat.serve(&jobs, up)) {
+                match thread.spawn(move || start.serve(&jobs, up)) {
                     Ok(thread) => threads.push(thread),
                     Err(error) => {
                         started = Err(not_started(lane, &error.to_string()));
@@ -116,7 +123,7 @@ impl Engine {
             started = started.and(up);
         }
         let running = Mutex::new(Running { threads, apart: None });
-        let engine = Self { topology: options.topology, placement, jobs, notes, running };
+        let engine = Self { topology: options.topology, placement, jobs, notes, room, running };
         // On an error the engine is dropped, which ends the lanes that are up.
         started?;
         if options.pin {
@@ -155,7 +162,16 @@ impl Engine {
     /// `EngineClosed`; `QueueFull` when [`MAX_WAITING_JOBS`] wait already. The job is then dropped without any
     /// call of its methods.
     pub fn submit(&self, job: Arc<dyn Job>) -> Result<()> {
-        self.jobs.submit(job)
+        self.submit_to(Lanes::all(), job)
+    }
+
+    /// Gives a job to these lanes; the others sleep on, and no other job runs meanwhile. Jobs run one after the other in
+    /// the order of submission. The caller does not wait until the lanes are awake.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`]; `InvalidArgument` for lanes that this engine does not have.
+    pub fn submit_to(&self, lanes: Lanes, job: Arc<dyn Job>) -> Result<()> {
+        self.jobs.submit(lanes, job)
     }
 
     /// Aborts the running job and those that wait, and joins every thread. May be called again and from several
@@ -198,43 +214,15 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// What can be known before any lane has touched anything, since the kernel answers a touch too many by killing.
-fn check_limits(placement: &Placement, options: &EngineOptions) -> Result<()> {
-    let lanes = placement.lane_count();
+/// The node that each lane's buffer is to come from.
+fn memory_nodes(placement: &Placement) -> impl Iterator<Item = u32> {
+    placement.pools.iter().flat_map(|pool| std::iter::repeat_n(pool.memory_node, pool.lanes.len()))
+}
+
+fn check_limit(lanes: usize) -> Result<()> {
     if lanes > MAX_LANES {
         let what = format!("{lanes} lanes were asked for, and an engine has at most {MAX_LANES}");
         return Err(Error::new(Code::InvalidArgument, what, "use fewer lanes per pool or fewer NUMA nodes"));
-    }
-    let buffer_bytes = options.buffer_bytes;
-    let all = (lanes as u64).saturating_mul(buffer_bytes as u64);
-    if let Some(available) = memory::available_bytes()
-        && all > available
-    {
-        let what =
-            format!("{lanes} lanes with {buffer_bytes} bytes each need {all} bytes, and {available} are available");
-        return Err(Error::new(
-            Code::OutOfMemory,
-            what,
-            "use fewer lanes or smaller buffers, or raise the memory limit",
-        ));
-    }
-    let is_strict = options.pin && options.memory.binding == Binding::Strict;
-    // Explicit huge pages are not taken from what is free.
-    if !is_strict || options.memory.huge_pages == HugePages::Explicit {
-        return Ok(());
-    }
-    let mut wanted = BTreeMap::<u32, u64>::new();
-    for pool in &placement.pools {
-        *wanted.entry(pool.memory_node).or_default() += (pool.lanes.len() as u64).saturating_mul(buffer_bytes as u64);
-    }
-    for (node, wanted) in wanted {
-        let huge = memory::free_huge_pages(Some(node), HUGE_PAGE_BYTES).saturating_mul(HUGE_PAGE_BYTES as u64);
-        let huge = if options.memory.huge_pages == HugePages::Auto { huge } else { 0 };
-        if let Some(free) = memory::node_free_bytes(node)
-            && wanted > free.saturating_add(huge)
-        {
-            return Err(memory::node_full(node, wanted, free));
-        }
     }
     Ok(())
 }
@@ -245,88 +233,4 @@ fn not_started(lane: &LanePlacement, why: &str) -> Error {
         format!("lane {} for PU {} could not be started: {why}", lane.index, lane.pu),
         "raise the limit on threads (ulimit -u, the cgroup's pids.max) or use fewer lanes",
     )
-}
-
-/// What a lane's thread needs to become a lane.
-struct Seat {
-    index: usize,
-    pool: usize,
-    pu: u32,
-    node: u32,
-    wish: Wish,
-    buffer_bytes: usize,
-    pin: bool,
-    notes: Arc<Notes>,
-    /// Address of the buffer that was looked at last.
-    looked_at: Cell<usize>,
-}
-
-impl Seat {
-    fn new(at: usize, pool: &PoolPlacement, lane: &LanePlacement, options: &EngineOptions, notes: &Arc<Notes>) -> Self {
-        let is_strict = options.memory.binding == Binding::Strict;
-        // With a single node there is nothing to choose, and one system call less that a sandbox could object to.
-        let bind = options.pin && (is_strict || options.topology.numa_nodes.len() > 1);
-        Self {
-            index: lane.index,
-            pool: at,
-            pu: lane.pu,
-            node: pool.numa_node,
-            wish: Wish { node: bind.then_some(pool.memory_node), options: options.memory },
-            buffer_bytes: options.buffer_bytes,
-            pin: options.pin,
-            notes: Arc::clone(notes),
-            looked_at: Cell::new(0),
-        }
-    }
-
-    fn serve(self, jobs: &Jobs, up: Sender<Result<()>>) {
-        SERVES.set(jobs);
-        let _lane = LaneThread::new();
-        let (lane, outcome) = match self.sit() {
-            Ok(lane) => (Some(lane), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        // The receiver lives until every sender is gone.
-        let _ = up.send(outcome);
-        drop(up);
-        if let Some(lane) = lane {
-            lane.serve(jobs, |lane| self.check(lane));
-        }
-    }
-
-    fn sit(&self) -> Result<Lane> {
-        if self.pin {
-            cpuset::pin_thread(self.pu).map_err(|error| {
-                Error::new(
-                    Code::LaneStart,
-                    format!("lane {} could not be pinned to PU {}: {error}", self.index, self.pu),
-                    "check that the PU is on-line and in this process's cpuset",
-                )
-            })?;
-        }
-        let buffer = LaneBuffer::new(self.buffer_bytes, self.wish)?;
-        self.look_at(&buffer);
-        Ok(Lane { index: self.index, pool: self.pool, pu: self.pu, node: self.node, buffer })
-    }
-
-    /// Notes what was asked of memory and not got.
-    fn look_at(&self, buffer: &LaneBuffer) {
-        self.looked_at.set(buffer.as_ptr().addr());
-        buffer.shortcomings().into_iter().for_each(|note| self.notes.add(note));
-    }
-
-    /// Notes what became of the lane while it worked. The kernel moves a thread whose PU goes off-line, or out of the
-    /// cpuset, without a word.
-    fn check(&self, lane: &Lane) {
-        if lane.buffer.as_ptr().addr() != self.looked_at.get() {
-            self.look_at(&lane.buffer);
-        }
-        let pu = cpuset::current_pu();
-        if self.pin && pu != self.pu {
-            self.notes.add(format!(
-                "lane {} was moved from PU {} to PU {pu} by the system: is the PU off-line, or out of the cpuset?",
-                lane.index, self.pu
-            ));
-        }
-    }
 }

@@ -7,7 +7,8 @@ use seedstorm_content::{CELL_BYTES, Content, MAX_STREAM_BYTES, RangeError};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::pieces::{self, Lanes, Pieces};
+use crate::lanes::Lanes;
+use crate::pieces::{self, Pieces};
 
 /// Lanes claim no less than this, so that claiming costs nothing beside generating (tens of µs)…
 const MIN_PIECE_BYTES: usize = 64 << 10;
@@ -81,7 +82,7 @@ pub fn fill(
     destination: RawBuffer,
     done: Done,
 ) -> Result<()> {
-    let threads = lanes.count(engine);
+    let threads = lanes.count(engine.lane_count());
     let work = Fill::new(engine, threads, content, generation, offset, destination)?;
     pieces::submit(engine, lanes, work, done)
 }
@@ -100,7 +101,7 @@ pub fn fill_and_wait(
     offset: u64,
     destination: &mut [u8],
 ) -> Result<()> {
-    let threads = lanes.count(engine) + usize::from(takes_part);
+    let threads = lanes.count(engine.lane_count()) + usize::from(takes_part);
     // SAFETY: the borrow lasts until `share` returns, which is after `done`.
     let destination = unsafe { RawBuffer::new(destination.as_mut_ptr(), destination.len()) };
     let work = Fill::new(engine, threads, content, generation, offset, destination)?;

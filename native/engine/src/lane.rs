@@ -8,9 +8,9 @@ use crate::engine::jobs::Jobs;
 use crate::error::{Code, Error, Result};
 use crate::memory::LaneBuffer;
 
-/// Work that every lane of an engine takes part in at once.
+/// Work that every lane of an engine, or every lane that was chosen for it, takes part in at once.
 pub trait Job: Send + Sync + 'static {
-    /// Called once on every lane; returns when this lane has nothing left to do. A lane may come here after `abort`
+    /// Called once on every lane that takes part; returns when this lane has nothing left to do. A lane may come here after `abort`
     /// was called, and should then leave at once. It may panic: the job then fails with `LanePanicked`.
     fn run(&self, lane: &mut Lane);
 
@@ -47,16 +47,14 @@ pub struct Lane {
 impl Lane {
     /// Takes part in job after job until the engine closes, and checks itself after each.
     pub(crate) fn serve(mut self, jobs: &Jobs, check: impl Fn(&Self)) {
-        let mut last = 0;
-        while let Some((turn, job)) = jobs.next(last) {
-            last = turn;
+        while let Some(job) = jobs.next(self.index) {
             let ran = catch_unwind(AssertUnwindSafe(|| job.run(&mut self)));
             if let Err(panic) = ran {
-                jobs.fail(Some(turn), self.panicked(&*panic));
+                jobs.fail(self.panicked(&*panic));
             }
             quietly(move || drop::<Arc<dyn Job>>(job));
             check(&self);
-            jobs.leave(turn);
+            jobs.leave();
         }
     }
 

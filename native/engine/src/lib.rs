@@ -2,6 +2,7 @@
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
 mod apart;
+mod bell;
 pub mod bench;
 mod cgroup;
 pub mod check;
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod fill;
 pub mod histogram;
 pub mod lane;
+pub mod lanes;
 pub mod layout;
 pub mod limits;
 pub mod memory;

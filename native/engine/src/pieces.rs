@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lane::{Job, Lane};
-use crate::placement::Placement;
+use crate::lanes::Lanes;
 
 /// What is to be done with each piece.
 pub(crate) trait Pieces: Send + Sync + 'static {
@@ -29,52 +29,12 @@ pub(crate) trait Pieces: Send + Sync + 'static {
 /// Called once, with the outcome, by whoever did the last piece.
 pub(crate) type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
-/// Which of an engine's lanes take part in a piece of work.
-#[derive(Clone, Debug, Default)]
-pub struct Lanes(Option<Arc<[bool]>>);
-
-impl Lanes {
-    /// All of them.
-    pub fn all() -> Self {
-        Self(None)
-    }
-
-    /// At most `max` lanes, of one NUMA node (by OS index) or of all; of all nodes about as many each.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when no lane is left.
-    pub fn of(placement: &Placement, node: Option<u32>, max: Option<usize>) -> Result<Self> {
-        let pools = || placement.pools.iter().filter(|pool| node.is_none_or(|node| node == pool.numa_node));
-        let mut chosen = vec![false; placement.lane_count()];
-        let most = pools().map(|pool| pool.lanes.len()).max().unwrap_or(0);
-        // The first lane of each pool, then the second of each, and so on.
-        let in_turn = (0..most).flat_map(|nth| pools().filter_map(move |pool| pool.lanes.get(nth)));
-        in_turn.take(max.unwrap_or(usize::MAX)).for_each(|lane| chosen[lane.index] = true);
-        if !chosen.contains(&true) {
-            let nodes: Vec<_> = placement.pools.iter().map(|pool| pool.numa_node.to_string()).collect();
-            let mend = format!("use at least one lane of these NUMA nodes: {}", nodes.join(", "));
-            return Err(Error::new(Code::InvalidArgument, "no lane is left to do the work", mend));
-        }
-        Ok(Self((!chosen.iter().all(|lane| *lane)).then(|| chosen.into())))
-    }
-
-    /// Whether this lane takes part.
-    fn have(&self, lane: usize) -> bool {
-        self.0.as_ref().is_none_or(|chosen| chosen.get(lane) == Some(&true))
-    }
-
-    /// How many of an engine's lanes these are.
-    pub(crate) fn count(&self, engine: &Engine) -> usize {
-        self.0.as_ref().map_or_else(|| engine.lane_count(), |chosen| chosen.iter().filter(|lane| **lane).count())
-    }
-}
-
 /// Lets lanes do the work. Returns at once; `done` is called when the last piece is done and no lane touches any more.
 ///
 /// # Errors
 /// Those of [`Engine::submit`]; `done` is then dropped without being called.
 pub(crate) fn submit<P: Pieces>(engine: &Engine, lanes: Lanes, pieces: P, done: Done<P::Output>) -> Result<()> {
-    engine.submit(Arc::new(PieceJob::new(lanes, pieces, done)))
+    engine.submit_to(lanes, Arc::new(PieceJob::new(pieces, done)))
 }
 
 /// Lets lanes do the work and returns when all is done. A caller that takes part does not wait for lanes that have not
@@ -86,8 +46,8 @@ pub(crate) fn share<P: Pieces>(engine: &Engine, lanes: Lanes, takes_part: bool, 
     let (sender, outcome) = channel();
     // The receiver is there until an outcome has come.
     let done = Box::new(move |done| drop(sender.send(done)));
-    let job = Arc::new(PieceJob::new(lanes, pieces, done));
-    engine.submit(Arc::clone(&job) as Arc<dyn Job>)?;
+    let job = Arc::new(PieceJob::new(pieces, done));
+    engine.submit_to(lanes, Arc::clone(&job) as Arc<dyn Job>)?;
     // Whatever the caller's own part does, lanes may have pieces of the buffer until the outcome has come.
     if takes_part && catch_unwind(AssertUnwindSafe(|| job.take_part())).is_err() {
         job.stop.store(true, Ordering::Relaxed);
@@ -102,7 +62,6 @@ fn undone() -> Error {
 
 struct PieceJob<P: Pieces> {
     pieces: P,
-    lanes: Lanes,
     next: AtomicUsize,
     /// Pieces that are not done yet.
     left: AtomicUsize,
@@ -114,10 +73,10 @@ struct PieceJob<P: Pieces> {
 }
 
 impl<P: Pieces> PieceJob<P> {
-    fn new(lanes: Lanes, pieces: P, done: Done<P::Output>) -> Self {
+    fn new(pieces: P, done: Done<P::Output>) -> Self {
         let (left, done) = (AtomicUsize::new(pieces.count()), Mutex::new(Some(done)));
         let (stop, has_left) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { pieces, lanes, next: AtomicUsize::new(0), left, stop, has_left, done }
+        Self { pieces, next: AtomicUsize::new(0), left, stop, has_left, done }
     }
 
     /// The lanes, or the caller, will do no more pieces. The second to say so tells that some were left undone.
@@ -150,10 +109,8 @@ impl<P: Pieces> PieceJob<P> {
 }
 
 impl<P: Pieces> Job for PieceJob<P> {
-    fn run(&self, lane: &mut Lane) {
-        if self.lanes.have(lane.index) {
-            self.take_part();
-        }
+    fn run(&self, _: &mut Lane) {
+        self.take_part();
     }
 
     fn abort(&self, _: &Error) {
@@ -176,8 +133,6 @@ mod tests {
 
     use super::*;
     use crate::engine::testing::{Endless, unpinned};
-    use crate::placement::{PlacementOptions, place};
-    use crate::topology::{Topology, TopologySource};
 
     /// Counts how often each piece was done.
     struct Count(Vec<AtomicUsize>);
@@ -221,13 +176,6 @@ mod tests {
         fn output(&self) {}
     }
 
-    fn lanes_of(node: Option<u32>, max: Option<usize>) -> Result<Vec<usize>> {
-        let topology = Topology::load(&TopologySource::Synthetic("numanode:2 core:3 pu:1".into())).unwrap();
-        let placement = place(&topology, &PlacementOptions::default()).unwrap();
-        let lanes = Lanes::of(&placement, node, max)?;
-        Ok((0..6).filter(|lane| lanes.have(*lane)).collect())
-    }
-
     #[test]
     fn every_piece_is_done_once_whoever_takes_part() {
         let engine = unpinned(3);
@@ -238,7 +186,7 @@ mod tests {
             }
             let (sender, outcome) = channel();
             let done = Box::new(move |done| sender.send(done).unwrap());
-            let one = Lanes(Some([false, true, false].into()));
+            let one = Lanes::of(engine.placement(), None, Some(1)).unwrap();
             submit(&engine, one, Count::new(pieces), done).unwrap();
             assert_eq!(outcome.recv().unwrap().unwrap(), vec![1; pieces]);
         }
@@ -312,16 +260,5 @@ mod tests {
             assert_eq!(share(&engine, Lanes::all(), true, Panic).unwrap_err().code, Code::LanePanicked);
         }
         assert_eq!(share(&engine, Lanes::all(), true, Count::new(9)).unwrap(), vec![1; 9]);
-    }
-
-    #[test]
-    fn lanes_are_those_of_the_node_and_spread_over_nodes() {
-        assert_eq!(lanes_of(None, None).unwrap(), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(lanes_of(Some(1), None).unwrap(), [3, 4, 5]);
-        assert_eq!(lanes_of(Some(0), Some(2)).unwrap(), [0, 1]);
-        assert_eq!(lanes_of(None, Some(3)).unwrap(), [0, 1, 3]);
-        assert_eq!(lanes_of(None, Some(99)).unwrap(), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(lanes_of(Some(2), None).unwrap_err().code, Code::InvalidArgument);
-        assert_eq!(lanes_of(None, Some(0)).unwrap_err().code, Code::InvalidArgument);
     }
 }

@@ -8,7 +8,8 @@ use seedstorm_content::{VectorError, Vectors};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::fill::Done;
-use crate::pieces::{self, Lanes, Pieces};
+use crate::lanes::Lanes;
+use crate::pieces::{self, Pieces};
 
 /// Numbers that a lane makes at a time: 256 KiB, as with content.
 const PIECE_ELEMENTS: usize = 64 << 10;

@@ -13,8 +13,8 @@ use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::explain::{self, LaneExplanation};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::lane::{Job, Lane};
+use seedstorm_engine::lanes::Lanes;
 use seedstorm_engine::memory::{Binding, HugePages, MemoryOptions};
-use seedstorm_engine::pieces::Lanes;
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole, whole32};
 use crate::error::to_js;

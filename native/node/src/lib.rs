@@ -10,6 +10,7 @@ mod finding;
 mod hold;
 mod machine;
 mod settle;
+mod snapshot;
 mod stream;
 mod system;
 mod task;

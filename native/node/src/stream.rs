@@ -11,7 +11,7 @@ use seedstorm_content::{Content, Fault, FaultKind, Identified, Kernel, MAX_STREA
 use seedstorm_engine::check::{self, Findings};
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::fill::{RawBuffer, fill_and_wait};
-use seedstorm_engine::pieces::Lanes;
+use seedstorm_engine::lanes::Lanes;
 
 use crate::content::{ContentParameters, content_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};

@@ -8,19 +8,16 @@ use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
-use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
-use seedstorm_engine::task::{
-    FindingKind, Operation, PoolCounters, RangeProgress, RangeSpec, Task, TaskSnapshot, TaskSpec,
-};
+use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};
 use crate::error::to_js;
-use crate::finding::{JsFinding, finding_of};
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
+use crate::snapshot::{JsTaskSnapshot, Snapshots};
 
 /// What a task does, over which layout, on which sink.
 #[napi(object)]
@@ -53,96 +50,6 @@ pub struct JsTaskSpec {
     pub sync: Option<String>,
 }
 
-/// Latency of a pool: the buckets that gained values, and by how many.
-#[napi(object)]
-pub struct JsHistogram {
-    /// Bucket numbers, rising.
-    pub buckets: Vec<u32>,
-    /// What each of them gained.
-    pub counts: Vec<f64>,
-    /// The highest value since the beginning, in ns.
-    pub max_ns: f64,
-}
-
-/// What the lanes of one pool did.
-#[napi(object)]
-pub struct JsPoolCounters {
-    /// OS index of the pool's NUMA node.
-    pub numa_node: u32,
-    /// Lanes of the pool that take part.
-    pub lanes: u32,
-    /// I/O operations that came back without an error.
-    pub operations: f64,
-    /// Bytes of those operations.
-    pub bytes: f64,
-    /// Operations, syncs and closes that failed.
-    pub errors: f64,
-    /// Blocks in which at least one byte was not what it must be.
-    pub corrupt_blocks: f64,
-    /// How many syncs were made.
-    pub syncs: f64,
-    /// Time spent on them, in ns.
-    pub sync_ns: f64,
-    /// Latency since the snapshot before.
-    pub latency: JsHistogram,
-}
-
-/// An error as plain data.
-#[napi(object)]
-pub struct JsError {
-    /// `SEEDSTORM_E_…`.
-    pub code: String,
-    /// What happened, and to what.
-    pub what: String,
-    /// What to do next.
-    pub mend: String,
-}
-
-/// How far a range has come.
-#[napi(object)]
-pub struct JsRangeProgress {
-    /// The range's id.
-    pub id: BigInt,
-    /// Units that are done, as runs: first, end, first, end, …
-    pub done: Vec<f64>,
-    /// Units whose I/O was acknowledged, likewise.
-    pub written: Vec<f64>,
-    /// All units are done.
-    pub complete: bool,
-    /// Why what is not done will not be done.
-    pub error: Option<JsError>,
-}
-
-/// How often one kind of fault was found, cumulative.
-#[napi(object)]
-pub struct JsFindingCount {
-    /// The kind, as in JsFinding.
-    pub kind: String,
-    /// How often.
-    pub count: f64,
-}
-
-/// How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before.
-#[napi(object)]
-pub struct JsTaskSnapshot {
-    /// When this was taken, by the monotonic clock in ns.
-    pub taken_ns: BigInt,
-    /// When the first operation was submitted; 0: none yet.
-    pub started_ns: BigInt,
-    /// When the last operation, sync or close came back; 0: none yet.
-    pub last_done_ns: BigInt,
-    /// What each pool did.
-    pub pools: Vec<JsPoolCounters>,
-    /// The ranges; one that has ended is in no later snapshot.
-    pub ranges: Vec<JsRangeProgress>,
-    /// Faults found since the snapshot before.
-    pub findings: Vec<JsFinding>,
-    /// All faults found, by kind.
-    pub finding_counts: Vec<JsFindingCount>,
-    /// What fell back.
-    pub notes: Vec<String>,
-}
-
 /// What a memory sink keeps from one task to the next.
 #[napi]
 pub struct NativeMemoryStore {
@@ -172,8 +79,8 @@ struct End {
 #[napi]
 pub struct NativeTask {
     task: Arc<Task>,
-    folder: Option<PathBuf>,
     end: Arc<Mutex<End>>,
+    snapshots: Arc<Snapshots>,
 }
 
 /// Gets a task ready, on a thread of its own: the file system may take its time.
@@ -213,7 +120,8 @@ impl NativeTask {
             }
             drop(hold);
         });
-        Ok(Self { task: Arc::new(Task::prepare(&engine, spec, ended)?), folder, end })
+        let task = Arc::new(Task::prepare(&engine, spec, ended)?);
+        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), folder)), task, end })
     }
 }
 
@@ -278,10 +186,12 @@ impl NativeTask {
         self.task.ended_work() as f64
     }
 
-    /// Counters and progress.
-    #[napi]
-    pub fn snapshot(&self) -> JsTaskSnapshot {
-        snapshot_of(self.task.snapshot(), self.folder.as_ref())
+    /// Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for.
+    #[napi(ts_return_type = "Promise<JsTaskSnapshot>")]
+    pub fn snapshot<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (settle, promise) = Settle::<JsTaskSnapshot>::new(env)?;
+        self.snapshots.ask(settle);
+        Ok(promise)
     }
 
     /// No more ranges come.
@@ -360,55 +270,4 @@ fn unknown(what: &str, given: &str) -> napi::Error {
         format!("{what} is “{given}”"),
         format!("give {what} one of the values in binding.d.ts"),
     ))
-}
-
-fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapshot {
-    let counts = FindingKind::NAMES.iter().zip(snapshot.finding_counts).filter(|(_, count)| *count > 0);
-    JsTaskSnapshot {
-        taken_ns: BigInt::from(seedstorm_engine::clock::now_ns()),
-        started_ns: BigInt::from(snapshot.started_ns),
-        last_done_ns: BigInt::from(snapshot.last_done_ns),
-        pools: snapshot.pools.into_iter().map(pool_of).collect(),
-        ranges: snapshot.ranges.into_iter().map(range_of).collect(),
-        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folder)).collect(),
-        finding_counts: counts
-            .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
-            .collect(),
-        notes: snapshot.notes,
-    }
-}
-
-fn pool_of(pool: PoolCounters) -> JsPoolCounters {
-    let PoolCounters { numa_node, lanes, counts, latency } = pool;
-    let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
-    JsPoolCounters {
-        numa_node,
-        lanes: lanes as u32,
-        operations: counts.operations as f64,
-        bytes: counts.bytes as f64,
-        errors: counts.errors as f64,
-        corrupt_blocks: counts.corrupt_blocks as f64,
-        syncs: counts.syncs as f64,
-        sync_ns: counts.sync_ns as f64,
-        latency: JsHistogram {
-            buckets,
-            counts: gained.into_iter().map(|count| count as f64).collect(),
-            max_ns: max_ns as f64,
-        },
-    }
-}
-
-fn range_of(range: RangeProgress) -> JsRangeProgress {
-    let flat = |runs: Vec<(u64, u64)>| runs.into_iter().flat_map(|(first, end)| [first as f64, end as f64]).collect();
-    JsRangeProgress {
-        id: BigInt::from(range.id),
-        done: flat(range.done),
-        written: flat(range.written),
-        complete: range.complete,
-        error: range.failed.map(|error| JsError {
-            code: format!("SEEDSTORM_E_{}", error.code.name()),
-            what: error.what,
-            mend: error.mend,
-        }),
-    }
 }

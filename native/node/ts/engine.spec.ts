@@ -60,7 +60,7 @@ describe('the life of an engine', () => {
     await engine.close();
     expect(await Promise.all(work)).toEqual([closed, closed, closed, closed]);
     // The task is still there to be asked what it did.
-    expect(task.snapshot().pools).toHaveLength(2);
+    expect((await task.snapshot()).pools).toHaveLength(2);
     expect(await outcome(task.ended())).toBe(closed);
     expect(() => task.addRange(2n, 0n, 1n)).toThrow(expect.objectContaining({ code: closed }));
     task.cancel();
@@ -111,6 +111,7 @@ describe('the life of an engine', () => {
 
   test.each([
     ['a machine that does not exist', { topology: { xmlFile: '/nowhere/machine.xml' } }, 'TOPOLOGY_UNREADABLE'],
+    ['lanes of this machine that are pinned nowhere', { pin: false }, 'INVALID_ARGUMENT'],
     ['a machine that makes no sense', { topology: { synthetic: 'a teapot' }, pin: false }, 'TOPOLOGY_UNREADABLE'],
     ['no core', { ...twoNodes, placement: { reserveCores: 99 } }, 'NO_CORES'],
     ['a negative number of lanes', { ...twoNodes, placement: { lanesPerPool: -1 } }, 'INVALID_ARGUMENT'],

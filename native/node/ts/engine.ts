@@ -1,4 +1,5 @@
 /** A set of running lanes: started once, parked between jobs, joined by `close`. */
+import { SeedstormRangeError } from '@seedstorm/errors';
 import type {
   ContentParameters,
   JsEngineOptions,
@@ -23,7 +24,7 @@ export interface EngineOptions {
   readonly bufferBytes?: number;
   /** Another machine's topology; only with `pin: false`, for tests. */
   readonly topology?: TopologySource;
-  /** Whether lanes are pinned to their PUs; default true. */
+  /** Whether lanes are pinned to their PUs; default true. `false` is for tests and benches, and only with `topology`. */
   readonly pin?: boolean;
 }
 
@@ -39,6 +40,12 @@ const maxKnownLanes = 64;
 
 function nativeOptions(options: EngineOptions): JsEngineOptions {
   const { placement = {}, memory = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
+  if (!pin && topology.xmlFile === undefined && topology.synthetic === undefined) {
+    throw new SeedstormRangeError({
+      what: 'lanes were asked for that are pinned to no PU, on this machine itself',
+      mend: 'leave pin out; pin: false goes only with the topology of another machine, for tests',
+    });
+  }
   return { topology, placement, memory: nativeMemory(memory), bufferBytes, pin };
 }
 

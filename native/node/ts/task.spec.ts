@@ -33,7 +33,8 @@ const blocksPerUnit = content.unitBytes / spec.blockBytes;
 const endless: TaskSpec = { ...spec, operation: 'generate', units: 2 ** 40, blockBytes: content.unitBytes };
 
 const operations = (snapshot: TaskSnapshot): number => snapshot.pools.reduce((sum, pool) => sum + pool.operations, 0);
-const waitUntil = (ready: () => boolean): Promise<boolean> => vi.waitUntil(ready, { interval: 1, timeout: 10_000 });
+const waitUntil = (ready: () => Promise<boolean>): Promise<boolean> =>
+  vi.waitUntil(ready, { interval: 1, timeout: 10_000 });
 
 /** Does one operation over all units, and gives the last snapshot. */
 async function whole(changes: Partial<TaskSpec>, memory?: MemoryStore): Promise<TaskSnapshot> {
@@ -52,8 +53,8 @@ describe('a task', () => {
     task.addRange(7n, 0n, 10n);
     task.addRange(2n ** 63n, 60n, 64n);
     const ranges = new Map<bigint, TaskSnapshot['ranges'][number]>();
-    await waitUntil(() => {
-      for (const range of task.snapshot().ranges) ranges.set(range.id, range);
+    await waitUntil(async () => {
+      for (const range of (await task.snapshot()).ranges) ranges.set(range.id, range);
       return ranges.size === 2 && [...ranges.values()].every((range) => range.complete);
     });
     expect([...ranges.values()]).toEqual([
@@ -62,7 +63,7 @@ describe('a task', () => {
     ]);
     task.finish();
     await task.ended();
-    const snapshot = task.snapshot();
+    const snapshot = await task.snapshot();
     expect(operations(snapshot)).toBe(14 * blocksPerUnit);
     expect(snapshot.ranges).toEqual([]);
     expect(snapshot.pools.map(({ numaNode, lanes }) => [numaNode, lanes])).toEqual([
@@ -73,6 +74,41 @@ describe('a task', () => {
     expect(snapshot.lastDoneNs).toBeGreaterThanOrEqual(snapshot.startedNs);
     expect(snapshot.takenNs).toBeGreaterThanOrEqual(snapshot.lastDoneNs);
     expect(snapshot.takenNs).toBeLessThanOrEqual(monotonicNs());
+  });
+
+  test('gives what is new to one of many who ask at once, in their order: nothing is counted twice or lost', async () => {
+    const task = await Task.prepare(engine, spec);
+    task.beginAt(0n);
+    task.addRange(1n, 0n, BigInt(units));
+    task.finish();
+    const settled: number[] = [];
+    const asked: Promise<TaskSnapshot>[] = [];
+    const ask = (): void => {
+      const nth = asked.length;
+      const snapshot = task.snapshot();
+      asked.push(snapshot);
+      void snapshot.then(() => settled.push(nth));
+    };
+    for (let i = 0; i < 50; i++) ask();
+    await task.ended();
+    for (let i = 0; i < 50; i++) ask();
+    const snapshots = await Promise.all(asked);
+    expect(settled).toEqual(asked.map((_, nth) => nth));
+    const rising = snapshots.map(operations);
+    expect(rising).toEqual(rising.toSorted((a, b) => a - b));
+    expect(rising.slice(50)).toEqual(Array(50).fill(units * blocksPerUnit));
+    const latencies = snapshots.flatMap(({ pools }) => pools.map(({ latency }) => latency));
+    expect(latencies.flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0)).toBe(rising.at(-1));
+    expect(snapshots.filter(({ ranges }) => ranges.some(({ complete }) => complete))).toHaveLength(1);
+  });
+
+  test('refuses to pile up snapshots that nobody waits for', async () => {
+    const task = await Task.prepare(engine, spec);
+    const outcomes = await Promise.all(Array.from({ length: 10_000 }, () => outcome(task.snapshot())));
+    expect(new Set(outcomes.filter((taken) => typeof taken === 'string'))).toEqual(new Set(['SEEDSTORM_E_QUEUE_FULL']));
+    expect((await task.snapshot()).pools).toHaveLength(2);
+    task.cancel();
+    await outcome(task.ended());
   });
 
   test('tells its end to everybody who asks, before and after it', async () => {
@@ -98,7 +134,7 @@ describe('a task', () => {
       task.addRange(1n, 0n, 2n ** 22n);
       if (begins) {
         task.beginAt(0n);
-        await waitUntil(() => operations(task.snapshot()) > 0);
+        await waitUntil(async () => operations(await task.snapshot()) > 0);
       }
       task.cancel();
       expect(await ended).toBe('SEEDSTORM_E_CANCELLED');
@@ -113,7 +149,7 @@ describe('a task', () => {
     task.beginAt(startNs);
     task.finish();
     await task.ended();
-    expect(task.snapshot().startedNs).toBeGreaterThanOrEqual(startNs);
+    expect((await task.snapshot()).startedNs).toBeGreaterThanOrEqual(startNs);
   });
 
   test('submits nothing past its deadline, and goes on when that is moved', async () => {
@@ -125,21 +161,21 @@ describe('a task', () => {
     const other = await Engine.start(twoNodes);
     await other.fill(content, 0, 0n, new Uint8Array(1 << 20));
     await other.close();
-    expect(operations(task.snapshot())).toBe(0);
+    expect(operations(await task.snapshot())).toBe(0);
 
     task.setDeadline(monotonicNs() + 3_600_000_000_000n);
-    await waitUntil(() => operations(task.snapshot()) > 0);
+    await waitUntil(async () => operations(await task.snapshot()) > 0);
 
     const deadlineNs = monotonicNs();
     task.setDeadline(deadlineNs);
     let before = -1;
-    await waitUntil(() => {
-      const now = operations(task.snapshot());
+    await waitUntil(async () => {
+      const now = operations(await task.snapshot());
       const same = now === before;
       before = now;
-      return same && task.snapshot().lastDoneNs > 0n && monotonicNs() > deadlineNs + 20_000_000n;
+      return same && (await task.snapshot()).lastDoneNs > 0n && monotonicNs() > deadlineNs + 20_000_000n;
     });
-    expect(operations(task.snapshot())).toBe(before);
+    expect(operations(await task.snapshot())).toBe(before);
     task.cancel();
     await outcome(task.ended());
   });
@@ -149,10 +185,10 @@ describe('a task', () => {
     task.addRange(1n, 0n, 2n ** 22n);
     task.addRange(2n, 2n ** 30n, 2n ** 30n + 3n);
     task.beginAt(0n);
-    await waitUntil(() => operations(task.snapshot()) > 0);
+    await waitUntil(async () => operations(await task.snapshot()) > 0);
     task.fenceRange(1n);
     task.fenceRange(99n);
-    await waitUntil(() => task.snapshot().ranges.some(({ id, complete }) => id === 2n && complete));
+    await waitUntil(async () => (await task.snapshot()).ranges.some(({ id, complete }) => id === 2n && complete));
     task.finish();
     await task.ended();
   });

@@ -82,9 +82,13 @@ export class Task {
     return native(() => this.inner.endedWork());
   }
 
-  /** Counters and progress. */
-  snapshot(): TaskSnapshot {
-    return native(() => this.inner.snapshot());
+  /**
+   * Counters and progress, gathered on another thread. Snapshots come in the order in which they are asked for, and each
+   * has what is new since the one before: none may be thrown away.
+   * @throws SeedstormError QUEUE_FULL when far too many are asked for at once.
+   */
+  snapshot(): Promise<TaskSnapshot> {
+    return nativeAsync(() => this.inner.snapshot());
   }
 
   /** No more ranges come. */

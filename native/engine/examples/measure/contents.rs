@@ -7,7 +7,7 @@ use std::time::Duration;
 use seedstorm_content::{Content, Kernel, ParameterError, Parameters};
 use seedstorm_engine::engine::Engine;
 use seedstorm_engine::fill::{RawBuffer, fill};
-use seedstorm_engine::pieces::Lanes;
+use seedstorm_engine::lanes::Lanes;
 
 use crate::Failure;
 use crate::crew::{Cpu, Sample, timed};

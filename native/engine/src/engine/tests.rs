@@ -7,9 +7,12 @@ use std::thread;
 
 use super::testing::{Endless, unpinned};
 use super::*;
+use crate::cpuset;
+use crate::lane::Lane;
 use crate::topology::TopologySource;
 
 mod closing;
+mod many;
 
 type Run = Box<dyn Fn(&mut Lane) + Send + Sync>;
 type Finished = Box<dyn Fn(Result<()>) + Send + Sync>;
@@ -90,6 +93,28 @@ fn every_lane_runs_on_the_pu_it_was_given() {
     places.sort();
     let expected: Vec<_> = topology.allowed.pus.iter().map(|pu| (*pu, *pu as i32, vec![*pu])).collect();
     assert_eq!(places, expected);
+}
+
+#[test]
+fn a_job_for_a_few_lanes_runs_on_exactly_these() {
+    let engine = unpinned(64);
+    // Of two lanes, which one thread calls, and of so many that lanes call each other, with gaps of whole groups.
+    for chosen in [vec![5, 40], (20..64).filter(|lane| lane % 3 == 0 || *lane > 50).collect()] {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (all, outcomes) = probe(|_| {});
+        engine.submit(all).unwrap();
+        assert_eq!(outcomes.recv().unwrap(), Ok(()));
+        let seen_by = Arc::clone(&seen);
+        let (few, outcomes) = probe(move |lane| seen_by.lock().unwrap().push(lane.index));
+        engine.submit_to(Lanes::numbered(chosen.clone(), engine.placement()), few).unwrap();
+        assert_eq!(outcomes.recv().unwrap(), Ok(()));
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, chosen);
+    }
+    let others = Lanes::numbered(vec![64], unpinned(65).placement());
+    let (job, _outcomes) = probe(|_| {});
+    assert_eq!(engine.submit_to(others, job).unwrap_err().code, Code::InvalidArgument);
 }
 
 #[test]

@@ -39,12 +39,6 @@ impl LaneBuffer {
             return Err(refused(bytes, "a buffer is at most 64 GiB, as is its alignment"));
         }
         let bytes = bytes.max(1).next_multiple_of(page_bytes());
-        if bytes >= HUGE_PAGE_BYTES
-            && let Some(available) = available_bytes()
-            && bytes as u64 > available
-        {
-            return Err(refused(bytes, &format!("{available} bytes are available")));
-        }
         let (mapping, unbound) = match wish.options.huge_pages {
             HugePages::Explicit => Self::explicit(bytes, align, wish)?,
             HugePages::Auto if bytes >= HUGE_PAGE_BYTES => match Self::explicit(bytes, align, wish) {
@@ -68,6 +62,12 @@ impl LaneBuffer {
             return Err(node_full(node, bytes as u64, free));
         }
         let is_large = bytes >= HUGE_PAGE_BYTES;
+        if is_large
+            && let Some(available) = available_bytes()
+            && bytes as u64 > available
+        {
+            return Err(refused(bytes, &format!("{available} bytes are available")));
+        }
         let align = if is_large { align.max(HUGE_PAGE_BYTES) } else { align };
         let mapping = Mapping::ordinary(bytes, align).map_err(|error| refused(bytes, &error.to_string()))?;
         let unbound = bind(&mapping, wish);
@@ -226,7 +226,7 @@ pub(crate) fn node_full(node: u32, wanted: u64, free: u64) -> Error {
     )
 }
 
-fn no_huge_pages(node: Option<u32>, wanted: u64, why: &str) -> Error {
+pub(crate) fn no_huge_pages(node: Option<u32>, wanted: u64, why: &str) -> Error {
     let place = node.map_or(String::new(), |node| format!(" on NUMA node {node}"));
     let file = match node {
         Some(node) => format!("/sys/devices/system/node/node{node}/hugepages/hugepages-2048kB/nr_hugepages"),

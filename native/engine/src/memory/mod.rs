@@ -12,7 +12,7 @@ mod smaps;
 
 pub(crate) use available::{available_bytes, free_huge_pages, node_free_bytes};
 pub use buffer::LaneBuffer;
-pub(crate) use buffer::node_full;
+pub(crate) use buffer::{no_huge_pages, node_full};
 pub(crate) use map::HUGE_PAGE_BYTES;
 pub use map::page_bytes;
 pub use pages::{Pages, node_of};

@@ -4,18 +4,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::range::SeedRange;
-use crate::clock::{now_ns, sleep_until_ns};
+use super::start::Start;
+use crate::clock::now_ns;
 use crate::error::{Code, Error, Result};
 
 /// Ranges that a task holds at a time. Leases are a few per agent; so many mean that nobody reads the snapshots.
 pub const MAX_RANGES: usize = 65_536;
-
-/// Lanes wait for the start on the condition variable, where they can be called off, and sleep only this last part on
-/// the clock itself, which is more exact.
-const EXACT_NS: u64 = 2_000_000;
 
 /// What a lane is to do next.
 pub(super) enum Work {
@@ -41,6 +37,7 @@ pub(super) enum Parked {
 
 /// The task's switchboard.
 pub(super) struct Control {
+    pub(super) start: Start,
     state: Mutex<State>,
     wake: Condvar,
     deadline_ns: AtomicU64,
@@ -54,7 +51,6 @@ pub(super) struct Control {
 
 #[derive(Default)]
 struct State {
-    begin_ns: Option<u64>,
     /// Ranges that may have claims left, in the order in which they are served.
     queue: VecDeque<Arc<SeedRange>>,
     /// All ranges that are not retired.
@@ -66,8 +62,8 @@ struct State {
     ending: bool,
     /// Lanes that are at work.
     busy: usize,
-    /// Lanes that have arrived.
-    arrived: usize,
+    /// Of these, those that wait for the deadline to be moved.
+    late: usize,
     /// Why the task ends early.
     failure: Option<Error>,
 }
@@ -75,6 +71,7 @@ struct State {
 impl Control {
     pub(super) fn new(syncs_at_end: bool) -> Self {
         Self {
+            start: Start::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             deadline_ns: AtomicU64::new(u64::MAX),
@@ -96,17 +93,16 @@ impl Control {
 
     // What the control plane calls.
 
-    pub(super) fn begin_at(&self, monotonic_ns: u64) {
-        self.lock().begin_ns = Some(monotonic_ns);
-        self.wake.notify_all();
-    }
-
     pub(super) fn set_deadline(&self, monotonic_ns: u64) {
         // Under the lock, or a lane that just found itself late could miss it and park.
         let state = self.lock();
         self.deadline_ns.store(monotonic_ns, Ordering::Release);
+        let late = state.late;
         drop(state);
-        self.wake.notify_all();
+        // It moves with every heartbeat: lanes that have nothing to do sleep on.
+        if late > 0 {
+            self.wake.notify_all();
+        }
     }
 
     pub(super) fn add(&self, range: SeedRange) -> Result<()> {
@@ -178,16 +174,12 @@ impl Control {
         self.cancelled.store(true, Ordering::Release);
         drop(state);
         self.wake.notify_all();
+        self.start.call_off();
     }
 
     /// Why the task ended early, if it did.
     pub(super) fn failure(&self) -> Option<Error> {
         self.lock().failure.clone()
-    }
-
-    /// How many lanes have arrived.
-    pub(super) fn arrived(&self) -> usize {
-        self.lock().arrived
     }
 
     /// How often a lane came to the end of a piece of work.
@@ -225,31 +217,6 @@ impl Control {
     #[inline]
     pub(super) fn deadline_ns(&self) -> u64 {
         self.deadline_ns.load(Ordering::Acquire)
-    }
-
-    /// Waits for the common start. `false`: the task ended before.
-    pub(super) fn arrive_and_wait(&self) -> bool {
-        let mut state = self.lock();
-        state.arrived += 1;
-        let begin_ns = loop {
-            if state.failure.is_some() {
-                return false;
-            }
-            let Some(begin_ns) = state.begin_ns else {
-                state = self.wait(state);
-                continue;
-            };
-            match begin_ns.saturating_sub(now_ns()).checked_sub(EXACT_NS) {
-                None | Some(0) => break begin_ns,
-                Some(early_ns) => {
-                    let early = Duration::from_nanos(early_ns);
-                    state = self.wake.wait_timeout(state, early).unwrap_or_else(PoisonError::into_inner).0;
-                }
-            }
-        };
-        drop(state);
-        sleep_until_ns(begin_ns);
-        true
     }
 
     /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects
@@ -326,7 +293,9 @@ impl Control {
             if let Some(object) = self.some_sync(&mut state) {
                 return Parked::Sync(object);
             }
+            state.late += 1;
             state = self.wait(state);
+            state.late -= 1;
         }
     }
 }

@@ -22,9 +22,10 @@ impl Job for Shared {
             return self.control.end_early(error);
         }
         let cell = cell.get_or_init(Box::default);
-        if !self.control.arrive_and_wait() {
+        if !self.control.start.arrive_and_wait() {
             return;
         }
+        cell.begun_ns.set(now_ns());
         let memory = match &self.sink {
             Sink::Memory(store) => Some(MemoryLane::new(Arc::clone(store), lane.node)),
             _ => None,
@@ -266,7 +267,7 @@ mod tests {
             let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, &engine, ended));
             let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 1 << 20 }).unwrap();
             shared.control.add(SeedRange::new(1, claims, false)).unwrap();
-            shared.control.begin_at(0);
+            shared.control.start.set(0);
             engine.submit(Arc::new(Panics(shared))).unwrap();
             assert_eq!(outcome.recv().unwrap().unwrap_err().code, Code::LanePanicked);
         }

@@ -14,6 +14,7 @@ mod remove;
 mod shared;
 mod snapshot;
 mod spec;
+mod start;
 mod transfer;
 
 use std::sync::Arc;
@@ -49,12 +50,16 @@ impl Task {
     ///
     /// # Errors
     /// [`Code::InvalidArgument`], [`Code::TargetMissing`], [`Code::TargetNotWritable`], [`Code::DiskFull`],
-    /// [`Code::Io`], and those of [`Engine::submit`].
+    /// [`Code::Io`], those of [`Engine::submit`]; [`Code::OutOfMemory`], [`Code::NumaMemory`] or [`Code::HugePages`] when
+    /// its blocks would not fit the lanes' memory.
     pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
         spec.validate()?;
+        let pools = &engine.placement().pools;
+        let members = shared::members(engine.placement(), spec.lanes);
+        engine.room.check(members.iter().map(|member| pools[member.pool].memory_node), spec.block_bytes)?;
         let sink = Sink::prepare(&spec)?;
         let shared = Arc::new(Shared::new(spec, sink, engine, ended));
-        match engine.submit(Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
+        match engine.submit_to(shared.lanes(engine.placement()), Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
                 if let Some(sink) = shared.file_sink() {
@@ -72,7 +77,7 @@ impl Task {
 
     /// The common start: lanes begin at this instant of CLOCK_MONOTONIC, in ns; at once when it has passed.
     pub fn begin_at(&self, monotonic_ns: u64) {
-        self.shared.control.begin_at(monotonic_ns);
+        self.shared.control.start.set(monotonic_ns);
     }
 
     /// Lanes submit nothing at or after this instant of CLOCK_MONOTONIC, in ns, until it is moved; syncs of what is

@@ -10,6 +10,7 @@ use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::lanes::Lanes;
 use crate::notes::Notes;
 use crate::placement::Placement;
 use crate::sink::file::FileSink;
@@ -95,6 +96,11 @@ impl Shared {
         }
     }
 
+    /// The lanes that take part, for the engine.
+    pub(super) fn lanes(&self, placement: &Placement) -> Lanes {
+        Lanes::numbered(self.members.iter().map(|member| member.lane).collect(), placement)
+    }
+
     /// Where a lane that takes part puts its counters.
     pub(super) fn cell_of(&self, lane: usize) -> Option<&OnceLock<Box<LaneCell>>> {
         let member = self.members.binary_search_by_key(&lane, |member| member.lane).ok()?;
@@ -142,7 +148,7 @@ impl Shared {
 }
 
 /// The lanes that take part: all, or as many as wanted, dealt out over the pools one by one.
-fn members(placement: &Placement, wanted: Option<usize>) -> Vec<Member> {
+pub(super) fn members(placement: &Placement, wanted: Option<usize>) -> Vec<Member> {
     let longest = placement.pools.iter().map(|pool| pool.lanes.len()).max().unwrap_or(0);
     let pools = placement.pools.iter().enumerate();
     let nth = |nth: usize| pools.clone().filter_map(move |(pool, lanes)| Some((lanes.lanes.get(nth)?.index, pool)));

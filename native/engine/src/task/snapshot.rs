@@ -4,7 +4,7 @@
 use super::control::Control;
 use super::findings::{Finding, FindingCounts};
 use super::range::RangeProgress;
-use super::shared::Shared;
+use super::shared::{Member, Shared};
 use crate::counters::Counts;
 use crate::histogram::{Differences, SparseHistogram};
 
@@ -13,6 +13,8 @@ use crate::histogram::{Differences, SparseHistogram};
 pub struct TaskSnapshot {
     /// Lanes that have arrived and wait, or waited, for the start: when all have, the task is ready.
     pub lanes_ready: usize,
+    /// When the last of the lanes passed the start, by CLOCK_MONOTONIC in ns; 0 until all have.
+    pub all_begun_ns: u64,
     /// When the first operation was submitted, by CLOCK_MONOTONIC in ns; 0: none yet.
     pub started_ns: u64,
     /// When the last operation, sync or close came back, by CLOCK_MONOTONIC in ns; 0: none yet.
@@ -88,7 +90,8 @@ impl Shared {
         }
         let started = self.cells().map(|(_, cell)| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
         TaskSnapshot {
-            lanes_ready: self.control.arrived(),
+            lanes_ready: self.control.start.arrived(),
+            all_begun_ns: self.all_begun_ns(),
             started_ns: started.min().unwrap_or(0),
             last_done_ns: self.cells().map(|(_, cell)| cell.last_done_ns.get()).max().unwrap_or(0),
             pools,
@@ -98,6 +101,12 @@ impl Shared {
             finding_counts: self.findings.counts(),
             notes: self.notes(),
         }
+    }
+
+    fn all_begun_ns(&self) -> u64 {
+        let begun_ns = |member: &Member| member.cell.get().map_or(0, |cell| cell.begun_ns.get());
+        let of_each = self.members.iter().map(begun_ns);
+        if of_each.clone().all(|instant_ns| instant_ns > 0) { of_each.max().unwrap_or(0) } else { 0 }
     }
 }
 

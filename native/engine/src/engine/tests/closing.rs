@@ -8,6 +8,7 @@ use std::thread;
 use super::super::testing::{Endless, unpinned};
 use super::super::*;
 use super::{code, probe, probe_then};
+use crate::lane::Lane;
 
 #[test]
 fn closing_ends_a_long_job_and_those_behind_it_each_told_once() {

@@ -1,0 +1,231 @@
+//! What a task has done so far, for JavaScript. Merging the histograms of hundreds of lanes reads some MB and takes
+//! milliseconds, so it happens on a thread of its own; JavaScript's only gets the result, in arrays that are not copied.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
+use napi_derive::napi;
+use seedstorm_engine::error::{Code, Error};
+use seedstorm_engine::histogram::SparseHistogram;
+use seedstorm_engine::task::{FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
+
+use crate::engine::aside;
+use crate::finding::{JsFinding, finding_of};
+use crate::settle::{Settle, value};
+
+/// Snapshots of one task that may be asked for and not yet there. More mean that somebody asks without ever waiting.
+const MAX_ASKED: usize = 1024;
+
+/// Latency of a pool: the buckets that gained values, and by how many.
+#[napi(object, object_from_js = false)]
+pub struct JsHistogram {
+    /// Bucket numbers, rising.
+    pub buckets: Uint32Array,
+    /// What each of them gained.
+    pub counts: Float64Array,
+    /// The highest value since the beginning, in ns.
+    pub max_ns: f64,
+}
+
+/// What the lanes of one pool did.
+#[napi(object, object_from_js = false)]
+pub struct JsPoolCounters {
+    /// OS index of the pool's NUMA node.
+    pub numa_node: u32,
+    /// Lanes of the pool that take part.
+    pub lanes: u32,
+    /// I/O operations that came back without an error.
+    pub operations: f64,
+    /// Bytes of those operations.
+    pub bytes: f64,
+    /// Operations, syncs and closes that failed.
+    pub errors: f64,
+    /// Blocks in which at least one byte was not what it must be.
+    pub corrupt_blocks: f64,
+    /// How many syncs were made.
+    pub syncs: f64,
+    /// Time spent on them, in ns.
+    pub sync_ns: f64,
+    /// Latency since the snapshot before.
+    pub latency: JsHistogram,
+}
+
+/// An error as plain data.
+#[napi(object, object_from_js = false)]
+pub struct JsError {
+    /// `SEEDSTORM_E_…`.
+    pub code: String,
+    /// What happened, and to what.
+    pub what: String,
+    /// What to do next.
+    pub mend: String,
+}
+
+/// How far a range has come.
+#[napi(object, object_from_js = false)]
+pub struct JsRangeProgress {
+    /// The range's id.
+    pub id: BigInt,
+    /// Units that are done, as runs: first, end, first, end, …
+    pub done: Vec<f64>,
+    /// Units whose I/O was acknowledged, likewise.
+    pub written: Vec<f64>,
+    /// All units are done.
+    pub complete: bool,
+    /// Why what is not done will not be done.
+    pub error: Option<JsError>,
+}
+
+/// How often one kind of fault was found, cumulative.
+#[napi(object, object_from_js = false)]
+pub struct JsFindingCount {
+    /// The kind, as in JsFinding.
+    pub kind: String,
+    /// How often.
+    pub count: f64,
+}
+
+/// How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before.
+#[napi(object, object_from_js = false)]
+pub struct JsTaskSnapshot {
+    /// When this was taken, by the monotonic clock in ns.
+    pub taken_ns: BigInt,
+    /// Lanes that have come to the start: when all have, the task is ready.
+    pub lanes_ready: u32,
+    /// When the last of the lanes passed the start; 0 until all have.
+    pub all_begun_ns: BigInt,
+    /// When the first operation was submitted; 0: none yet.
+    pub started_ns: BigInt,
+    /// When the last operation, sync or close came back; 0: none yet.
+    pub last_done_ns: BigInt,
+    /// What each pool did.
+    pub pools: Vec<JsPoolCounters>,
+    /// The ranges; one that has ended is in no later snapshot.
+    pub ranges: Vec<JsRangeProgress>,
+    /// Faults found since the snapshot before.
+    pub findings: Vec<JsFinding>,
+    /// All faults found, by kind.
+    pub finding_counts: Vec<JsFindingCount>,
+    /// What fell back.
+    pub notes: Vec<String>,
+}
+
+/// The snapshots of one task. They are taken one after the other in the order in which they were asked for, and settled
+/// in that order: what is new since the one before goes to the one after it.
+pub struct Snapshots {
+    task: Arc<Task>,
+    folder: Option<PathBuf>,
+    asked: Mutex<Asked>,
+}
+
+#[derive(Default)]
+struct Asked {
+    waiting: VecDeque<Settle<JsTaskSnapshot>>,
+    /// Whether a thread is there that takes them.
+    taking: bool,
+}
+
+impl Snapshots {
+    /// Those of a task whose files are in this folder.
+    pub fn new(task: Arc<Task>, folder: Option<PathBuf>) -> Self {
+        Self { task, folder, asked: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a snapshot taken.
+    pub fn ask(self: &Arc<Self>, settle: Settle<JsTaskSnapshot>) {
+        let mut asked = self.lock();
+        if asked.waiting.len() >= MAX_ASKED {
+            drop(asked);
+            let what = format!("{MAX_ASKED} snapshots of the task were asked for and are not there yet");
+            return settle.with(Err(Error::new(Code::QueueFull, what, "wait for earlier snapshots")));
+        }
+        asked.waiting.push_back(settle);
+        if mem::replace(&mut asked.taking, true) {
+            return;
+        }
+        drop(asked);
+        let own = Arc::clone(self);
+        if aside("task-snapshot", move || own.take_all()).is_err() {
+            // Without a thread to be had, JavaScript's has to wait for it: the last counts of a task must not be lost.
+            self.take_all();
+        }
+    }
+
+    fn take_all(&self) {
+        loop {
+            let next = {
+                let mut asked = self.lock();
+                let next = asked.waiting.pop_front();
+                asked.taking = next.is_some();
+                next
+            };
+            let Some(settle) = next else { return };
+            // After a panic, which the hook tells, `settle` is dropped and with it rejected; those behind it go on.
+            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), self.folder.as_ref())));
+            if let Ok(snapshot) = taken {
+                settle.with(Ok(value(|| snapshot)));
+            }
+        }
+    }
+}
+
+fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapshot {
+    let counts = FindingKind::NAMES.iter().zip(snapshot.finding_counts).filter(|(_, count)| *count > 0);
+    JsTaskSnapshot {
+        taken_ns: BigInt::from(seedstorm_engine::clock::now_ns()),
+        lanes_ready: snapshot.lanes_ready as u32,
+        all_begun_ns: BigInt::from(snapshot.all_begun_ns),
+        started_ns: BigInt::from(snapshot.started_ns),
+        last_done_ns: BigInt::from(snapshot.last_done_ns),
+        pools: snapshot.pools.into_iter().map(pool_of).collect(),
+        ranges: snapshot.ranges.into_iter().map(range_of).collect(),
+        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folder)).collect(),
+        finding_counts: counts
+            .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
+            .collect(),
+        notes: snapshot.notes,
+    }
+}
+
+fn pool_of(pool: PoolCounters) -> JsPoolCounters {
+    let PoolCounters { numa_node, lanes, counts, latency } = pool;
+    let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
+    JsPoolCounters {
+        numa_node,
+        lanes: lanes as u32,
+        operations: counts.operations as f64,
+        bytes: counts.bytes as f64,
+        errors: counts.errors as f64,
+        corrupt_blocks: counts.corrupt_blocks as f64,
+        syncs: counts.syncs as f64,
+        sync_ns: counts.sync_ns as f64,
+        latency: JsHistogram {
+            buckets: buckets.into(),
+            counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
+            max_ns: max_ns as f64,
+        },
+    }
+}
+
+fn range_of(range: RangeProgress) -> JsRangeProgress {
+    let flat = |runs: Vec<(u64, u64)>| runs.into_iter().flat_map(|(first, end)| [first as f64, end as f64]).collect();
+    JsRangeProgress {
+        id: BigInt::from(range.id),
+        done: flat(range.done),
+        written: flat(range.written),
+        complete: range.complete,
+        error: range.failed.map(|error| JsError {
+            code: format!("SEEDSTORM_E_{}", error.code.name()),
+            what: error.what,
+            mend: error.mend,
+        }),
+    }
+}
