@@ -36,6 +36,7 @@ pub(super) fn check(xml: &str) -> Result<(), String> {
         Walk { open, .. } if !open.is_empty() => "it ends within an object",
         Walk { pus, .. } if pus.is_empty() => "it has no PU",
         Walk { nodes, .. } if nodes.is_empty() => "it has no NUMA node",
+        Walk { nodes, named, .. } if nodes != named => "its NUMA nodes are not those of its machine",
         _ => return Ok(()),
     };
     Err(format!("{NOT_WHOLE} ({missing})"))
@@ -56,10 +57,15 @@ struct Walk {
     has_root: bool,
     pus: BTreeSet<u32>,
     nodes: BTreeSet<u32>,
+    /// The NUMA nodes that the outermost object says there are.
+    named: BTreeSet<u32>,
+    /// The `gp_index` of every object.
+    numbers: BTreeSet<u64>,
 }
 
 /// An object that has begun.
 struct Object {
+    kind: String,
     is_normal: bool,
     /// Its CPUs, those that are off-line too, and those of its children so far. Empty for objects without CPUs.
     cpuset: BTreeSet<u32>,
@@ -67,16 +73,28 @@ struct Object {
     taken: BTreeSet<u32>,
 }
 
+impl Object {
+    /// Its CPUs are those of its children.
+    fn end(self) -> Result<(), String> {
+        let is_whole = !self.is_normal || self.kind == "PU" || self.cpuset == self.taken;
+        if is_whole { Ok(()) } else { Err(format!("a {} without all of its PUs", self.kind)) }
+    }
+}
+
 impl Walk {
     fn step(&mut self, tag: &Tag<'_>) -> Result<(), String> {
         match (tag.name, tag.is_end) {
             ("topology", false) => self.begin(tag),
-            ("object", true) => self.open.pop().map(|_| ()).ok_or_else(|| "an object ends that did not begin".into()),
+            ("object", true) => match self.open.pop() {
+                Some(object) => object.end(),
+                None => Err("an object ends that did not begin".into()),
+            },
             ("object", false) => {
                 let object = self.object(tag)?;
-                if !tag.is_empty {
-                    self.open.push(object);
+                if tag.is_empty {
+                    return object.end();
                 }
+                self.open.push(object);
                 Ok(())
             }
             _ => Ok(()),
@@ -108,9 +126,16 @@ impl Walk {
             return Err(format!("a {kind} where it cannot be"));
         }
         self.has_root = true;
+        if let Some(number) = tag.get("gp_index") {
+            let number = number.parse::<u64>().ok().filter(|number| *number > 0);
+            if !number.is_some_and(|number| self.numbers.insert(number)) {
+                return Err(format!("a {kind} whose gp_index is none, or another object's"));
+            }
+        }
         if OTHER.contains(&kind) {
             let none = BTreeSet::new;
-            return Ok(Object { is_normal: false, cpuset: none(), complete: none(), taken: none() });
+            let kind = kind.to_owned();
+            return Ok(Object { kind, is_normal: false, cpuset: none(), complete: none(), taken: none() });
         }
         let is_normal = NORMAL.contains(&kind);
         if !is_normal && !MEMORY.contains(&kind) {
@@ -122,6 +147,14 @@ impl Walk {
         };
         let (cpuset, complete) = (set("cpuset")?, set("complete_cpuset")?);
         let (nodeset, complete_nodes) = (set("nodeset")?, set("complete_nodeset")?);
+        if kind == "Machine" {
+            for (name, whole) in [("allowed_cpuset", &cpuset), ("allowed_nodeset", &nodeset)] {
+                if tag.get(name).is_some() && !set(name)?.is_subset(whole) {
+                    return Err(format!("a {kind} that does not have all of its {name}"));
+                }
+            }
+            self.named = nodeset.clone();
+        }
         let own = match kind {
             "PU" => Some((&cpuset, &mut self.pus)),
             "NUMANode" => Some((&nodeset, &mut self.nodes)),
@@ -138,6 +171,9 @@ impl Walk {
         if !cpuset.is_subset(&complete) || !nodeset.is_subset(&complete_nodes) {
             return Err(format!("a {kind} whose set is not inside its complete set"));
         }
+        if !is_normal && parent.as_ref().is_none_or(|parent| cpuset != parent.cpuset) {
+            return Err(format!("a {kind} whose CPUs are not those of the object around it"));
+        }
         if let Some(parent) = parent.filter(|_| is_normal) {
             if !parent.is_normal || !cpuset.is_subset(&parent.cpuset) || !complete.is_subset(&parent.complete) {
                 return Err(format!("a {kind} that is not inside the object around it"));
@@ -147,7 +183,7 @@ impl Walk {
             }
             parent.taken.extend(&cpuset);
         }
-        Ok(Object { is_normal, cpuset, complete, taken: BTreeSet::new() })
+        Ok(Object { kind: kind.to_owned(), is_normal, cpuset, complete, taken: BTreeSet::new() })
     }
 }
 
