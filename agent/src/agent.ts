@@ -4,7 +4,7 @@
  */
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
-import { Engine, MemoryStore, monotonicNs, place } from '@seedstorm/native';
+import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
 import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly version: string;
   /** How long to wait for a coordinator to answer, in ms. */
   readonly joinTimeoutMs: number;
+  /** Where its lanes and their memory go; the share of the host's cores is the coordinator's to say. */
+  readonly engine?: EngineOptions;
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
@@ -63,9 +65,12 @@ export class Agent implements ConnectionListener {
 
   /**
    * Joins, and serves until it is dismissed or told to leave.
-   * @throws SeedstormError COORDINATOR_UNREACHABLE, UNAUTHENTICATED, PROTOCOL_VERSION, AGENT_REFUSED.
+   * @throws SeedstormError COORDINATOR_UNREACHABLE, UNAUTHENTICATED, PROTOCOL_VERSION, AGENT_REFUSED; NO_CORES and
+   * INVALID_ARGUMENT when its lanes cannot be placed on this machine as asked.
    */
   async serve(): Promise<void> {
+    // Told to whoever starts it, and not only when a run's first stage is prepared.
+    this.#laneCount();
     this.#connection.open();
     try {
       await this.#ended;
@@ -211,7 +216,8 @@ export class Agent implements ConnectionListener {
     if (before?.share === key) return before.engine;
     const engine = (async () => {
       await before?.engine.then((old) => old.close()).catch(() => {});
-      return Engine.start({ placement: { shareIndex: index, shareOf: of } });
+      const { placement, ...options } = this.options.engine ?? {};
+      return Engine.start({ ...options, placement: { ...placement, shareIndex: index, shareOf: of } });
     })();
     this.#engine = { share: key, engine };
     // Whoever awaits it sees the error; the next stage tries again.
@@ -247,7 +253,7 @@ export class Agent implements ConnectionListener {
   }
 
   #laneCount(): number {
-    return place().pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return place({}, this.options.engine?.placement).pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
   }
 
   async #close(): Promise<void> {

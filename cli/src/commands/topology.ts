@@ -86,6 +86,7 @@ function show({ input, synthetic, json, export: file, ...flags }: Options): void
   }
   const topology = loadTopology(source);
   const placement = place(source, placementOptions(flags));
+  if (placement.note !== undefined) process.stderr.write(`note: ${placement.note}\n`);
   process.stdout.write(json === true ? `${toJson({ topology, ...placement })}\n` : machineView(topology, placement));
 }
 

@@ -15,6 +15,8 @@ pub struct PlacementOptions {
     /// At most this many lanes in each pool, on the fastest kind of cores first and spread over the pool's caches.
     /// `None`: as many as there are.
     pub lanes_per_pool: Option<usize>,
+    /// At most this many lanes in all, of every pool about as many each. `None`: as many as there are.
+    pub max_lanes: Option<usize>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: bool,
     /// Cores of the host that get no lane, for the kernel's and the agent's own work: of the slowest kind first.
@@ -85,7 +87,7 @@ impl Placement {
 }
 
 /// Places lanes on a machine: one on the first allowed PU of every core (with `smt` on all of them), a pool for every
-/// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool`.
+/// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool` and `max_lanes`.
 ///
 /// Cores of all kinds get lanes, since a lane on a slow core still adds to the total; the kind counts where there is a
 /// choice: slow cores are reserved first, fast ones chosen first. Kinds of unknown speed, and cores of no kind, are
@@ -127,10 +129,13 @@ pub fn place(topology: &Topology, options: &PlacementOptions) -> Result<Placemen
         ));
     }
     choose::share(&mut pools, options.share);
+    let rooms: Vec<usize> = pools.iter().map(room).collect();
+    let limits = choose::limits(&rooms, options.lanes_per_pool, options.max_lanes);
     let mut index = 0;
-    let pools = pools.iter().map(|pool| {
+    let with_lanes = std::iter::zip(&pools, limits).filter(|(_, limit)| *limit > 0);
+    let pools = with_lanes.map(|(pool, limit)| {
         let memory_node = memory::nearest(topology, pool.numa_node);
-        let chosen = choose::lanes(topology, pool, options.lanes_per_pool, |core| usable_pus(topology, options, core));
+        let chosen = choose::lanes(topology, pool, limit, |core| usable_pus(topology, options, core));
         let lanes = chosen.into_iter().map(|(at, pu)| {
             let core = &topology.cores[at];
             index += 1;
@@ -153,8 +158,10 @@ fn check(topology: &Topology, options: &PlacementOptions) -> Result<()> {
     if index >= of {
         return invalid(format!("share {index} of {of} does not exist"), "count shares from 0 to one less than all");
     }
-    if options.lanes_per_pool == Some(0) {
-        return invalid("0 lanes per pool were asked for".into(), "ask for at least one");
+    for (limit, what) in [(options.lanes_per_pool, "0 lanes per pool"), (options.max_lanes, "0 lanes in all")] {
+        if limit == Some(0) {
+            return invalid(format!("{what} were asked for"), "ask for at least one");
+        }
     }
     let unknown = |node: &&u32| topology.numa_node(**node).is_none();
     if let Some(node) = options.nodes.iter().flatten().find(unknown) {

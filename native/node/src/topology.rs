@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use napi::Result;
 use napi_derive::napi;
 use seedstorm_engine::error::Error;
+use seedstorm_engine::limits::place_within_limits;
 use seedstorm_engine::placement::{self, Placement, PlacementOptions, Share};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
@@ -28,6 +29,8 @@ pub struct JsTopologySource {
 pub struct JsPlacementOptions {
     /// At most this many lanes in each pool, on the fastest kind of cores first.
     pub lanes_per_pool: Option<f64>,
+    /// At most this many lanes in all, of every pool about as many each.
+    pub max_lanes: Option<f64>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: Option<bool>,
     /// Cores of the host that get no lane: of the slowest kind first.
@@ -69,6 +72,8 @@ pub struct JsPlacement {
     pub pools: Vec<JsPoolPlacement>,
     /// The reserved cores, as positions in the topology's `cores`, ascending.
     pub reserved_cores: Vec<u32>,
+    /// Why there are fewer lanes than cores, where a CPU quota is the reason.
+    pub note: Option<String>,
 }
 
 /// The engine's source.
@@ -92,6 +97,7 @@ pub fn options_of(given: &JsPlacementOptions) -> Result<PlacementOptions> {
     let nodes = |nodes: &Vec<f64>| nodes.iter().map(|node| whole32("NUMA node", *node)).collect::<Result<_>>();
     Ok(PlacementOptions {
         lanes_per_pool: count("lanes per pool", given.lanes_per_pool)?,
+        max_lanes: count("lanes in all", given.max_lanes)?,
         smt: given.smt.unwrap_or(false),
         reserve_cores: count("cores to reserve", given.reserve_cores)?.unwrap_or(0),
         nodes: given.nodes.as_ref().map(nodes).transpose()?,
@@ -116,17 +122,18 @@ pub fn export_topology(source: JsTopologySource) -> Result<String> {
     Topology::export_xml(&source_of(source)).map_err(|error| to_js(&error))
 }
 
-/// Places lanes on a machine.
+/// Places lanes on a machine; on this one no more of them than its CPU quota keeps running.
 #[napi]
 pub fn place(source: JsTopologySource, options: JsPlacementOptions) -> Result<JsPlacement> {
     let options = options_of(&options)?;
-    let placement = load(source).and_then(|topology| placement::place(&topology, &options));
-    placement.map(placement_of).map_err(|error| to_js(&error))
+    let placement = load(source).and_then(|topology| place_within_limits(&topology, &options));
+    placement.map(|(placement, note)| placement_of(placement, note)).map_err(|error| to_js(&error))
 }
 
-fn placement_of(placement: Placement) -> JsPlacement {
+fn placement_of(placement: Placement, note: Option<String>) -> JsPlacement {
     let pools = pools_of(&placement);
-    JsPlacement { pools, reserved_cores: placement.reserved_cores.into_iter().map(|core| core as u32).collect() }
+    let reserved_cores = placement.reserved_cores.into_iter().map(|core| core as u32).collect();
+    JsPlacement { pools, reserved_cores, note }
 }
 
 /// The pools of a placement as plain objects.

@@ -3,6 +3,7 @@ import type {
   ContentParameters,
   JsEngineOptions,
   JsLaneBench,
+  JsLaneExplanation,
   NativeEngine,
   NativeLanes,
   NativeStream,
@@ -10,11 +11,14 @@ import type {
 import { binding } from './binding.js';
 import { checkForLanes, checkKept } from './destination.js';
 import { native, nativeAsync } from './errors.js';
+import { type MemoryOptions, nativeMemory } from './memory.js';
 import type { PlacementOptions, PoolPlacement, TopologySource } from './topology.js';
 
 /** What an engine is made of. */
 export interface EngineOptions {
   readonly placement?: PlacementOptions;
+  /** Where the lanes' memory comes from. */
+  readonly memory?: MemoryOptions;
   /** Bytes of each lane's buffer at the start; default 1 MiB, which fits the L2 of today's cores. */
   readonly bufferBytes?: number;
   /** Another machine's topology; only with `pin: false`, for tests. */
@@ -22,6 +26,9 @@ export interface EngineOptions {
   /** Whether lanes are pinned to their PUs; default true. */
   readonly pin?: boolean;
 }
+
+/** Where one lane and the pages of its buffer are, as the kernel tells, beside what was asked. */
+export type LaneExplanation = JsLaneExplanation;
 
 /** What one lane did in a bench. */
 export type LaneBench = JsLaneBench;
@@ -31,8 +38,8 @@ const usualBufferBytes = 1024 ** 2;
 const maxKnownLanes = 64;
 
 function nativeOptions(options: EngineOptions): JsEngineOptions {
-  const { placement = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
-  return { topology, placement, bufferBytes, pin };
+  const { placement = {}, memory = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
+  return { topology, placement, memory: nativeMemory(memory), bufferBytes, pin };
 }
 
 /** A set of running lanes. Close it when done: its threads live until then. */
@@ -46,8 +53,10 @@ export class Engine {
   ) {}
 
   /**
-   * Starts the lanes; resolves when each is pinned and has touched its buffer.
-   * @throws SeedstormError NO_CORES, LANE_START, OUT_OF_MEMORY, INVALID_ARGUMENT, TOPOLOGY_UNREADABLE.
+   * Starts the lanes; resolves when each is pinned and has touched its buffer. Until `close` the process's other threads,
+   * and processes that it starts, keep off the cores of lanes, where any other core is left to them.
+   * @throws SeedstormError NO_CORES, LANE_START, OUT_OF_MEMORY, NUMA_MEMORY, HUGE_PAGES, INVALID_ARGUMENT,
+   * TOPOLOGY_UNREADABLE.
    */
   static async start(options: EngineOptions = {}): Promise<Engine> {
     return new Engine(await nativeAsync(() => binding.startEngine(nativeOptions(options))));
@@ -105,6 +114,16 @@ export class Engine {
   /** Lets every lane generate into, and then verify, its own cache-sized buffer, each for `seconds`. */
   bench(content: ContentParameters, seconds: number): Promise<LaneBench[]> {
     return nativeAsync(() => this.inner.bench(content, seconds));
+  }
+
+  /** What was asked for and not got (such as memory on a node), and what changed since; each thing once. */
+  get notes(): string[] {
+    return native(() => this.inner.notes());
+  }
+
+  /** Where every lane and the pages of its buffer really are. */
+  explain(): Promise<LaneExplanation[]> {
+    return nativeAsync(() => this.inner.explain());
   }
 
   /** Aborts the work at hand and joins every thread. May be called again. */

@@ -1,7 +1,7 @@
 /** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes. See docs/library.md. */
 export { allocateBuffers, type BufferPlace, type BufferRequest, bufferPlace } from './buffers.js';
 export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } from './content.js';
-export { Engine, type EngineOptions, type LaneBench } from './engine.js';
+export { Engine, type EngineOptions, type LaneBench, type LaneExplanation } from './engine.js';
 export { generateBuffer, generateInto } from './generate.js';
 export { DataGenerator, type DataGeneratorOptions } from './generator.js';
 export type {
@@ -16,6 +16,7 @@ export type {
   Package,
   Topology,
 } from './machine.js';
+export type { MemoryOptions } from './memory.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';
@@ -32,4 +33,4 @@ export {
   type TopologySource,
 } from './topology.js';
 export { VectorGenerator, type VectorOptions } from './vectors.js';
-export type { Fault, Run, Verification } from './verify.js';
+export { type Fault, identifyContent, type Run, type Verification } from './verify.js';

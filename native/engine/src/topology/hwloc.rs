@@ -13,7 +13,7 @@ use hwlocality::topology::editor::AllowSet;
 use hwlocality::topology::export::xml::XMLExportFlags;
 
 use super::{TopologySource, xml};
-use crate::cpuset;
+use crate::apart;
 use crate::error::{Code, Error, Result};
 
 /// The largest XML file that is read; real machines of 1,000 PUs need about 1 MiB.
@@ -170,7 +170,7 @@ fn read_xml(path: &Path) -> Result<String> {
 /// OS indexes of the PUs that the process may run on: hwloc honours the cgroup's cpuset but not the process's own
 /// affinity (`taskset`, Slurm's binding).
 pub(super) fn affinity() -> Result<Vec<u32>> {
-    cpuset::allowed_to_process().map_err(|error| {
+    apart::allowed().map_err(|error| {
         unreadable(
             "this machine",
             &format!("the affinity of the process cannot be read: {error}"),
