@@ -138,6 +138,12 @@ describe('a machine that cannot be read', () => {
     ['newer.xml', whole.replace('version="2.0"', 'version="3.0"'), /newer\.xml .*hwloc 3/u],
     ['cut.xml', whole.slice(0, whole.length - 40), /cut\.xml .*not a whole XML file/u],
     ['broken.xml', whole.replace('<object type="Die"', '<object type=Die'), /broken\.xml .*not a whole XML file/u],
+    // hwloc, and so lstopo, dies of this one.
+    [
+      'edited.xml',
+      whole.replace(/complete_cpuset="0x00000001" (nodeset="\S+" complete_nodeset="\S+"\/>)/u, '$1'),
+      /edited\.xml .*line \d+: a PU without complete_cpuset/u,
+    ],
     ['empty.xml', '', /empty\.xml .*empty/u],
     ['plan.yaml', 'data: { size: 1MiB }\n', /plan\.yaml .*not a whole XML file/u],
   ])('%s is named, with what is wrong', async ([name, text, why], { sandbox }) => {

@@ -17,6 +17,7 @@ mod nodes;
 mod objects;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use objects::{
     Allowed, Cache, Complete, Core, CoreKind, Device, DeviceKind, Die, Distances, Group, NumaNode, Package, Pu,

@@ -12,7 +12,7 @@ use hwlocality::topology::builder::{BuildFlags, TopologyBuilder, TypeFilter};
 use hwlocality::topology::editor::AllowSet;
 use hwlocality::topology::export::xml::XMLExportFlags;
 
-use super::TopologySource;
+use super::{TopologySource, xml};
 use crate::apart;
 use crate::error::{Code, Error, Result};
 
@@ -44,9 +44,7 @@ pub(super) fn open(source: &TopologySource, devices: Devices) -> Result<hwlocali
         TopologySource::ThisMachine => builder,
         TopologySource::XmlFile(path) => {
             let xml = read_xml(path)?;
-            if xml.contains("<topology version=\"3") {
-                return Err(unreadable(&name(source), "it was written by hwloc 3, and hwloc 2 reads it", mend(source)));
-            }
+            xml::check(&xml).map_err(|why| unreadable(&name(source), &why, mend(source)))?;
             builder.from_xml(&xml).map_err(|_| refused())?
         }
         TopologySource::Synthetic(description) => {
