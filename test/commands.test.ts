@@ -222,6 +222,43 @@ describe('seedstorm bench', () => {
     }
   });
 
+  test('explains where every lane ran and where its memory is, all of it local under strict memory', async ({
+    sandbox,
+  }) => {
+    const flags = ['--memory', 'strict', '--buffer-bytes', '4MiB', '--seconds', '0.1', '--explain'];
+    const { code, stdout, stderr } = await sandbox.run('bench', ...flags, '--json');
+    expect(code, stderr).toBe(0);
+    interface Explanation {
+      pu: number;
+      ranOnPu: number;
+      bufferBytes: number;
+      pageBytes: number;
+      pages: { node: number; count: number }[];
+      memoryNode: number;
+      remotePages: number;
+    }
+    const { explain }: { explain: Explanation[] } = JSON.parse(stdout);
+    for (const { pu, ranOnPu, memoryNode, remotePages, pages, pageBytes, bufferBytes } of explain) {
+      expect({ ranOnPu, remotePages, bufferBytes }).toEqual({
+        ranOnPu: pu,
+        remotePages: 0,
+        bufferBytes: 4 * 1024 ** 2,
+      });
+      expect(pages).toEqual([{ node: memoryNode, count: bufferBytes / pageBytes }]);
+    }
+    const shown = await sandbox.run('bench', ...flags);
+    expect(shown.stdout).toMatch(/^lane +PU asked +ran on .* remote +huge$/mu);
+  });
+
+  test('refuses memory that a NUMA node does not have before any of it is touched', async ({ sandbox }) => {
+    const { code, stdout, stderr } = await sandbox.run('bench', '--memory', 'strict', '--buffer-bytes', '50GiB');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/error SEEDSTORM_E_(NUMA_MEMORY|OUT_OF_MEMORY): /u);
+    const choice = await sandbox.run('bench', '--memory', 'loose');
+    expect(choice.code).toBe(2);
+    expect(choice.stderr).toMatch(/preferred, strict/u);
+  });
+
   test('shows a person a row for each lane, pool and the node, on stdout', async ({ sandbox }) => {
     const { code, stdout, stderr } = await sandbox.run('bench', '--seconds', '0.1', '--lanes-per-pool', '1');
     expect(code, stderr).toBe(0);

@@ -4,7 +4,7 @@
  */
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
-import { Engine, MemoryStore, monotonicNs, place } from '@seedstorm/native';
+import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
 import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly version: string;
   /** How long to wait for a coordinator to answer, in ms. */
   readonly joinTimeoutMs: number;
+  /** Where its lanes and their memory go; the share of the host's cores is the coordinator's to say. */
+  readonly engine?: EngineOptions;
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
@@ -211,7 +213,8 @@ export class Agent implements ConnectionListener {
     if (before?.share === key) return before.engine;
     const engine = (async () => {
       await before?.engine.then((old) => old.close()).catch(() => {});
-      return Engine.start({ placement: { shareIndex: index, shareOf: of } });
+      const { placement, ...options } = this.options.engine ?? {};
+      return Engine.start({ ...options, placement: { ...placement, shareIndex: index, shareOf: of } });
     })();
     this.#engine = { share: key, engine };
     // Whoever awaits it sees the error; the next stage tries again.

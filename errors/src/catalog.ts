@@ -300,6 +300,20 @@ export const catalog = [
     mend: 'free memory on the NUMA node, use fewer lanes, or a smaller block',
   },
   {
+    code: 'SEEDSTORM_E_NUMA_MEMORY',
+    area: 'engine',
+    exit: ExitCode.failed,
+    meaning: 'Strict memory does not lie, or would not fit, on its NUMA node.',
+    mend: 'free memory on the node, use smaller buffers or fewer lanes there, or ask for preferred memory',
+  },
+  {
+    code: 'SEEDSTORM_E_HUGE_PAGES',
+    area: 'engine',
+    exit: ExitCode.failed,
+    meaning: 'Explicit huge pages were asked for, and too few are set aside.',
+    mend: 'set more aside in nr_hugepages, or ask for transparent ones',
+  },
+  {
     code: 'SEEDSTORM_E_INTERNAL',
     area: 'engine',
     exit: ExitCode.failed,

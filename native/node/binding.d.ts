@@ -14,6 +14,10 @@ export declare class NativeEngine {
   fill(lanes: NativeLanes, stream: NativeStream, generation: number, offset: bigint, destination: Uint8Array): Promise<void>
   /** Lets every lane generate into and then verify its own buffer, each for `seconds`. */
   bench(content: ContentParameters, seconds: number): Promise<Array<JsLaneBench>>
+  /** What was asked for and not got, and what changed since. */
+  notes(): Array<string>
+  /** Where every lane and the pages of its buffer really are. */
+  explain(): Promise<Array<JsLaneExplanation>>
   /** Lets one lane panic; so that tests can show that the engine outlives it. */
   panicForTests(): Promise<void>
   /** Aborts the work at hand and joins every thread, off JavaScript's thread. May be called again. */
@@ -186,6 +190,10 @@ export interface JsEngineOptions {
   topology: JsTopologySource
   /** Which lanes to place on it. */
   placement: JsPlacementOptions
+  /** How firmly the lanes' memory belongs on their NUMA nodes: preferred or strict. */
+  memoryBinding: 'preferred' | 'strict'
+  /** How large its pages are: auto, explicit, transparent or none. */
+  hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
   /** Bytes of each lane's buffer at the start. */
   bufferBytes: number
   /** Whether lanes are pinned; false only for tests on another machine's topology. */
@@ -294,6 +302,36 @@ export interface JsLaneBench {
   verifyNs: number
 }
 
+/** Where one lane is, as the kernel tells, beside what was asked. */
+export interface JsLaneExplanation {
+  /** The lane. */
+  lane: number
+  /** Position of its pool in the placement. */
+  pool: number
+  /** OS index of its NUMA node. */
+  numaNode: number
+  /** OS index of the NUMA node that its buffer is to come from. */
+  memoryNode: number
+  /** OS index of the PU that it was to be pinned to. */
+  pu: number
+  /** OS index of the PU that it ran on when it was asked. */
+  ranOnPu: number
+  /** Bytes of its buffer. */
+  bufferBytes: number
+  /** Bytes in a page of it, as the mapping was made. */
+  pageBytes: number
+  /** Where its pages are. */
+  pages: Array<JsPagesOnNode>
+  /** Pages that the kernel tells nothing of. */
+  unknownPages: number
+  /** Pages that do not lie where they should. */
+  remotePages: number
+  /** Bytes of the buffer on huge pages, explicit or transparent. */
+  hugeBytes: number
+  /** Why the system did not bind the buffer, where it did not. */
+  unbound?: string
+}
+
 /** One lane of a placement. */
 export interface JsLanePlacement {
   /** The lane's number in the engine. */
@@ -336,10 +374,20 @@ export interface JsPackage {
   cpuset: Array<number>
 }
 
+/** How many pages lie on a NUMA node. */
+export interface JsPagesOnNode {
+  /** OS index of the NUMA node. */
+  node: number
+  /** How many pages. */
+  count: number
+}
+
 /** What may be asked of a placement. */
 export interface JsPlacementOptions {
   /** At most this many lanes in each pool. */
   lanesPerPool?: number
+  /** At most this many lanes in all, of every pool about as many each. */
+  maxLanes?: number
   /** Whether a core's further hardware threads get lanes too. */
   smt?: boolean
   /** Cores of the host that get no lane. */
@@ -498,7 +546,7 @@ export declare function loadTopology(source: JsTopologySource): JsTopology
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation
 
-/** Places lanes on a machine. */
+/** Places lanes on a machine; on this one no more of them than its CPU quota keeps running. */
 export declare function place(source: JsTopologySource, options: JsPlacementOptions): Array<JsPoolPlacement>
 
 /** Gets a task ready, on a thread of its own: the file system may take its time. */

@@ -7,8 +7,9 @@ import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
 import { usualAddress } from './coordinator.js';
+import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
-interface Options {
+interface Options extends EngineFlags {
   readonly coordinator: string;
   readonly tokenFile?: string;
   readonly name?: string;
@@ -17,7 +18,7 @@ interface Options {
 
 /** Adds the command. */
 export function addAgentCommand(program: Command): void {
-  program
+  const command = program
     .command('agent')
     .summary('the service that does the work, one per node')
     .description(
@@ -26,18 +27,23 @@ export function addAgentCommand(program: Command): void {
     .option('--coordinator <host:port>', 'where the coordinator listens', argument(parseAddress), usualAddress)
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
-    .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'))
-    .addHelpText('after', '\nExample:\n  $ seedstorm agent --coordinator node-1:7070 --token-file ~/.seedstorm/token')
+    .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'));
+  addEngineFlags(command)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ seedstorm agent --coordinator node-1:7070 --token-file ~/.seedstorm/token\n  $ seedstorm agent --coordinator node-1:7070 --reserve-cores 2 --memory strict',
+    )
     .action(serve);
 }
 
-async function serve({ coordinator, tokenFile, name, joinTimeout }: Options): Promise<void> {
+async function serve({ coordinator, tokenFile, name, joinTimeout, ...engine }: Options): Promise<void> {
   const token = readToken(tokenFile, { create: false });
   const agent = new Agent({
     coordinator,
     token,
     version,
     joinTimeoutMs: joinTimeout,
+    engine: engineOptions(engine),
     log: logLine,
     ...(name === undefined ? {} : { name }),
   });

@@ -1,15 +1,16 @@
 /** `seedstorm bench`: how fast this node generates and verifies, by lane, pool and node. */
-import { formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatRate } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
-import { Engine, type LaneBench } from '@seedstorm/native';
+import { Engine, type LaneBench, type LaneExplanation } from '@seedstorm/native';
 import type { Command } from 'commander';
 import { argument } from '../arguments.js';
 import { toJson } from '../json.js';
 import { addContentFlags, type ContentFlags, contentParameters } from './content.js';
-import { addPlacementFlags, type PlacementFlags, placementOptions } from './topology.js';
+import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
-interface Options extends ContentFlags, PlacementFlags {
+interface Options extends ContentFlags, EngineFlags {
   readonly seconds: number;
+  readonly explain?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,10 +30,14 @@ export function addBenchCommand(program: Command): void {
     .description(
       "Lets every lane generate into its own cache-sized buffer and verify it, without storage: the node's own limit.",
     );
-  addPlacementFlags(addContentFlags(command))
+  addEngineFlags(addContentFlags(command))
     .option('--seconds <n>', 'how long to generate, and then to verify', argument(seconds), 1)
+    .option('--explain', 'also where every lane ran and where its memory is, as the kernel tells')
     .option('--json', 'the rates as JSON, in bytes a second')
-    .addHelpText('after', '\nExample:\n  $ seedstorm bench --seconds 3 --compress 2 --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ seedstorm bench --seconds 3 --compress 2 --json\n  $ seedstorm bench --explain --memory strict --buffer-bytes 4MiB',
+    )
     .action(bench);
 }
 
@@ -49,7 +54,7 @@ function seconds(text: string): number {
 }
 
 async function bench(options: Options): Promise<void> {
-  const engine = await Engine.start({ placement: placementOptions(options) });
+  const engine = await Engine.start(engineOptions(options));
   try {
     const { placement } = engine;
     process.stderr.write(`generating and verifying for ${options.seconds} s each …\n`);
@@ -62,6 +67,8 @@ async function bench(options: Options): Promise<void> {
       ...sum(lanes.filter((lane) => lane.pool === pool)),
     }));
     const node = sum(lanes);
+    const explained = options.explain === true ? await engine.explain() : undefined;
+    for (const note of engine.notes) process.stderr.write(`note: ${note}\n`);
     if (options.json === true) {
       const byLane = lanes.map(({ lane, pu, node: numaNode, generate, verify }) => ({
         lane,
@@ -70,7 +77,8 @@ async function bench(options: Options): Promise<void> {
         generate,
         verify,
       }));
-      process.stdout.write(`${toJson({ unit: 'bytes per second', lanes: byLane, pools, node })}\n`);
+      const explain = explained === undefined ? {} : { explain: explained };
+      process.stdout.write(`${toJson({ unit: 'bytes per second', lanes: byLane, pools, node, ...explain })}\n`);
       return;
     }
     const row = (name: string, { generate, verify }: Rates): string =>
@@ -79,10 +87,43 @@ async function bench(options: Options): Promise<void> {
     for (const lane of lanes) lines.push(row(`lane ${lane.lane} on PU ${lane.pu}`, lane));
     for (const pool of pools) lines.push(row(`pool of NUMA node ${pool.numaNode}`, pool));
     lines.push(row('this node', node));
+    if (explained !== undefined) lines.push('', ...explanation(explained));
     process.stdout.write(`${lines.join('\n')}\n`);
   } finally {
     await engine.close();
   }
+}
+
+/** Where lanes and their memory are, as a table. */
+function explanation(lanes: readonly LaneExplanation[]): string[] {
+  const header = [
+    'lane',
+    'PU asked',
+    'ran on',
+    'node',
+    'memory on',
+    'buffer',
+    'page',
+    'pages by node',
+    'remote',
+    'huge',
+  ];
+  const rows = lanes.map((lane) => [
+    lane.lane,
+    lane.pu,
+    lane.ranOnPu,
+    lane.numaNode,
+    lane.memoryNode,
+    formatBytes(lane.bufferBytes, 'binary'),
+    formatBytes(lane.pageBytes, 'binary'),
+    lane.pages.map(({ node, count }) => `${node}: ${count}`).join(', ') +
+      (lane.unknownPages > 0 ? `, unknown: ${lane.unknownPages}` : ''),
+    lane.remotePages,
+    formatBytes(lane.hugeBytes, 'binary'),
+  ]);
+  const table = [header, ...rows].map((row) => row.map(String));
+  const widths = header.map((_, at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
+  return table.map((row) => row.map((cell, at) => cell.padStart(widths[at] ?? 0)).join('  '));
 }
 
 function rates(lane: LaneBench): Rates {

@@ -14,9 +14,8 @@ use std::time::Instant;
 use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::fill::{RawBuffer, fill};
-use seedstorm_engine::memory::LaneBuffer;
+use seedstorm_engine::memory::{LaneBuffer, Wish};
 use seedstorm_engine::pieces::Lanes;
-use seedstorm_engine::placement::PlacementOptions;
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// What each way streams where nothing else is asked for.
@@ -37,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let content = Arc::new(Content::new(&parameters)?);
     println!("{gibibytes} GiB of seed 42, dedup 1.5, compress 2, by the kernel {}", content.kernel());
 
-    let mut small = LaneBuffer::new(SMALL_BYTES, None)?;
+    let mut small = LaneBuffer::new(SMALL_BYTES, Wish::ANYWHERE)?;
     let start = Instant::now();
     for offset in (0..total).step_by(SMALL_BYTES) {
         content.fill(0, offset, small.as_mut_slice())?;
@@ -45,9 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tell("one core, chunks of 1 MiB", total, start);
 
     let topology = Arc::new(Topology::load(&TopologySource::ThisMachine)?);
-    let placement = PlacementOptions::default();
-    let engine = Engine::new(EngineOptions { topology, placement, buffer_bytes: SMALL_BYTES, pin: true })?;
-    let mut large = LaneBuffer::new(LARGE_BYTES, None)?;
+    let engine = Engine::new(EngineOptions { buffer_bytes: SMALL_BYTES, ..EngineOptions::on(topology) })?;
+    let mut large = LaneBuffer::new(LARGE_BYTES, Wish::ANYWHERE)?;
     let (sender, done) = channel();
     let start = Instant::now();
     for offset in (0..total).step_by(LARGE_BYTES) {

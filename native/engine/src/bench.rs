@@ -1,15 +1,16 @@
 //! How fast the lanes generate and verify, each in a buffer that fits its cache: the ceiling for any storage. Knows
 //! of no sink.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use seedstorm_content::{CELL_BYTES, Content};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
-use crate::lane::{Job, Lane};
+use crate::lane::Lane;
+use crate::survey::{Question, survey};
 
 /// The block where the machine does not tell the size of its L2: fits every server core's of the last ten years.
 const USUAL_BLOCK_BYTES: usize = 256 << 10;
@@ -70,53 +71,48 @@ pub fn bench(engine: &Engine, content: Arc<Content>, seconds: f64, done: Done) -
     // Half of the L2: the other half is for tables, stack and what else the core does.
     let half_l2 = engine.topology().l2_bytes_per_core().map(|bytes| bytes as usize / 2);
     let block_bytes = half_l2.unwrap_or(USUAL_BLOCK_BYTES).min(MAX_BLOCK_BYTES) / CELL_BYTES * CELL_BYTES;
-    engine.submit(Arc::new(Bench {
-        content,
-        time: Duration::from_secs_f64(seconds),
-        block_bytes: block_bytes.max(CELL_BYTES),
-        stop: AtomicBool::new(false),
-        lanes: Mutex::new(Vec::with_capacity(engine.lane_count())),
-        failure: Mutex::new(None),
-        done: Mutex::new(Some(done)),
-    }))
+    let block_bytes = block_bytes.max(CELL_BYTES);
+    let bench = Bench { content, time: Duration::from_secs_f64(seconds), block_bytes };
+    let done = Box::new(move |lanes: Result<_>| done(lanes.map(|lanes| BenchResult { block_bytes, lanes })));
+    survey(engine, bench, done)
 }
 
 struct Bench {
     content: Arc<Content>,
     time: Duration,
     block_bytes: usize,
-    stop: AtomicBool,
-    lanes: Mutex<Vec<LaneBench>>,
-    failure: Mutex<Option<Error>>,
-    done: Mutex<Option<Done>>,
 }
 
 impl Bench {
     /// Works block after block until the time is over; the bytes done and the time taken.
-    fn timed(&self, mut block: impl FnMut(u64) -> Result<()>) -> Result<(u64, u64)> {
+    fn timed(&self, stop: &AtomicBool, mut block: impl FnMut(u64) -> Result<()>) -> Result<(u64, u64)> {
         let (start, mut bytes) = (Instant::now(), 0);
         loop {
             block(bytes)?;
             bytes += self.block_bytes as u64;
             let taken = start.elapsed();
-            if taken >= self.time || self.stop.load(Ordering::Relaxed) {
+            if taken >= self.time || stop.load(Ordering::Relaxed) {
                 return Ok((bytes, taken.as_nanos() as u64));
             }
         }
     }
+}
 
-    fn measure(&self, lane: &mut Lane) -> Result<LaneBench> {
+impl Question for Bench {
+    type Answer = LaneBench;
+
+    fn ask(&self, lane: &mut Lane, stop: &AtomicBool) -> Result<LaneBench> {
         lane.buffer.reserve(self.block_bytes)?;
         let buffer = &mut lane.buffer.as_mut_slice()[..self.block_bytes];
         let base = (lane.index as u64) << LANE_STREAM_BITS;
         let beyond = |error| Error::new(Code::InvalidArgument, format!("{error}"), "bench for a shorter time");
         let mut last = base;
-        let (generated_bytes, generate_ns) = self.timed(|done| {
+        let (generated_bytes, generate_ns) = self.timed(stop, |done| {
             last = base + done;
             self.content.fill(0, last, buffer).map_err(beyond)
         })?;
         let (verified_bytes, verify_ns) =
-            self.timed(|_| match self.content.compare(0, last, buffer).map_err(beyond)? {
+            self.timed(stop, |_| match self.content.compare(0, last, buffer).map_err(beyond)? {
                 None => Ok(()),
                 Some(at) => Err(Error::new(
                     Code::SelfCheckFailed,
@@ -126,31 +122,6 @@ impl Bench {
             })?;
         let Lane { index, pool, pu, node, .. } = *lane;
         Ok(LaneBench { lane: index, pool, pu, node, generated_bytes, generate_ns, verified_bytes, verify_ns })
-    }
-}
-
-impl Job for Bench {
-    fn run(&self, lane: &mut Lane) {
-        match self.measure(lane) {
-            Ok(done) => self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(done),
-            Err(error) => {
-                self.stop.store(true, Ordering::Relaxed);
-                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        }
-    }
-
-    fn abort(&self, _: &Error) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    fn finished(&self, outcome: Result<()>) {
-        let Some(done) = self.done.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
-        lanes.sort_unstable_by_key(|lane| lane.lane);
-        let result = BenchResult { block_bytes: self.block_bytes, lanes };
-        done(outcome.and(failure.map_or(Ok(()), Err)).map(|()| result));
     }
 }
 

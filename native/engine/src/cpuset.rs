@@ -29,19 +29,43 @@ pub fn allowed_to_thread() -> io::Result<Vec<u32>> {
     affinity(0)
 }
 
+/// OS indexes of the PUs that a thread may run on, ascending.
+///
+/// # Errors
+/// What the kernel answers: `ESRCH` when the thread has ended.
+pub(crate) fn allowed_to(thread: libc::pid_t) -> io::Result<Vec<u32>> {
+    affinity(thread)
+}
+
+/// OS index of the PU that the calling thread runs on at this moment.
+pub fn current_pu() -> u32 {
+    // SAFETY: takes nothing; on Linux it does not fail.
+    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(u32::MAX)
+}
+
 /// Pins the calling thread to one PU.
 ///
 /// # Errors
 /// What the kernel answers: `EINVAL` when the PU does not exist, is off-line or is outside the process's cpuset.
 pub fn pin_thread(pu: u32) -> io::Result<()> {
-    let pu = pu as usize;
-    if pu / WORD_BITS >= MAX_WORDS {
+    allow(0, &[pu])
+}
+
+/// Lets a thread (0: the calling one) run on these PUs only.
+///
+/// # Errors
+/// As [`pin_thread`], when none of them is there; `ESRCH` when the thread has ended.
+pub(crate) fn allow(thread: libc::pid_t, pus: &[u32]) -> io::Result<()> {
+    let words = pus.iter().max().map_or(0, |pu| *pu as usize / WORD_BITS + 1);
+    if words == 0 || words > MAX_WORDS {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    let mut mask = vec![0 as libc::c_ulong; pu / WORD_BITS + 1];
-    mask[pu / WORD_BITS] = 1 << (pu % WORD_BITS);
-    // SAFETY: the kernel reads exactly the bytes of `mask`, which lives beyond the call; 0 is the calling thread.
-    let status = unsafe { libc::sched_setaffinity(0, size_of_val(mask.as_slice()), mask.as_ptr().cast()) };
+    let mut mask = vec![0 as libc::c_ulong; words];
+    for pu in pus {
+        mask[*pu as usize / WORD_BITS] |= 1 << (*pu as usize % WORD_BITS);
+    }
+    // SAFETY: the kernel reads exactly the bytes of `mask`, which lives beyond the call.
+    let status = unsafe { libc::sched_setaffinity(thread, size_of_val(mask.as_slice()), mask.as_ptr().cast()) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

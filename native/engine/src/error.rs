@@ -42,6 +42,10 @@ codes! {
     NoCores => "NO_CORES",
     /// A buffer could not be had.
     OutOfMemory => "OUT_OF_MEMORY",
+    /// Strict memory does not lie, or would not fit, on its NUMA node.
+    NumaMemory => "NUMA_MEMORY",
+    /// Too few huge pages are set aside.
+    HugePages => "HUGE_PAGES",
     /// Bytes that a lane had just made in memory did not verify.
     SelfCheckFailed => "SELF_CHECK_FAILED",
     /// The target folder does not exist.

@@ -45,8 +45,8 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Takes part in job after job until the engine closes.
-    pub(crate) fn serve(mut self, jobs: &Jobs) {
+    /// Takes part in job after job until the engine closes, and checks itself after each.
+    pub(crate) fn serve(mut self, jobs: &Jobs, check: impl Fn(&Self)) {
         let mut last = 0;
         while let Some((turn, job)) = jobs.next(last) {
             last = turn;
@@ -55,6 +55,7 @@ impl Lane {
                 jobs.fail(Some(turn), self.panicked(&*panic));
             }
             quietly(move || drop::<Arc<dyn Job>>(job));
+            check(&self);
             jobs.leave(turn);
         }
     }

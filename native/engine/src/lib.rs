@@ -1,21 +1,27 @@
 //! Seedstorm's native engine: topology, placement, memory, lanes, sinks and measurement. Knows nothing of Node, of
 //! gRPC, of runs or of stages: it is given tasks and gives counts.
 
+mod apart;
 pub mod bench;
+mod cgroup;
 pub mod check;
 pub mod clock;
 pub mod counters;
 pub mod cpuset;
 pub mod engine;
 pub mod error;
+pub mod explain;
 pub mod fill;
 pub mod histogram;
 pub mod lane;
 pub mod layout;
+pub mod limits;
 pub mod memory;
+mod notes;
 pub mod pieces;
 pub mod placement;
 pub mod sink;
+mod survey;
 pub mod task;
 pub mod topology;
 pub mod vectors;

@@ -14,6 +14,8 @@ mod tests;
 pub struct PlacementOptions {
     /// At most this many lanes in each pool, spread over the pool's caches. `None`: as many as there are.
     pub lanes_per_pool: Option<usize>,
+    /// At most this many lanes in all, of every pool about as many each. `None`: as many as there are.
+    pub max_lanes: Option<usize>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: bool,
     /// Cores of the host that get no lane, for the kernel's and the agent's own work.
@@ -82,7 +84,7 @@ impl Placement {
 }
 
 /// Places lanes on a machine: one on the first allowed PU of every core (with `smt` on all of them), a pool for every
-/// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool`.
+/// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool` and `max_lanes`.
 ///
 /// Shares are disjoint slices of neighbouring cores and together all of them. When there are more agents than cores,
 /// each has one core, and cores are used by several agents in turn.
@@ -120,10 +122,13 @@ pub fn place(topology: &Topology, options: &PlacementOptions) -> Result<Placemen
         ));
     }
     choose::share(&mut pools, options.share);
+    let rooms: Vec<usize> = pools.iter().map(room).collect();
+    let limits = choose::limits(&rooms, options.lanes_per_pool, options.max_lanes);
     let mut index = 0;
-    let pools = pools.iter().map(|pool| {
+    let with_lanes = std::iter::zip(&pools, limits).filter(|(_, limit)| *limit > 0);
+    let pools = with_lanes.map(|(pool, limit)| {
         let memory_node = memory::nearest(topology, pool.numa_node);
-        let chosen = choose::lanes(topology, pool, options.lanes_per_pool, |core| usable_pus(topology, options, core));
+        let chosen = choose::lanes(topology, pool, limit, |core| usable_pus(topology, options, core));
         let lanes = chosen.into_iter().map(|(at, pu)| {
             let core = &topology.cores[at];
             index += 1;
@@ -146,8 +151,8 @@ fn check(topology: &Topology, options: &PlacementOptions) -> Result<()> {
     if index >= of {
         return invalid(format!("share {index} of {of} does not exist"), "count shares from 0 to one less than all");
     }
-    if options.lanes_per_pool == Some(0) {
-        return invalid("0 lanes per pool were asked for".into(), "ask for at least one");
+    if options.lanes_per_pool == Some(0) || options.max_lanes == Some(0) {
+        return invalid("0 lanes were asked for".into(), "ask for at least one");
     }
     let unknown = |node: &&u32| topology.numa_node(**node).is_none();
     if let Some(node) = options.nodes.iter().flatten().find(unknown) {

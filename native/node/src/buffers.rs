@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Buffer, BufferSlice, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
-use seedstorm_engine::memory::{self, LaneBuffer};
+use seedstorm_engine::memory::{self, LaneBuffer, Wish};
 
 use crate::content::{whole, whole32};
 use crate::engine::aside;
@@ -64,7 +64,7 @@ pub fn allocate_buffers<'env>(env: &'env Env, request: JsBufferRequest) -> Resul
     let make = move || {
         // What does not fit 64 bits is refused as too much, like all that memory has no room for.
         let all = usize::try_from(stride.saturating_mul(count)).unwrap_or(usize::MAX);
-        let memory = LaneBuffer::aligned(all, alignment as usize, node);
+        let memory = LaneBuffer::aligned(all, alignment as usize, Wish::near(node));
         settle.with(memory.map(|memory| -> Resolver<Vec<Buffer>> {
             let region = Arc::new(Region { memory });
             Box::new(move |env| buffers_of(env, &region, count, stride as usize, bytes as usize))

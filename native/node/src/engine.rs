@@ -1,5 +1,6 @@
 //! The engine for JavaScript: lanes that live until `close`, and the work that they do outside of tasks.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::thread;
 
@@ -9,8 +10,10 @@ use napi_derive::napi;
 use seedstorm_engine::bench::{self, BenchResult, LaneBench};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Code, Error};
+use seedstorm_engine::explain::{self, LaneExplanation};
 use seedstorm_engine::fill::{RawBuffer, fill};
 use seedstorm_engine::lane::{Job, Lane};
+use seedstorm_engine::memory::{Binding, HugePages, MemoryOptions};
 use seedstorm_engine::pieces::Lanes;
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole, whole32};
@@ -27,6 +30,12 @@ pub struct JsEngineOptions {
     pub topology: JsTopologySource,
     /// Which lanes to place on it.
     pub placement: JsPlacementOptions,
+    /// How firmly the lanes' memory belongs on their NUMA nodes: preferred or strict.
+    #[napi(ts_type = "'preferred' | 'strict'")]
+    pub memory_binding: String,
+    /// How large its pages are: auto, explicit, transparent or none.
+    #[napi(ts_type = "'auto' | 'explicit' | 'transparent' | 'none'")]
+    pub huge_pages: String,
     /// Bytes of each lane's buffer at the start.
     pub buffer_bytes: f64,
     /// Whether lanes are pinned; false only for tests on another machine's topology.
@@ -52,6 +61,46 @@ pub struct JsLaneBench {
     pub verified_bytes: f64,
     /// Time spent verifying, in ns.
     pub verify_ns: f64,
+}
+
+/// How many pages lie on a NUMA node.
+#[napi(object)]
+pub struct JsPagesOnNode {
+    /// OS index of the NUMA node.
+    pub node: u32,
+    /// How many pages.
+    pub count: f64,
+}
+
+/// Where one lane is, as the kernel tells, beside what was asked.
+#[napi(object)]
+pub struct JsLaneExplanation {
+    /// The lane.
+    pub lane: u32,
+    /// Position of its pool in the placement.
+    pub pool: u32,
+    /// OS index of its NUMA node.
+    pub numa_node: u32,
+    /// OS index of the NUMA node that its buffer is to come from.
+    pub memory_node: u32,
+    /// OS index of the PU that it was to be pinned to.
+    pub pu: u32,
+    /// OS index of the PU that it ran on when it was asked.
+    pub ran_on_pu: u32,
+    /// Bytes of its buffer.
+    pub buffer_bytes: f64,
+    /// Bytes in a page of it, as the mapping was made.
+    pub page_bytes: u32,
+    /// Where its pages are.
+    pub pages: Vec<JsPagesOnNode>,
+    /// Pages that the kernel tells nothing of.
+    pub unknown_pages: f64,
+    /// Pages that do not lie where they should.
+    pub remote_pages: f64,
+    /// Bytes of the buffer on huge pages, explicit or transparent.
+    pub huge_bytes: f64,
+    /// Why the system did not bind the buffer, where it did not.
+    pub unbound: Option<String>,
 }
 
 /// A set of running lanes.
@@ -87,13 +136,25 @@ pub fn start_engine_and_wait(env: &Env, options: JsEngineOptions) -> Result<Nati
 
 /// What starts the lanes, with its options checked.
 fn starting(options: JsEngineOptions) -> Result<impl FnOnce() -> std::result::Result<Engine, Error> + Send + 'static> {
-    let JsEngineOptions { topology, placement, buffer_bytes, pin } = options;
+    let JsEngineOptions { topology, placement, memory_binding, huge_pages, buffer_bytes, pin } = options;
     let placement = options_of(&placement)?;
+    let memory = MemoryOptions {
+        binding: chosen("memory", &memory_binding, Binding::NAMES)?,
+        huge_pages: chosen("huge pages", &huge_pages, HugePages::NAMES)?,
+    };
     let buffer_bytes = whole("buffer bytes", buffer_bytes)? as usize;
     Ok(move || {
         // Looking at the machine takes its time too.
         let topology = Arc::new(load(topology)?);
-        Engine::new(EngineOptions { topology, placement, buffer_bytes, pin })
+        Engine::new(EngineOptions { topology, placement, memory, buffer_bytes, pin })
+    })
+}
+
+/// The value of this name.
+fn chosen<T: FromStr>(what: &str, name: &str, names: &[&str]) -> Result<T> {
+    name.parse().map_err(|_| {
+        let mend = format!("give one of {}", names.join(", "));
+        to_js(&Error::new(Code::InvalidArgument, format!("{what} is “{name}”"), mend))
     })
 }
 
@@ -179,6 +240,27 @@ impl NativeEngine {
         Ok(promise)
     }
 
+    /// What was asked for and not got, and what changed since.
+    #[napi]
+    pub fn notes(&self) -> Vec<String> {
+        self.engine.notes()
+    }
+
+    /// Where every lane and the pages of its buffer really are.
+    #[napi(ts_return_type = "Promise<Array<JsLaneExplanation>>")]
+    pub fn explain<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (settle, promise) = Settle::<Vec<JsLaneExplanation>>::new(env)?;
+        let (refused, hold) = (settle.clone(), self.engine.clone());
+        let done = Box::new(move |outcome: std::result::Result<Vec<LaneExplanation>, Error>| {
+            let _held_until_here = hold;
+            settle.with(outcome.map(|lanes| value(|| lanes.into_iter().map(lane_explanation).collect())));
+        });
+        if let Err(error) = explain::explain(&self.engine, done) {
+            refused.with(Err(error));
+        }
+        Ok(promise)
+    }
+
     /// Lets one lane panic; so that tests can show that the engine outlives it.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn panic_for_tests<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
@@ -205,6 +287,26 @@ impl NativeEngine {
     /// The engine, for tasks.
     pub fn hold(&self) -> &Hold {
         &self.engine
+    }
+}
+
+fn lane_explanation(lane: LaneExplanation) -> JsLaneExplanation {
+    let remote_pages = lane.remote_pages() as f64;
+    let pages = lane.pages.by_node.into_iter().map(|(node, count)| JsPagesOnNode { node, count: count as f64 });
+    JsLaneExplanation {
+        lane: lane.lane as u32,
+        pool: lane.pool as u32,
+        numa_node: lane.node,
+        memory_node: lane.memory_node,
+        pu: lane.pu,
+        ran_on_pu: lane.ran_on_pu,
+        buffer_bytes: lane.buffer_bytes as f64,
+        page_bytes: lane.page_bytes as u32,
+        pages: pages.collect(),
+        unknown_pages: lane.pages.unknown as f64,
+        remote_pages,
+        huge_bytes: lane.huge_bytes as f64,
+        unbound: lane.unbound,
     }
 }
 

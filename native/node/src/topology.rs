@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use napi::Result;
 use napi_derive::napi;
 use seedstorm_engine::error::Error;
+use seedstorm_engine::limits::place_within_limits;
 use seedstorm_engine::placement::{self, Placement, PlacementOptions, Share};
 use seedstorm_engine::topology::{self, Topology, TopologySource};
 
@@ -109,6 +110,8 @@ pub struct JsTopology {
 pub struct JsPlacementOptions {
     /// At most this many lanes in each pool.
     pub lanes_per_pool: Option<f64>,
+    /// At most this many lanes in all, of every pool about as many each.
+    pub max_lanes: Option<f64>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: Option<bool>,
     /// Cores of the host that get no lane.
@@ -159,6 +162,7 @@ pub fn options_of(given: &JsPlacementOptions) -> Result<PlacementOptions> {
     let nodes = |nodes: &Vec<f64>| nodes.iter().map(|node| whole32("NUMA node", *node)).collect::<Result<_>>();
     Ok(PlacementOptions {
         lanes_per_pool: count("lanes per pool", given.lanes_per_pool)?,
+        max_lanes: count("lanes in all", given.max_lanes)?,
         smt: given.smt.unwrap_or(false),
         reserve_cores: count("cores to reserve", given.reserve_cores)?.unwrap_or(0),
         nodes: given.nodes.as_ref().map(nodes).transpose()?,
@@ -175,12 +179,12 @@ pub fn load_topology(source: JsTopologySource) -> Result<JsTopology> {
     load(source).map(topology_of).map_err(|error| to_js(&error))
 }
 
-/// Places lanes on a machine.
+/// Places lanes on a machine; on this one no more of them than its CPU quota keeps running.
 #[napi]
 pub fn place(source: JsTopologySource, options: JsPlacementOptions) -> Result<Vec<JsPoolPlacement>> {
     let options = options_of(&options)?;
-    let placement = load(source).and_then(|topology| placement::place(&topology, &options));
-    placement.map(|placement| pools_of(&placement)).map_err(|error| to_js(&error))
+    let placement = load(source).and_then(|topology| place_within_limits(&topology, &options));
+    placement.map(|(placement, _)| pools_of(&placement)).map_err(|error| to_js(&error))
 }
 
 /// A placement as plain objects.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { contentBytes } from './content.js';
-import { Engine } from './engine.js';
+import { Engine, type EngineOptions } from './engine.js';
 import { nativeAsync } from './errors.js';
 import { Task, type TaskSpec } from './task.js';
 import { content, outcome, twoNodes, withEngine } from './testing.js';
@@ -118,8 +118,29 @@ describe('the life of an engine', () => {
     ['a share beyond the shares', { ...twoNodes, placement: { shareIndex: 2, shareOf: 2 } }, 'INVALID_ARGUMENT'],
     ['half a byte of buffer', { ...twoNodes, bufferBytes: 0.5 }, 'INVALID_ARGUMENT'],
     ['a buffer beyond all memory', { ...twoNodes, bufferBytes: 2 ** 52 }, 'OUT_OF_MEMORY'],
-  ])('%s is refused with a code', async (_, options, code) => {
+    [
+      'more huge pages than anybody set aside',
+      { ...twoNodes, bufferBytes: 2 ** 30, memory: { hugePages: 'explicit' } },
+      'HUGE_PAGES',
+    ],
+  ] satisfies [string, EngineOptions, string][])('%s is refused with a code', async (_, options, code) => {
     expect(await outcome(Engine.start(options))).toBe(`SEEDSTORM_E_${code}`);
+  });
+
+  test('says where each lane ran and where every page of its buffer is, and has nothing to complain of', async () => {
+    const bufferBytes = 256 * 1024;
+    const engine = await Engine.start({ bufferBytes });
+    try {
+      for (const lane of await engine.explain()) {
+        expect(lane.ranOnPu).toBe(lane.pu);
+        const pages = lane.pages.reduce((sum, { count }) => sum + count, lane.unknownPages);
+        expect(pages * lane.pageBytes).toBe(lane.bufferBytes);
+        expect(lane).toMatchObject({ bufferBytes, remotePages: 0 });
+      }
+      expect(engine.notes).toEqual([]);
+    } finally {
+      await engine.close();
+    }
   });
 
   test('a bench tells what each lane did', async () => {

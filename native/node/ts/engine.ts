@@ -3,6 +3,7 @@ import type {
   ContentParameters,
   JsEngineOptions,
   JsLaneBench,
+  JsLaneExplanation,
   NativeEngine,
   NativeLanes,
   NativeStream,
@@ -12,9 +13,25 @@ import { checkForLanes, checkKept } from './destination.js';
 import { native, nativeAsync } from './errors.js';
 import type { PlacementOptions, PoolPlacement, TopologySource } from './topology.js';
 
+/** Where the lanes' memory comes from. */
+export interface MemoryOptions {
+  /**
+   * How firmly pages belong on their lane's NUMA node: `preferred` (the default) takes another node's when it is full,
+   * `strict` makes that an error.
+   */
+  readonly binding?: 'preferred' | 'strict';
+  /**
+   * How large pages are: `explicit` ones that were set aside, 2 MiB each (none left is an error), `transparent` ones for
+   * buffers of 2 MiB and more, `none`, or `auto` (the default): explicit ones for such buffers where there are enough,
+   * else transparent ones.
+   */
+  readonly hugePages?: 'auto' | 'explicit' | 'transparent' | 'none';
+}
+
 /** What an engine is made of. */
 export interface EngineOptions {
   readonly placement?: PlacementOptions;
+  readonly memory?: MemoryOptions;
   /** Bytes of each lane's buffer at the start; default 1 MiB, which fits the L2 of today's cores. */
   readonly bufferBytes?: number;
   /** Another machine's topology; only with `pin: false`, for tests. */
@@ -22,6 +39,9 @@ export interface EngineOptions {
   /** Whether lanes are pinned to their PUs; default true. */
   readonly pin?: boolean;
 }
+
+/** Where one lane and the pages of its buffer are, as the kernel tells, beside what was asked. */
+export type LaneExplanation = JsLaneExplanation;
 
 /** What one lane did in a bench. */
 export type LaneBench = JsLaneBench;
@@ -31,8 +51,9 @@ const usualBufferBytes = 1024 ** 2;
 const maxKnownLanes = 64;
 
 function nativeOptions(options: EngineOptions): JsEngineOptions {
-  const { placement = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
-  return { topology, placement, bufferBytes, pin };
+  const { placement = {}, memory = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
+  const { binding: memoryBinding = 'preferred', hugePages = 'auto' } = memory;
+  return { topology, placement, memoryBinding, hugePages, bufferBytes, pin };
 }
 
 /** A set of running lanes. Close it when done: its threads live until then. */
@@ -46,8 +67,10 @@ export class Engine {
   ) {}
 
   /**
-   * Starts the lanes; resolves when each is pinned and has touched its buffer.
-   * @throws SeedstormError NO_CORES, LANE_START, OUT_OF_MEMORY, INVALID_ARGUMENT, TOPOLOGY_UNREADABLE.
+   * Starts the lanes; resolves when each is pinned and has touched its buffer. Until `close` the process's other threads,
+   * and processes that it starts, keep off the cores of lanes, where any other core is left to them.
+   * @throws SeedstormError NO_CORES, LANE_START, OUT_OF_MEMORY, NUMA_MEMORY, HUGE_PAGES, INVALID_ARGUMENT,
+   * TOPOLOGY_UNREADABLE.
    */
   static async start(options: EngineOptions = {}): Promise<Engine> {
     return new Engine(await nativeAsync(() => binding.startEngine(nativeOptions(options))));
@@ -105,6 +128,16 @@ export class Engine {
   /** Lets every lane generate into, and then verify, its own cache-sized buffer, each for `seconds`. */
   bench(content: ContentParameters, seconds: number): Promise<LaneBench[]> {
     return nativeAsync(() => this.inner.bench(content, seconds));
+  }
+
+  /** What was asked for and not got (such as memory on a node), and what changed since; each thing once. */
+  get notes(): string[] {
+    return native(() => this.inner.notes());
+  }
+
+  /** Where every lane and the pages of its buffer really are. */
+  explain(): Promise<LaneExplanation[]> {
+    return nativeAsync(() => this.inner.explain());
   }
 
   /** Aborts the work at hand and joins every thread. May be called again. */

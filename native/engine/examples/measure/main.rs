@@ -28,8 +28,7 @@ use case::{Case, Crew, Operation};
 use contents::Contents;
 use crew::{Sample, on_lanes};
 use seedstorm_engine::engine::{Engine, EngineOptions};
-use seedstorm_engine::memory::LaneBuffer;
-use seedstorm_engine::placement::PlacementOptions;
+use seedstorm_engine::memory::{LaneBuffer, Wish};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// The usual block of a lane where the machine does not tell its L2, and the most it gets where it does.
@@ -40,9 +39,8 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let topology = Arc::new(Topology::load(&TopologySource::ThisMachine)?);
-    let placement = PlacementOptions::default();
-    let engine = Engine::new(EngineOptions { topology, placement, buffer_bytes: 4096, pin: true })?;
-    let mut bench = Bench { contents: Contents::new()?, engine, shared: LaneBuffer::new(4096, None)? };
+    let engine = Engine::new(EngineOptions { buffer_bytes: 4096, ..EngineOptions::on(topology) })?;
+    let mut bench = Bench { contents: Contents::new()?, engine, shared: LaneBuffer::new(4096, Wish::ANYWHERE)? };
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", bench.machine())?;
     stdout.flush()?;

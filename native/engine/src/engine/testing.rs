@@ -5,14 +5,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use super::{Engine, EngineOptions};
 use crate::error::{Error, Result};
 use crate::lane::{Job, Lane};
-use crate::placement::PlacementOptions;
 use crate::topology::{Topology, TopologySource};
 
 /// An engine of this many lanes on a made-up machine, unpinned, so that any machine can run it.
 pub(crate) fn unpinned(lanes: usize) -> Engine {
     let topology = Topology::load(&TopologySource::Synthetic(format!("numa:1 core:{lanes} pu:1"))).unwrap();
-    let (topology, placement) = (Arc::new(topology), PlacementOptions::default());
-    Engine::new(EngineOptions { topology, placement, buffer_bytes: 4096, pin: false }).unwrap()
+    let options = EngineOptions { buffer_bytes: 4096, pin: false, ..EngineOptions::on(Arc::new(topology)) };
+    Engine::new(options).unwrap()
 }
 
 /// A job that stays in every lane until it is aborted.

@@ -76,7 +76,7 @@ fn every_lane_runs_on_the_pu_it_was_given() {
     let topology = Arc::new(Topology::load(&TopologySource::ThisMachine).unwrap());
     let placement = PlacementOptions { smt: true, ..Default::default() };
     let engine =
-        Engine::new(EngineOptions { topology: topology.clone(), placement, buffer_bytes: 4096, pin: true }).unwrap();
+        Engine::new(EngineOptions { placement, buffer_bytes: 4096, ..EngineOptions::on(topology.clone()) }).unwrap();
     let places = Arc::new(Mutex::new(Vec::new()));
     let places_by = Arc::clone(&places);
     let (job, outcomes) = probe(move |lane| {
@@ -200,12 +200,7 @@ fn many_engines_live_side_by_side_and_one_after_the_other() {
 #[test]
 fn a_pu_that_is_not_there_is_named_and_no_lane_is_left_behind() {
     let topology = Topology::load(&TopologySource::Synthetic("package:40 numa:1 core:100 pu:1".into())).unwrap();
-    let mut options = EngineOptions {
-        topology: Arc::new(topology),
-        placement: PlacementOptions::default(),
-        buffer_bytes: 4096,
-        pin: true,
-    };
+    let mut options = EngineOptions { buffer_bytes: 4096, ..EngineOptions::on(Arc::new(topology)) };
     let error = Engine::new(options.clone()).unwrap_err();
     assert_eq!(error.code, Code::LaneStart);
     assert!(error.what.contains("PU "), "{error}");
@@ -216,11 +211,6 @@ fn a_pu_that_is_not_there_is_named_and_no_lane_is_left_behind() {
 #[test]
 fn more_lanes_than_an_engine_can_have_are_refused() {
     let topology = Topology::load(&TopologySource::Synthetic("package:64 numa:1 core:65 pu:1".into())).unwrap();
-    let options = EngineOptions {
-        topology: Arc::new(topology),
-        placement: PlacementOptions::default(),
-        buffer_bytes: 0,
-        pin: false,
-    };
+    let options = EngineOptions { buffer_bytes: 0, pin: false, ..EngineOptions::on(Arc::new(topology)) };
     assert_eq!(Engine::new(options).unwrap_err().code, Code::InvalidArgument);
 }

@@ -46,15 +46,32 @@ pub(super) fn share(pools: &mut Vec<Pool>, Share { index, of }: Share) {
     pools.retain(|pool| !pool.cores.is_empty());
 }
 
-/// The (core, PU) of each lane of a pool, in the order of cores. With a limit, lanes are spread over the pool's L3
-/// caches, and a core's second thread is used only when every core has one lane.
+/// How many lanes each pool gets that has room for so many: at most `per_pool` each and `total` in all, one more for
+/// each pool in turn.
+pub(super) fn limits(rooms: &[usize], per_pool: Option<usize>, total: Option<usize>) -> Vec<usize> {
+    let rooms: Vec<usize> = rooms.iter().map(|room| per_pool.unwrap_or(usize::MAX).min(*room)).collect();
+    let mut left = total.unwrap_or(usize::MAX).min(rooms.iter().sum());
+    let mut limits = vec![0; rooms.len()];
+    while left > 0 {
+        for (limit, room) in limits.iter_mut().zip(&rooms) {
+            if left > 0 && *limit < *room {
+                *limit += 1;
+                left -= 1;
+            }
+        }
+    }
+    limits
+}
+
+/// The (core, PU) of each lane of a pool, in the order of cores. When there are fewer than it has room for, lanes are
+/// spread over the pool's L3 caches, and a core's second thread is used only when every core has one lane.
 pub(super) fn lanes(
     topology: &Topology,
     pool: &Pool,
-    limit: Option<usize>,
+    limit: usize,
     pus: impl Fn(usize) -> Vec<u32>,
 ) -> Vec<(usize, u32)> {
-    let mut left = limit.unwrap_or(usize::MAX);
+    let mut left = limit;
     let mut chosen = Vec::new();
     for thread in 0.. {
         let cores: Vec<usize> = pool.cores.iter().copied().filter(|core| pus(*core).len() > thread).collect();
@@ -111,6 +128,15 @@ fn spread(groups: Vec<Vec<usize>>, count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_on_all_lanes_is_shared_out_by_the_pools() {
+        assert_eq!(limits(&[4, 1, 8], None, None), [4, 1, 8]);
+        assert_eq!(limits(&[4, 1, 8], Some(3), None), [3, 1, 3]);
+        assert_eq!(limits(&[4, 1, 8], None, Some(6)), [3, 1, 2]);
+        assert_eq!(limits(&[4, 1, 8], Some(2), Some(100)), [2, 1, 2]);
+        assert_eq!(limits(&[4, 4, 4], None, Some(2)), [1, 1, 0]);
+    }
 
     #[test]
     fn lanes_are_spread_over_caches_and_not_packed_into_the_first() {

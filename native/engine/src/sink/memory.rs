@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Code, Error, Result};
-use crate::memory::LaneBuffer;
+use crate::memory::{LaneBuffer, Wish};
 
 /// Memory is had from the system in slabs of at least this size: small enough that a lane's unused rest is no loss,
 /// large enough that the system is seldom asked.
@@ -189,7 +189,7 @@ impl MemoryLane {
         if !self.reserve.is_empty() {
             return Ok(());
         }
-        let mut slab = LaneBuffer::new((wanted * unit_bytes) as usize, Some(self.node))?;
+        let mut slab = LaneBuffer::new((wanted * unit_bytes) as usize, Wish::near(Some(self.node)))?;
         // SAFETY: each offset is inside the slab, which is `wanted` units long.
         let pieces = (0..wanted).map(|n| unsafe { slab.as_mut_slice().as_mut_ptr().add((n * unit_bytes) as usize) });
         // The lowest is popped first, so that units written in order lie in order.

@@ -263,7 +263,7 @@ mod tests {
         for _ in 0..2 {
             let tell = tell.lock().unwrap().clone();
             let ended = Box::new(move |result| tell.send(result).unwrap());
-            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, engine.placement(), ended));
+            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, &engine, ended));
             let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 1 << 20 }).unwrap();
             shared.control.add(SeedRange::new(1, claims, false)).unwrap();
             shared.control.begin_at(0);

@@ -53,7 +53,7 @@ impl Task {
     pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
         spec.validate()?;
         let sink = Sink::prepare(&spec)?;
-        let shared = Arc::new(Shared::new(spec, sink, engine.placement(), ended));
+        let shared = Arc::new(Shared::new(spec, sink, engine, ended));
         match engine.submit(Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
@@ -65,7 +65,7 @@ impl Task {
         }
     }
 
-    /// What fell back so far, to be shown.
+    /// What fell back so far, and what the engine has to say, to be shown.
     pub fn notes(&self) -> Vec<String> {
         self.shared.notes()
     }

@@ -8,7 +8,9 @@ use super::findings::Findings;
 use super::snapshot::Given;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
+use crate::engine::Engine;
 use crate::error::Result;
+use crate::notes::Notes;
 use crate::placement::Placement;
 use crate::sink::file::FileSink;
 use crate::sink::target::Intent;
@@ -64,11 +66,14 @@ pub(super) struct Shared {
     pub(super) pools: Vec<u32>,
     pub(super) given: Mutex<Given>,
     notes: Vec<String>,
+    /// What the engine has to say, whatever the task.
+    of_engine: Arc<Notes>,
     ended: Mutex<Option<Ended>>,
 }
 
 impl Shared {
-    pub(super) fn new(spec: TaskSpec, sink: Sink, placement: &Placement, ended: Ended) -> Self {
+    pub(super) fn new(spec: TaskSpec, sink: Sink, engine: &Engine, ended: Ended) -> Self {
+        let placement = engine.placement();
         let members = members(placement, spec.lanes);
         let mut notes = Vec::new();
         if let Some(wanted) = spec.lanes
@@ -86,6 +91,7 @@ impl Shared {
             sink,
             members,
             notes,
+            of_engine: Arc::clone(&engine.notes),
         }
     }
 
@@ -120,7 +126,7 @@ impl Shared {
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
         let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
-        self.notes.iter().cloned().chain(fell_back).collect()
+        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).collect()
     }
 
     /// Closes the sink and tells how the task ended.

@@ -14,7 +14,7 @@ use hwlocality::object::types::ObjectType;
 use hwlocality::topology::builder::{BuildFlags, TopologyBuilder};
 
 use super::{Allowed, Cache, Core, Distances, NumaNode, Package, Pu, Topology, TopologySource};
-use crate::cpuset;
+use crate::apart;
 use crate::error::{Code, Error, Result};
 
 /// The largest XML file that is read; real machines of 1,000 PUs need about 1 MiB.
@@ -95,7 +95,7 @@ fn read_xml(path: &Path) -> Result<String> {
 
 /// hwloc honours the cgroup's cpuset but not the process's own affinity (`taskset`, Slurm's binding).
 fn restrict_to_affinity(topology: &mut Topology) -> Result<()> {
-    let affinity = cpuset::allowed_to_process().map_err(|error| {
+    let affinity = apart::allowed().map_err(|error| {
         unreadable(
             "this machine",
             &format!("the affinity of the process cannot be read: {error}"),

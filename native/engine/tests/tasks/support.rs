@@ -12,7 +12,6 @@ use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::placement::PlacementOptions;
 use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Finding, Operation, RangeSpec, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
@@ -28,8 +27,8 @@ pub fn engine() -> Arc<Engine> {
         let source = TopologySource::Synthetic("numa:2 core:2 pu:1".into());
         Arc::new(Topology::load(&source).expect("a synthetic machine loads anywhere"))
     });
-    let (topology, placement) = (Arc::clone(&TOPOLOGY), PlacementOptions::default());
-    Arc::new(Engine::new(EngineOptions { topology, placement, buffer_bytes: 4096, pin: false }).unwrap())
+    let options = EngineOptions { buffer_bytes: 4096, pin: false, ..EngineOptions::on(Arc::clone(&TOPOLOGY)) };
+    Arc::new(Engine::new(options).unwrap())
 }
 
 /// A folder that is gone when the test ends, with everything in it.

@@ -108,10 +108,17 @@ fn machines() -> impl Strategy<Value = Topology> {
 
 fn options() -> impl Strategy<Value = PlacementOptions> {
     let limit = prop_oneof![2 => Just(None), 1 => (1_usize..6).prop_map(Some)];
+    let limits = (limit, prop_oneof![2 => Just(None), 1 => (1_usize..12).prop_map(Some)]);
     let nodes = prop_oneof![2 => Just(None), 1 => vec(0_u32..8, 1..4).prop_map(Some)];
     let share = (1_usize..9).prop_flat_map(|of| (0..of, Just(of)));
-    (limit, any::<bool>(), 0_usize..4, nodes, share).prop_map(|(lanes_per_pool, smt, reserve_cores, nodes, share)| {
-        PlacementOptions { lanes_per_pool, smt, reserve_cores, nodes, share: Share { index: share.0, of: share.1 } }
+    let other = (limits, any::<bool>(), 0_usize..4, nodes, share);
+    other.prop_map(|((lanes_per_pool, max_lanes), smt, reserve_cores, nodes, share)| PlacementOptions {
+        lanes_per_pool,
+        max_lanes,
+        smt,
+        reserve_cores,
+        nodes,
+        share: Share { index: share.0, of: share.1 },
     })
 }
 
@@ -155,6 +162,7 @@ proptest! {
                 *lanes_of_core.entry(lane.core).or_default() += 1;
             }
         }
+        prop_assert!(options.max_lanes.is_none_or(|limit| placement.lane_count() <= limit));
         prop_assert!(options.smt || lanes_of_core.values().all(|lanes| *lanes == 1));
     }
 
