@@ -1,4 +1,5 @@
 /** 16 CPUs on 4 NUMA nodes of the same size: what a user with several nodes is promised. */
+import type { LaneExplanation } from '@seedstorm/native';
 import { describe, expect } from 'vitest';
 import { testIn } from './guest.js';
 import {
@@ -6,6 +7,7 @@ import {
   type CommandSeen,
   expectNoRemotePage,
   expectOnTheirPus,
+  expectToldAtHome,
   type LanesSeen,
   printed,
   pusByNode,
@@ -66,6 +68,19 @@ describe('lanes', () => {
     const seen = guest.saw<LanesSeen>('lanes with large buffers');
     expectOnTheirPus(seen);
     expectNoRemotePage(seen, 6 * usualBufferBytes);
+  });
+
+  test('are told to be there by the engine too, which the kernel bears out', ({ guest }) => {
+    const small = guest.saw<LanesSeen>('lanes');
+    expectToldAtHome(small.explained, small.placement);
+    const large = guest.saw<LanesSeen>('lanes with large buffers');
+    expectToldAtHome(large.explained, large.placement, 6 * usualBufferBytes);
+    for (const { hugeBytes } of large.explained) expect(hugeBytes).toBe(6 * usualBufferBytes);
+  });
+
+  test('are told to be there by `seedstorm bench --explain`', ({ guest }) => {
+    const { pools } = printed<TopologySeen>(guest.saw<CommandSeen>('topology'));
+    expectToldAtHome(printed<BenchSeen>(guest.saw<CommandSeen>('bench')).explain, pools);
   });
 
   test('all have a rate in `seedstorm bench`, each under its own PU and node', ({ guest }) => {
@@ -137,6 +152,7 @@ interface Rates {
 interface BenchSeen {
   readonly lanes: readonly (Rates & { readonly pu: number })[];
   readonly pools: readonly Rates[];
+  readonly explain: readonly LaneExplanation[];
 }
 
 function expectWorkOnlyOf(seen: WorkSeen, worker: number): void {

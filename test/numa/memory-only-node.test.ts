@@ -3,14 +3,11 @@ import { describe, expect } from 'vitest';
 import { testIn } from './guest.js';
 import {
   type BytesByNode,
-  type CommandSeen,
   expectNoRemotePage,
   expectOnTheirPus,
   type LanesSeen,
-  printed,
   pusByNode,
   ranByNode,
-  type TopologySeen,
   type WorkSeen,
 } from './seen.js';
 
@@ -38,10 +35,10 @@ const test = testIn(shape, 'memory-only-node');
 
 describe('a node with memory only', () => {
   test('is shown with its memory, and gets no lane', ({ guest }) => {
-    const seen = printed<TopologySeen>(guest.saw<CommandSeen>('topology'));
-    const node = seen.topology.numaNodes.find(({ osIndex }) => osIndex === memoryOnly);
+    const { topology, placement } = guest.saw<LanesSeen>('lanes');
+    const node = topology.numaNodes.find(({ osIndex }) => osIndex === memoryOnly);
     expect(node?.memoryBytes).toBeGreaterThan(400 * 1024 ** 2);
-    expect(pusByNode(seen.pools)).toEqual(pools);
+    expect(pusByNode(placement)).toEqual(pools);
   });
 
   test('gives buffers to a program that asks for its memory', ({ guest }) => {

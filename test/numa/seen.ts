@@ -1,5 +1,5 @@
 /** What the scripts in guest/ tell, and what must be true of it whatever the shape. */
-import type { PoolPlacement, Topology } from '@seedstorm/native';
+import type { LaneExplanation, PoolPlacement, Topology } from '@seedstorm/native';
 import { expect } from 'vitest';
 
 /** How a command in the guest ended. */
@@ -13,9 +13,11 @@ export interface CommandSeen {
 /** Bytes by node. */
 export type BytesByNode = Record<string, number>;
 
-/** What the kernel says of an engine that has worked. */
+/** What an engine that has worked says of itself, and what the kernel says of it: threads and memory. */
 export interface LanesSeen {
+  readonly topology: Topology;
   readonly placement: readonly PoolPlacement[];
+  readonly explained: readonly LaneExplanation[];
   readonly threads: readonly {
     readonly name: string;
     readonly allowedPus: string;
@@ -74,6 +76,22 @@ export function expectNoRemotePage({ placement, memory }: LanesSeen, bufferBytes
     asked[memoryNode] = { [memoryNode]: bytes };
   }
   expect(memory.bound).toEqual(asked);
+}
+
+/** Asserts that what is told of each lane is that it is where it was placed, with all of its pages. */
+export function expectToldAtHome(
+  explained: readonly LaneExplanation[],
+  placement: readonly PoolPlacement[],
+  bufferBytes = usualBufferBytes,
+): void {
+  const asked = placement.flatMap(({ numaNode, memoryNode, lanes }, pool) =>
+    lanes.map(({ index, pu }) => ({ lane: index, pool, numaNode, memoryNode, pu, ranOnPu: pu, bufferBytes })),
+  );
+  const nowhereElse = { remotePages: 0, unknownPages: 0 };
+  expect(explained).toEqual(asked.map((lane) => expect.objectContaining({ ...lane, ...nowhereElse })));
+  for (const { memoryNode, pageBytes, pages } of explained) {
+    expect(pages).toEqual([{ node: memoryNode, count: bufferBytes / pageBytes }]);
+  }
 }
 
 /** How long the lanes of each node ran, in all. */

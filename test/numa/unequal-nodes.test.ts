@@ -1,17 +1,7 @@
 /** NUMA nodes of 2, 6 and 8 CPUs and of different memory, and cpusets of the first version of control groups. */
 import { describe, expect } from 'vitest';
 import { testIn } from './guest.js';
-import {
-  type CommandSeen,
-  expectNoRemotePage,
-  expectOnTheirPus,
-  type LanesSeen,
-  printed,
-  pusByNode,
-  ranByNode,
-  type TopologySeen,
-  type WorkSeen,
-} from './seen.js';
+import { expectNoRemotePage, expectOnTheirPus, type LanesSeen, pusByNode, ranByNode, type WorkSeen } from './seen.js';
 import { cpusOf } from './shape.js';
 
 const shape = {
@@ -38,11 +28,13 @@ describe('nodes of different sizes', () => {
   });
 
   test('have as many lanes as were asked for, and the small one those that it has room for', ({ guest }) => {
-    const { pools } = printed<TopologySeen>(guest.saw<CommandSeen>('topology'));
-    expect(pools.map(({ lanes }) => lanes.length)).toEqual([2, 4, 4]);
-    for (const { numaNode, lanes } of pools) {
+    const seen = guest.saw<LanesSeen>('four lanes a pool');
+    expect(seen.placement.map(({ lanes }) => lanes.length)).toEqual([2, 4, 4]);
+    for (const { numaNode, lanes } of seen.placement) {
       for (const { pu } of lanes) expect(cpusOf(shape, numaNode)).toContain(pu);
     }
+    expectOnTheirPus(seen);
+    expectNoRemotePage(seen);
   });
 
   test('all work on a buffer that belongs to none', ({ guest }) => {

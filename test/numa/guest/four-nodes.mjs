@@ -5,7 +5,7 @@ import { cgroup2, lanesOf, seedstorm, taskset } from './run.mjs';
 
 await Promise.all([
   observe('topology', () => seedstorm(['topology', '--json'])),
-  observe('bench', () => seedstorm(['bench', '--seconds', '0.1', '--json'])),
+  observe('bench', () => seedstorm(['bench', '--seconds', '0.1', '--explain', '--json'])),
 ]);
 await Promise.all([
   observe('lanes', () => lanesOf({})),

@@ -1,11 +1,11 @@
 // 2, 6 and 8 CPUs.
 import { workOf } from './library.mjs';
 import { observe } from './observe.mjs';
-import { cgroup1, lanesOf, seedstorm } from './run.mjs';
+import { cgroup1, lanesOf } from './run.mjs';
 
 await Promise.all([
-  observe('topology', () => seedstorm(['topology', '--lanes-per-pool', '4', '--json'])),
   observe('lanes', () => lanesOf({})),
+  observe('four lanes a pool', () => lanesOf({ placement: { lanesPerPool: 4 } })),
 ]);
 await Promise.all([
   observe('lanes in a cgroup', () => lanesOf({}, cgroup1('0,5-9', '0-2'))),
