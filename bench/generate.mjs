@@ -83,7 +83,7 @@ async function measure() {
     ]),
     dgen: await startDgen(),
   };
-  const fio = fioVersion();
+  const fio = await fioVersion();
   const names = namesFor(workers.native.about, availableBytes());
   const cases = order(names).map((id) => ({ id, measure: measureBy(id, workers, fio) }));
   const samples = await interleave(cases, plan.rounds, (round, of) =>

@@ -1,12 +1,21 @@
 // fio as a generator: random buffers, made anew for each block, written nowhere.
 import { spawn, spawnSync } from 'node:child_process';
+import { installDebian } from '../../tools/setup.mjs';
 
 const size = '1G';
 
-/** fio's version, or undefined where it is not installed. */
-export function fioVersion() {
+function version() {
   const { status, stdout } = spawnSync('fio', ['--version'], { encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
+}
+
+/** fio's version; root on Debian gets it installed first. Undefined where it is not to be had. */
+export async function fioVersion() {
+  if (version() === undefined && process.getuid() === 0) {
+    const hasApt = spawnSync('apt-get', ['--version']).status === 0;
+    if (hasApt) await installDebian(['fio']);
+  }
+  return version();
 }
 
 /** Runs fio once: bytes per second, and the CPU time of its one job. */

@@ -5,7 +5,7 @@
 // core's, fill.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
-import { DataGenerator, Engine } from '@seedstorm/native';
+import { allocateBuffers, DataGenerator, Engine } from '@seedstorm/native';
 
 const streamBytes = 2n ** 60n;
 /** Bytes between looks at the clock, which cost as much as a small chunk does. */
@@ -24,9 +24,9 @@ const generators = Object.fromEntries(
 );
 let room = Buffer.alloc(0);
 
-/** The first bytes of the one buffer, which grows with the cases. */
-function buffer(bytes) {
-  if (room.length < bytes) room = Buffer.alloc(bytes, 1);
+/** The first bytes of the one buffer, which grows with the cases; of memory as the native worker's is. */
+async function buffer(bytes) {
+  if (room.length < bytes) [room] = await allocateBuffers({ bytes });
   return room.subarray(0, bytes);
 }
 
@@ -46,9 +46,9 @@ async function timed(milliseconds, step) {
   return { perSecond: (amount / taken) * 1000, amount, cpuNs: (user + system) * 1000 };
 }
 
-function fill(operation, how, bytes, milliseconds) {
+async function fill(operation, how, bytes, milliseconds) {
   const generator = generators[operation][how];
-  const chunk = buffer(bytes);
+  const chunk = await buffer(bytes);
   const calls = Math.ceil(stepBytes / bytes);
   const steps = {
     sync: () => {
@@ -69,7 +69,7 @@ async function loopDelay(cores, bytes, milliseconds) {
   const lanes = cores === 'spare' ? await Engine.start({ placement: { reserveCores: 1 } }) : engine;
   try {
     const generator = new DataGenerator({ engine: lanes, size: streamBytes, seed: 1n });
-    const chunk = buffer(bytes);
+    const chunk = await buffer(bytes);
     const delay = monitorEventLoopDelay({ resolution: samplingMs });
     delay.enable();
     const sample = await timed(milliseconds, () => generator.fillChunk(chunk));

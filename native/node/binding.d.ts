@@ -148,6 +148,8 @@ export interface JsBufferRequest {
   alignment: number
   /** OS index of the NUMA node that the memory is to come from. */
   node?: number
+  /** How firmly it belongs there, and how large its pages are. */
+  memory: JsMemoryOptions
 }
 
 /** A data or unified cache. */
@@ -190,10 +192,8 @@ export interface JsEngineOptions {
   topology: JsTopologySource
   /** Which lanes to place on it. */
   placement: JsPlacementOptions
-  /** How firmly the lanes' memory belongs on their NUMA nodes: preferred or strict. */
-  memoryBinding: 'preferred' | 'strict'
-  /** How large its pages are: auto, explicit, transparent or none. */
-  hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
+  /** Where the lanes' memory comes from. */
+  memory: JsMemoryOptions
   /** Bytes of each lane's buffer at the start. */
   bufferBytes: number
   /** Whether lanes are pinned; false only for tests on another machine's topology. */
@@ -340,6 +340,14 @@ export interface JsLanePlacement {
   pu: number
   /** Position of its core in the topology's `cores`. */
   core: number
+}
+
+/** Where memory comes from. */
+export interface JsMemoryOptions {
+  /** How firmly it belongs on its NUMA node. */
+  binding: 'preferred' | 'strict'
+  /** How large its pages are. */
+  hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
 }
 
 /** This build on this machine. */

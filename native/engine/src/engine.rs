@@ -257,6 +257,8 @@ struct Seat {
     buffer_bytes: usize,
     pin: bool,
     notes: Arc<Notes>,
+    /// Address of the buffer that was looked at last.
+    looked_at: Cell<usize>,
 }
 
 impl Seat {
@@ -273,6 +275,7 @@ impl Seat {
             buffer_bytes: options.buffer_bytes,
             pin: options.pin,
             notes: Arc::clone(notes),
+            looked_at: Cell::new(0),
         }
     }
 
@@ -302,17 +305,22 @@ impl Seat {
             })?;
         }
         let buffer = LaneBuffer::new(self.buffer_bytes, self.wish)?;
-        if let (Some(why), Some(node)) = (buffer.unbound(), self.wish.node) {
-            self.notes.add(format!(
-                "memory could not be bound to NUMA node {node} ({why}), so it comes from where lanes touch it first; \
-                 allow the node in the cgroup's cpuset.mems, and the container the system call mbind"
-            ));
-        }
+        self.look_at(&buffer);
         Ok(Lane { index: self.index, pool: self.pool, pu: self.pu, node: self.node, buffer })
     }
 
-    /// The kernel moves a thread whose PU goes off-line, or out of the cpuset, without a word.
+    /// Notes what was asked of memory and not got.
+    fn look_at(&self, buffer: &LaneBuffer) {
+        self.looked_at.set(buffer.as_ptr().addr());
+        buffer.shortcomings().into_iter().for_each(|note| self.notes.add(note));
+    }
+
+    /// Notes what became of the lane while it worked. The kernel moves a thread whose PU goes off-line, or out of the
+    /// cpuset, without a word.
     fn check(&self, lane: &Lane) {
+        if lane.buffer.as_ptr().addr() != self.looked_at.get() {
+            self.look_at(&lane.buffer);
+        }
         let pu = cpuset::current_pu();
         if self.pin && pu != self.pu {
             self.notes.add(format!(

@@ -9,7 +9,7 @@ use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::memory::{self, LaneBuffer, Wish};
 
 use crate::content::{whole, whole32};
-use crate::engine::aside;
+use crate::engine::{JsMemoryOptions, aside, memory_of};
 use crate::error::to_js;
 use crate::hold::close_before_buffers;
 use crate::settle::{Resolver, Settle};
@@ -31,6 +31,8 @@ pub struct JsBufferRequest {
     pub alignment: f64,
     /// OS index of the NUMA node that the memory is to come from.
     pub node: Option<f64>,
+    /// How firmly it belongs there, and how large its pages are.
+    pub memory: JsMemoryOptions,
 }
 
 /// Where a buffer lies.
@@ -58,13 +60,14 @@ pub fn allocate_buffers<'env>(env: &'env Env, request: JsBufferRequest) -> Resul
     }
     let bytes = between("bytes in a buffer", request.bytes, 1 << 53)?;
     let node = request.node.map(|node| whole32("NUMA node", node)).transpose()?;
+    let wish = Wish { node, options: memory_of(&request.memory)? };
     let stride = bytes.next_multiple_of(alignment);
     let (settle, promise) = Settle::<Vec<Buffer>>::new(env)?;
     let refused = settle.clone();
     let make = move || {
         // What does not fit 64 bits is refused as too much, like all that memory has no room for.
         let all = usize::try_from(stride.saturating_mul(count)).unwrap_or(usize::MAX);
-        let memory = LaneBuffer::aligned(all, alignment as usize, Wish::near(node));
+        let memory = LaneBuffer::aligned(all, alignment as usize, wish);
         settle.with(memory.map(|memory| -> Resolver<Vec<Buffer>> {
             let region = Arc::new(Region { memory });
             Box::new(move |env| buffers_of(env, &region, count, stride as usize, bytes as usize))

@@ -23,6 +23,17 @@ use crate::settle::{Resolver, Settle, value};
 use crate::stream::{NativeLanes, NativeStream};
 use crate::topology::{JsPlacementOptions, JsPoolPlacement, JsTopologySource, load, options_of, pools_of};
 
+/// Where memory comes from.
+#[napi(object)]
+pub struct JsMemoryOptions {
+    /// How firmly it belongs on its NUMA node.
+    #[napi(ts_type = "'preferred' | 'strict'")]
+    pub binding: String,
+    /// How large its pages are.
+    #[napi(ts_type = "'auto' | 'explicit' | 'transparent' | 'none'")]
+    pub huge_pages: String,
+}
+
 /// What an engine is made of.
 #[napi(object)]
 pub struct JsEngineOptions {
@@ -30,12 +41,8 @@ pub struct JsEngineOptions {
     pub topology: JsTopologySource,
     /// Which lanes to place on it.
     pub placement: JsPlacementOptions,
-    /// How firmly the lanes' memory belongs on their NUMA nodes: preferred or strict.
-    #[napi(ts_type = "'preferred' | 'strict'")]
-    pub memory_binding: String,
-    /// How large its pages are: auto, explicit, transparent or none.
-    #[napi(ts_type = "'auto' | 'explicit' | 'transparent' | 'none'")]
-    pub huge_pages: String,
+    /// Where the lanes' memory comes from.
+    pub memory: JsMemoryOptions,
     /// Bytes of each lane's buffer at the start.
     pub buffer_bytes: f64,
     /// Whether lanes are pinned; false only for tests on another machine's topology.
@@ -136,17 +143,22 @@ pub fn start_engine_and_wait(env: &Env, options: JsEngineOptions) -> Result<Nati
 
 /// What starts the lanes, with its options checked.
 fn starting(options: JsEngineOptions) -> Result<impl FnOnce() -> std::result::Result<Engine, Error> + Send + 'static> {
-    let JsEngineOptions { topology, placement, memory_binding, huge_pages, buffer_bytes, pin } = options;
+    let JsEngineOptions { topology, placement, memory, buffer_bytes, pin } = options;
     let placement = options_of(&placement)?;
-    let memory = MemoryOptions {
-        binding: chosen("memory", &memory_binding, Binding::NAMES)?,
-        huge_pages: chosen("huge pages", &huge_pages, HugePages::NAMES)?,
-    };
+    let memory = memory_of(&memory)?;
     let buffer_bytes = whole("buffer bytes", buffer_bytes)? as usize;
     Ok(move || {
         // Looking at the machine takes its time too.
         let topology = Arc::new(load(topology)?);
         Engine::new(EngineOptions { topology, placement, memory, buffer_bytes, pin })
+    })
+}
+
+/// The engine's memory options.
+pub fn memory_of(given: &JsMemoryOptions) -> Result<MemoryOptions> {
+    Ok(MemoryOptions {
+        binding: chosen("memory", &given.binding, Binding::NAMES)?,
+        huge_pages: chosen("huge pages", &given.huge_pages, HugePages::NAMES)?,
     })
 }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use napi_derive::napi;
-use seedstorm_content::Place;
-use seedstorm_engine::task::{Finding, FindingKind, FindingPart};
+use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_engine::task::{Finding, FindingKind};
 
 /// A place where the storage gave back something else than it was given.
 #[napi(object)]
@@ -44,13 +44,21 @@ pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFindin
 /// What a kind's name alone does not say.
 fn detail_of(kind: &FindingKind) -> String {
     match kind {
-        FindingKind::Stale { .. } | FindingKind::StaleRun { .. } | FindingKind::Misdirected(_) => {
+        FindingKind::Wrong(kind) => detail_of_fault(kind),
+        FindingKind::Truncated { file_bytes } => format!("the file has {file_bytes} bytes"),
+        FindingKind::Missing => String::new(),
+    }
+}
+
+fn detail_of_fault(kind: &FaultKind) -> String {
+    match kind {
+        FaultKind::Stale { .. } | FaultKind::StaleRun { .. } | FaultKind::Misdirected(_) => {
             format!("it holds {}", held(kind))
         }
-        FindingKind::BitFlip { first_byte_in_file, .. } => {
-            format!("{}, the first at offset {first_byte_in_file}", held(kind))
+        FaultKind::BitFlip { first_byte_offset, .. } => {
+            format!("{}, the first at offset {first_byte_offset}", held(kind))
         }
-        FindingKind::Torn { parts, part_count } => {
+        FaultKind::Torn { parts, part_count } => {
             let mut parts: Vec<_> = parts.iter().map(part_of).collect();
             let others = part_count - parts.len();
             if others > 0 {
@@ -58,28 +66,25 @@ fn detail_of(kind: &FindingKind) -> String {
             }
             parts.join("; ")
         }
-        FindingKind::Truncated { file_bytes } => format!("the file has {file_bytes} bytes"),
-        FindingKind::Zeroed | FindingKind::Foreign | FindingKind::Missing => String::new(),
+        FaultKind::Zeroed | FaultKind::Foreign => String::new(),
     }
 }
 
-fn part_of(part: &FindingPart) -> String {
+fn part_of(part: &Part) -> String {
     let what = part.kind.as_ref().map_or_else(|| "right".to_owned(), held);
-    format!("bytes {} to {}: {what}", part.offset_in_file, part.offset_in_file + part.length - 1)
+    format!("bytes {} to {}: {what}", part.offset, part.offset + part.length - 1)
 }
 
 /// What is there, in words that can stand in a list.
-fn held(kind: &FindingKind) -> String {
+fn held(kind: &FaultKind) -> String {
     match kind {
-        FindingKind::Stale { generation } => format!("generation {generation}"),
-        FindingKind::StaleRun { run, place } => format!("{}, of earlier run {}", placed(place), run + 1),
-        FindingKind::Misdirected(place) => placed(place),
-        FindingKind::BitFlip { bits: 1, .. } => "1 bit differs".to_owned(),
-        FindingKind::BitFlip { bits, .. } => format!("{bits} bits differ"),
-        FindingKind::Zeroed => "zeros".to_owned(),
-        FindingKind::Foreign | FindingKind::Missing | FindingKind::Truncated { .. } | FindingKind::Torn { .. } => {
-            kind.name().to_owned()
-        }
+        FaultKind::Stale { generation } => format!("generation {generation}"),
+        FaultKind::StaleRun { run, place } => format!("{}, of earlier run {}", placed(place), run + 1),
+        FaultKind::Misdirected(place) => placed(place),
+        FaultKind::BitFlip { bits: 1, .. } => "1 bit differs".to_owned(),
+        FaultKind::BitFlip { bits, .. } => format!("{bits} bits differ"),
+        FaultKind::Zeroed => "zeros".to_owned(),
+        FaultKind::Foreign | FaultKind::Torn { .. } => kind.name().to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 import type { JsBufferPlace } from '../binding.js';
 import { binding } from './binding.js';
 import { native, nativeAsync } from './errors.js';
+import { type MemoryOptions, nativeMemory } from './memory.js';
 
 /** Which buffers are wanted. */
 export interface BufferRequest {
@@ -13,6 +14,8 @@ export interface BufferRequest {
   readonly alignment?: number;
   /** The NUMA node that the memory is to come from, where the system allows it; default the system's choice. */
   readonly node?: number;
+  /** How firmly it belongs there, and how large its pages are. */
+  readonly memory?: MemoryOptions;
 }
 
 /** Where a buffer lies. */
@@ -26,11 +29,12 @@ const nodes = new WeakMap<ArrayBufferLike, number>();
 /**
  * Zeroed buffers, side by side in memory of their own: aligned, on huge pages where they are large and the system has
  * them, and touched. The memory is given back when none of them is referenced any more.
- * @throws SeedstormRangeError when a number is out of its range; SeedstormError OUT_OF_MEMORY, LANE_START.
+ * @throws SeedstormRangeError when a number is out of its range; SeedstormError OUT_OF_MEMORY, NUMA_MEMORY, HUGE_PAGES,
+ * LANE_START.
  */
 export async function allocateBuffers(request: BufferRequest): Promise<Buffer[]> {
-  const { count = 1, bytes, alignment = usualAlignment, node } = request;
-  const wanted = { count, bytes, alignment, ...(node === undefined ? {} : { node }) };
+  const { count = 1, bytes, alignment = usualAlignment, node, memory = {} } = request;
+  const wanted = { count, bytes, alignment, memory: nativeMemory(memory), ...(node === undefined ? {} : { node }) };
   const buffers = await nativeAsync(() => binding.allocateBuffers(wanted));
   if (node !== undefined) for (const buffer of buffers) nodes.set(buffer.buffer, node);
   return buffers;

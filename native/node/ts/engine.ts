@@ -11,26 +11,13 @@ import type {
 import { binding } from './binding.js';
 import { checkForLanes, checkKept } from './destination.js';
 import { native, nativeAsync } from './errors.js';
+import { type MemoryOptions, nativeMemory } from './memory.js';
 import type { PlacementOptions, PoolPlacement, TopologySource } from './topology.js';
-
-/** Where the lanes' memory comes from. */
-export interface MemoryOptions {
-  /**
-   * How firmly pages belong on their lane's NUMA node: `preferred` (the default) takes another node's when it is full,
-   * `strict` makes that an error.
-   */
-  readonly binding?: 'preferred' | 'strict';
-  /**
-   * How large pages are: `explicit` ones that were set aside, 2 MiB each (none left is an error), `transparent` ones for
-   * buffers of 2 MiB and more, `none`, or `auto` (the default): explicit ones for such buffers where there are enough,
-   * else transparent ones.
-   */
-  readonly hugePages?: 'auto' | 'explicit' | 'transparent' | 'none';
-}
 
 /** What an engine is made of. */
 export interface EngineOptions {
   readonly placement?: PlacementOptions;
+  /** Where the lanes' memory comes from. */
   readonly memory?: MemoryOptions;
   /** Bytes of each lane's buffer at the start; default 1 MiB, which fits the L2 of today's cores. */
   readonly bufferBytes?: number;
@@ -52,8 +39,7 @@ const maxKnownLanes = 64;
 
 function nativeOptions(options: EngineOptions): JsEngineOptions {
   const { placement = {}, memory = {}, bufferBytes = usualBufferBytes, topology = {}, pin = true } = options;
-  const { binding: memoryBinding = 'preferred', hugePages = 'auto' } = memory;
-  return { topology, placement, memoryBinding, hugePages, bufferBytes, pin };
+  return { topology, placement, memory: nativeMemory(memory), bufferBytes, pin };
 }
 
 /** A set of running lanes. Close it when done: its threads live until then. */

@@ -1,9 +1,10 @@
 /** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes. See docs/library.md. */
 export { allocateBuffers, type BufferPlace, type BufferRequest, bufferPlace } from './buffers.js';
 export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } from './content.js';
-export { Engine, type EngineOptions, type LaneBench, type LaneExplanation, type MemoryOptions } from './engine.js';
+export { Engine, type EngineOptions, type LaneBench, type LaneExplanation } from './engine.js';
 export { generateBuffer, generateInto } from './generate.js';
 export { DataGenerator, type DataGeneratorOptions } from './generator.js';
+export type { MemoryOptions } from './memory.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';

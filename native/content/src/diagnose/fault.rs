@@ -66,16 +66,56 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// What faults are called, in the order of [`FaultKind::index`].
+    pub const NAMES: [&str; 6] = ["zeroed", "stale", "misdirected", "bit flip", "torn", "foreign"];
+
+    /// The kind's place in [`FaultKind::NAMES`].
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Zeroed => 0,
+            Self::Stale { .. } | Self::StaleRun { .. } => 1,
+            Self::Misdirected(_) => 2,
+            Self::BitFlip { .. } => 3,
+            Self::Torn { .. } => 4,
+            Self::Foreign => 5,
+        }
+    }
+
     /// What a fault is called.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Zeroed => "zeroed",
-            Self::Stale { .. } | Self::StaleRun { .. } => "stale",
-            Self::Misdirected(_) => "misdirected",
-            Self::BitFlip { .. } => "bit flip",
-            Self::Torn { .. } => "torn",
-            Self::Foreign => "foreign",
+        Self::NAMES[self.index()]
+    }
+
+    /// The same with its offsets in bytes from `start` on, a place of the stream before the fault.
+    #[must_use]
+    pub fn seen_from(mut self, start: u64) -> Self {
+        match &mut self {
+            Self::BitFlip { first_byte_offset, .. } => *first_byte_offset -= start,
+            Self::Torn { parts, .. } => {
+                for part in parts {
+                    part.offset -= start;
+                    part.kind = part.kind.take().map(|kind| kind.seen_from(start));
+                }
+            }
+            Self::Zeroed | Self::Stale { .. } | Self::StaleRun { .. } | Self::Misdirected(_) | Self::Foreign => {}
         }
+        self
+    }
+
+    /// The same without the units from `units` on that content which is not where it belongs may be of: for a run that
+    /// ends there, where the stream does not. Where there are no others, it is from nowhere else, and they stay.
+    #[must_use]
+    pub fn of_units(mut self, units: u64) -> Self {
+        match &mut self {
+            Self::Misdirected(place) => place.keep_below(units),
+            Self::Torn { parts, .. } => {
+                for part in parts {
+                    part.kind = part.kind.take().map(|kind| kind.of_units(units));
+                }
+            }
+            Self::Zeroed | Self::Stale { .. } | Self::StaleRun { .. } | Self::BitFlip { .. } | Self::Foreign => {}
+        }
+        self
     }
 }
 
@@ -91,6 +131,16 @@ pub struct Place {
     pub offset_in_unit: u64,
     /// Its generation.
     pub generation: u16,
+}
+
+impl Place {
+    fn keep_below(&mut self, units: u64) {
+        if self.units.iter().any(|unit| *unit < units) {
+            let listed = self.units.len();
+            self.units.retain(|unit| *unit < units);
+            self.unit_count -= (listed - self.units.len()) as u64;
+        }
+    }
 }
 
 /// A range inside a torn sector or object. Where two parts agree on the bytes between them, the boundary is put on the

@@ -28,6 +28,11 @@ pub(crate) fn free_huge_pages(node: Option<u32>, page_bytes: usize) -> u64 {
     fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Whether the kernel was told to make no huge pages by itself.
+pub(super) fn transparent_huge_pages_are_off() -> bool {
+    fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").is_ok_and(|choice| choice.contains("[never]"))
+}
+
 /// The value of a field such as `Node 0 MemFree: 123 kB`, in bytes.
 fn kibibytes(text: &str, field: &str) -> Option<u64> {
     let (_, value) = text.lines().find_map(|line| line.split_once(field))?;

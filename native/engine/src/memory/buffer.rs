@@ -1,6 +1,6 @@
 //! A lane's buffer: page-aligned, near the lane, touched by the lane.
 
-use super::available::{available_bytes, free_huge_pages, node_free_bytes};
+use super::available::{available_bytes, free_huge_pages, node_free_bytes, transparent_huge_pages_are_off};
 use super::map::{HUGE_PAGE_BYTES, Mapping, page_bytes};
 use super::pages::{self, Pages};
 use super::{Binding, HugePages, Wish};
@@ -162,6 +162,34 @@ impl LaneBuffer {
         ask()
     }
 
+    /// What was wished for and not got, each with what to do about it; the same for all buffers of a node.
+    pub(crate) fn shortcomings(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(node) = self.wish.node {
+            if let Some(why) = self.unbound() {
+                notes.push(format!(
+                    "memory could not be bound to NUMA node {node} ({why}), so it comes from where lanes touch it first: \
+                     allow the node in the cgroup's cpuset.mems, and the container the system call mbind"
+                ));
+            }
+            if self.pages().is_ok_and(|pages| pages.remote(node) > 0) {
+                notes.push(format!(
+                    "NUMA node {node} had no room for all buffers of its lanes, and some lie on other nodes: free memory \
+                     there (cached files count as used), or use smaller buffers or fewer lanes"
+                ));
+            }
+        }
+        let is_large = self.len() >= HUGE_PAGE_BYTES;
+        if self.wish.options.huge_pages == HugePages::Transparent && is_large && transparent_huge_pages_are_off() {
+            notes.push(
+                "transparent huge pages were asked for, and the kernel makes none: write madvise to \
+                 /sys/kernel/mm/transparent_hugepage/enabled"
+                    .into(),
+            );
+        }
+        notes
+    }
+
     /// Where it begins, for those who answer for who reads and writes it.
     pub fn as_ptr(&self) -> *mut u8 {
         self.mapping.start().as_ptr()
@@ -206,7 +234,7 @@ fn no_huge_pages(node: Option<u32>, wanted: u64, why: &str) -> Error {
     };
     Error::new(
         Code::HugePages,
-        format!("{wanted} huge pages of 2 MiB were asked for{place}: {why}"),
+        format!("huge pages ({wanted} of 2 MiB) were asked for{place}: {why}"),
         format!("set more aside in {file}, use fewer lanes or smaller buffers, or ask for transparent ones"),
     )
 }
@@ -327,10 +355,14 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_not_there_is_no_reason_to_fail_where_it_is_only_preferred() {
+    fn a_node_that_is_not_there_is_no_reason_to_fail_where_it_is_only_preferred_and_is_told() {
         for node in [63, 1023, 1024, u32::MAX] {
             let buffer = LaneBuffer::new(4096, Wish::near(Some(node))).unwrap();
             assert!(buffer.unbound().is_some());
+            let notes = buffer.shortcomings();
+            assert!(notes.iter().all(|note| note.contains(&format!("NUMA node {node} "))), "{notes:?}");
+            assert_eq!(notes.len(), 1 + usize::from(buffer.pages().is_ok()));
         }
+        assert!(LaneBuffer::new(4096, Wish::ANYWHERE).unwrap().shortcomings().is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_content::FaultKind;
 
 /// How many findings of a task are kept in full.
 pub const MAX_FINDINGS: usize = 1000;
@@ -34,39 +34,9 @@ pub struct Finding {
 /// What was found instead of the right bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindingKind {
-    /// Zeros.
-    Zeroed,
-    /// This place's content of another generation.
-    Stale {
-        /// The generation that is there.
-        generation: u16,
-    },
-    /// Content of an earlier run.
-    StaleRun {
-        /// Which of the earlier runs that were given, from 0.
-        run: usize,
-        /// Where in that run it belongs.
-        place: Place,
-    },
-    /// Content of this run that belongs elsewhere. Of the units that it may belong to, those beyond the run's end are left
-    /// out where others are known.
-    Misdirected(Place),
-    /// The right bytes but for a few bits.
-    BitFlip {
-        /// How many bits differ.
-        bits: u32,
-        /// The first byte that differs, in bytes from the object's beginning.
-        first_byte_in_file: u64,
-    },
-    /// Bytes that no unit of this run holds anywhere.
-    Foreign,
-    /// A mixture inside what is written as a whole.
-    Torn {
-        /// Its first parts, in order.
-        parts: Vec<FindingPart>,
-        /// How many parts it has.
-        part_count: usize,
-    },
+    /// Other bytes; offsets are in bytes from the object's beginning. Units beyond the run's end are left out where others
+    /// are known.
+    Wrong(FaultKind),
     /// The object is not there.
     Missing,
     /// The object ends too early.
@@ -76,33 +46,22 @@ pub enum FindingKind {
     },
 }
 
-/// A part of what is torn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FindingPart {
-    /// Where in the object it begins, in bytes.
-    pub offset_in_file: u64,
-    /// Its length in bytes.
-    pub length: u64,
-    /// What is there, never torn itself; `None` for what belongs there.
-    pub kind: Option<FindingKind>,
-}
-
 impl FindingKind {
     /// Names of all kinds, in the order of [`FindingKind::index`].
-    pub const NAMES: [&str; 8] =
-        ["zeroed", "stale", "misdirected", "bit flip", "foreign", "missing", "truncated", "torn"];
+    pub const NAMES: [&str; FaultKind::NAMES.len() + 2] = {
+        let mut names = ["missing"; FaultKind::NAMES.len() + 2];
+        let (faults, _) = names.split_at_mut(FaultKind::NAMES.len());
+        faults.copy_from_slice(&FaultKind::NAMES);
+        names[FaultKind::NAMES.len() + 1] = "truncated";
+        names
+    };
 
     /// The kind's place in [`FindingKind::NAMES`].
     pub fn index(&self) -> usize {
         match self {
-            Self::Zeroed => 0,
-            Self::Stale { .. } | Self::StaleRun { .. } => 1,
-            Self::Misdirected(_) => 2,
-            Self::BitFlip { .. } => 3,
-            Self::Foreign => 4,
-            Self::Missing => 5,
-            Self::Truncated { .. } => 6,
-            Self::Torn { .. } => 7,
+            Self::Wrong(kind) => kind.index(),
+            Self::Missing => FaultKind::NAMES.len(),
+            Self::Truncated { .. } => FaultKind::NAMES.len() + 1,
         }
     }
 
@@ -114,35 +73,8 @@ impl FindingKind {
     /// The content's word for a fault as a finding's. `object_start`: where the object begins in the run's linear
     /// space; `units`: how many the run has, since the content knows of no end.
     pub(super) fn of_fault(kind: FaultKind, object_start: u64, units: u64) -> Self {
-        match kind {
-            FaultKind::Zeroed => Self::Zeroed,
-            FaultKind::Stale { generation } => Self::Stale { generation },
-            FaultKind::StaleRun { run, place } => Self::StaleRun { run, place },
-            FaultKind::Misdirected(place) => Self::Misdirected(within(place, units)),
-            FaultKind::BitFlip { bits, first_byte_offset } => {
-                Self::BitFlip { bits, first_byte_in_file: first_byte_offset - object_start }
-            }
-            FaultKind::Torn { parts, part_count } => {
-                let parts = parts.into_iter().map(|Part { offset, length, kind }| FindingPart {
-                    offset_in_file: offset - object_start,
-                    length,
-                    kind: kind.map(|kind| Self::of_fault(kind, object_start, units)),
-                });
-                Self::Torn { parts: parts.collect(), part_count }
-            }
-            FaultKind::Foreign => Self::Foreign,
-        }
+        Self::Wrong(kind.seen_from(object_start).of_units(units))
     }
-}
-
-/// A place without the units beyond the end of a run of `units`, unless there are no others: then it is from nowhere else.
-fn within(mut place: Place, units: u64) -> Place {
-    if place.units.iter().any(|unit| *unit < units) {
-        let listed = place.units.len();
-        place.units.retain(|unit| *unit < units);
-        place.unit_count -= (listed - place.units.len()) as u64;
-    }
-    place
 }
 
 /// How many findings of each kind were made, in the order of [`FindingKind::NAMES`].
@@ -185,6 +117,8 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
+    use seedstorm_content::{Part, Place};
+
     use super::*;
 
     fn finding(kind: FindingKind) -> Finding {
@@ -205,19 +139,19 @@ mod tests {
     fn a_disk_full_of_faults_is_counted_to_the_last_but_does_not_fill_memory() {
         let findings = Findings::default();
         for _ in 0..MAX_FINDINGS + 5 {
-            findings.add(finding(FindingKind::Zeroed));
+            findings.add(finding(FindingKind::Wrong(FaultKind::Zeroed)));
         }
         findings.add(finding(FindingKind::Missing));
         assert_eq!(findings.take().len(), MAX_FINDINGS);
         assert_eq!(findings.take(), [], "each is given out once");
-        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0]);
     }
 
     #[test]
     fn a_flipped_byte_is_placed_in_the_file_and_not_in_the_run() {
         let fault = FaultKind::BitFlip { bits: 1, first_byte_offset: 1_048_576 + 7 };
         let kind = FindingKind::of_fault(fault, 1_048_576, 10);
-        assert_eq!(kind, FindingKind::BitFlip { bits: 1, first_byte_in_file: 7 });
+        assert_eq!(kind, FindingKind::Wrong(FaultKind::BitFlip { bits: 1, first_byte_offset: 7 }));
         assert_eq!(kind.name(), "bit flip");
     }
 
@@ -225,10 +159,11 @@ mod tests {
     fn units_beyond_the_end_of_the_run_are_not_blamed() {
         let place =
             |units: &[u64], unit_count| Place { units: units.to_vec(), unit_count, offset_in_unit: 0, generation: 0 };
+        let misdirected = |units, unit_count| FindingKind::Wrong(FaultKind::Misdirected(place(units, unit_count)));
         let named = |place| FindingKind::of_fault(FaultKind::Misdirected(place), 0, 10);
-        assert_eq!(named(place(&[3, 9, 10, 4000], 4)), FindingKind::Misdirected(place(&[3, 9], 2)));
-        assert_eq!(named(place(&[3, 4000], 70)), FindingKind::Misdirected(place(&[3], 69)), "some are not listed");
-        assert_eq!(named(place(&[4000], 1)), FindingKind::Misdirected(place(&[4000], 1)), "it is from nowhere else");
+        assert_eq!(named(place(&[3, 9, 10, 4000], 4)), misdirected(&[3, 9], 2));
+        assert_eq!(named(place(&[3, 4000], 70)), misdirected(&[3], 69), "some are not listed");
+        assert_eq!(named(place(&[4000], 1)), misdirected(&[4000], 1), "it is from nowhere else");
     }
 
     #[test]
@@ -237,20 +172,17 @@ mod tests {
         let flip = FaultKind::BitFlip { bits: 1, first_byte_offset: 1_048_576 + 300 };
         let fault = FaultKind::Torn { parts: vec![part(1_048_576, None), part(1_048_832, Some(flip))], part_count: 2 };
         let kind = FindingKind::of_fault(fault, 1_048_576, 10);
-        let part = |offset_in_file, kind| FindingPart { offset_in_file, length: 256, kind };
-        let flip = FindingKind::BitFlip { bits: 1, first_byte_in_file: 300 };
-        assert_eq!(kind, FindingKind::Torn { parts: vec![part(0, None), part(256, Some(flip))], part_count: 2 });
+        let flip = FaultKind::BitFlip { bits: 1, first_byte_offset: 300 };
+        let torn = FaultKind::Torn { parts: vec![part(0, None), part(256, Some(flip))], part_count: 2 };
+        assert_eq!(kind, FindingKind::Wrong(torn));
         assert_eq!(kind.name(), "torn");
     }
 
     #[test]
     fn what_an_earlier_run_left_is_stale_too() {
         let place = Place { units: vec![99], unit_count: 1, offset_in_unit: 0, generation: 0 };
-        let kind = FindingKind::of_fault(FaultKind::StaleRun { run: 2, place: place.clone() }, 0, 10);
-        assert_eq!(
-            (kind.name(), &kind),
-            ("stale", &FindingKind::StaleRun { run: 2, place }),
-            "its units are its run's"
-        );
+        let fault = FaultKind::StaleRun { run: 2, place };
+        let kind = FindingKind::of_fault(fault.clone(), 0, 10);
+        assert_eq!((kind.name(), kind), ("stale", FindingKind::Wrong(fault)), "its units are its run's");
     }
 }

@@ -19,7 +19,7 @@ mod transfer;
 use std::sync::Arc;
 
 pub use control::MAX_RANGES;
-pub use findings::{Finding, FindingCounts, FindingKind, FindingPart, MAX_FINDINGS};
+pub use findings::{Finding, FindingCounts, FindingKind, MAX_FINDINGS};
 pub use range::{RangeProgress, RangeSpec};
 pub use shared::Ended;
 pub use snapshot::{LaneCounts, PoolCounters, TaskSnapshot};

@@ -4,9 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use seedstorm_content::Place;
+use seedstorm_content::{FaultKind, Part, Place};
 use seedstorm_engine::sink::SyncPolicy;
-use seedstorm_engine::task::{Finding, FindingKind, FindingPart, Operation};
+use seedstorm_engine::task::{Finding, FindingKind, Operation};
 
 use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
 
@@ -58,7 +58,7 @@ fn one_flipped_byte_is_found_with_its_file_offset_unit_and_name() {
         });
         let finding = only(&outcome);
         assert_eq!((finding.file.as_str(), finding.object, finding.unit), ("f00000001", 1, 13));
-        assert_eq!(finding.kind, FindingKind::BitFlip { bits: 1, first_byte_in_file: at });
+        assert_eq!(finding.kind, FindingKind::Wrong(FaultKind::BitFlip { bits: 1, first_byte_offset: at }));
         assert_eq!(finding.kind.name(), "bit flip");
         assert!((finding.offset_in_file..finding.offset_in_file + finding.length).contains(&at));
         assert!(finding.read_at_ns > 0);
@@ -70,7 +70,7 @@ fn one_flipped_byte_is_found_with_its_file_offset_unit_and_name() {
 fn a_zeroed_block_is_called_zeroed() {
     let outcome = verified_after(|plan| open(&plan.file(0)).write_all_at(&[0; 4096], 2 * UNIT + 8192).unwrap());
     let finding = only(&outcome);
-    assert_eq!(finding.kind, FindingKind::Zeroed);
+    assert_eq!(finding.kind, FindingKind::Wrong(FaultKind::Zeroed));
     assert_eq!((finding.unit, finding.offset_in_file, finding.length), (2, 2 * UNIT + 8192, 4096));
 }
 
@@ -82,7 +82,7 @@ fn a_block_of_another_place_is_called_misdirected_and_its_place_is_named() {
     });
     let finding = only(&outcome);
     assert_eq!((finding.file.as_str(), finding.unit, finding.offset_in_file), ("f00000000", 0, 0));
-    assert_eq!(finding.kind, FindingKind::Misdirected(place(11, 4096)));
+    assert_eq!(finding.kind, FindingKind::Wrong(FaultKind::Misdirected(place(11, 4096))));
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn a_sector_half_overwritten_by_another_unit_is_called_torn_with_both_halves() {
     });
     let finding = only(&outcome);
     assert_eq!((finding.unit, finding.offset_in_file, finding.length), (3, 3 * UNIT + 1024, 512));
-    let part = |offset, kind| FindingPart { offset_in_file: 3 * UNIT + offset, length: 256, kind };
-    let stray = FindingKind::Misdirected(place(11, 4096 + 256));
+    let part = |offset, kind| Part { offset: 3 * UNIT + offset, length: 256, kind };
+    let stray = FaultKind::Misdirected(place(11, 4096 + 256));
     let parts = vec![part(1024, None), part(1280, Some(stray))];
-    assert_eq!(finding.kind, FindingKind::Torn { parts, part_count: 2 });
+    assert_eq!(finding.kind, FindingKind::Wrong(FaultKind::Torn { parts, part_count: 2 }));
     assert_eq!(corrupt(&outcome), (1, 1));
 }
 
@@ -107,14 +107,17 @@ fn an_old_generation_is_called_stale() {
         open(&plan.file(2)).write_all_at(&old.bytes_of(2)[4096..8192], 4096).unwrap();
     });
     let finding = only(&outcome);
-    assert_eq!((finding.unit, &finding.kind), (20, &FindingKind::Stale { generation: 7 }));
+    assert_eq!((finding.unit, &finding.kind), (20, &FindingKind::Wrong(FaultKind::Stale { generation: 7 })));
     assert_eq!(finding.expected_generation, 0);
 }
 
 #[test]
 fn bytes_of_nobody_are_called_foreign() {
     let outcome = verified_after(|plan| open(&plan.file(0)).write_all_at(&[0x5a; 512], 512).unwrap());
-    assert_eq!((only(&outcome).kind.clone(), only(&outcome).offset_in_file), (FindingKind::Foreign, 512));
+    assert_eq!(
+        (only(&outcome).kind.clone(), only(&outcome).offset_in_file),
+        (FindingKind::Wrong(FaultKind::Foreign), 512)
+    );
 }
 
 #[test]

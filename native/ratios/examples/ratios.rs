@@ -1,10 +1,7 @@
-//! Prints the tables of docs/ratios.md: `cargo run --release -p seedstorm-content --example ratios`.
+//! Prints the tables of docs/ratios.md: `cargo run --release -p seedstorm-ratios --example ratios`.
 
-#[path = "../tests/measure/mod.rs"]
-mod measure;
-
-use measure::{CODERS, measure};
 use seedstorm_content::{Codec, Record};
+use seedstorm_ratios::{CODERS, Measured, measure};
 
 const ASKED_MILLI: [u32; 9] = [1000, 1100, 1500, 2000, 3000, 4000, 5000, 8000, 10_000];
 
@@ -15,7 +12,7 @@ fn main() {
 }
 
 /// Prints a table of what is asked in the head and what each coder got in its rows.
-fn table(title: &str, of: &str, codec: impl Fn(Codec) -> Codec, got: impl Fn(measure::Measured) -> f64) {
+fn table(title: &str, of: &str, codec: impl Fn(Codec) -> Codec, got: impl Fn(Measured) -> f64) {
     println!("**{title}**{of}\n");
     let asked: Vec<_> = ASKED_MILLI.iter().map(|milli| format!(" {:>7} |", f64::from(*milli) / 1000.0)).collect();
     println!("| codec      | record |{}", asked.concat());

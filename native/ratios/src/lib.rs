@@ -1,4 +1,5 @@
-//! What stores' own codecs make of content: the ratio that tests/ratios.rs proves and examples/ratios.rs prints.
+//! What stores' own codecs make of content: the ratio that `tests/compression.rs` proves and
+//! `examples/ratios.rs` prints.
 
 use flate2::{Compress, Compression, FlushCompress};
 use seedstorm_content::{Codec, Content, Parameters, Record};

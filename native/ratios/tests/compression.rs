@@ -1,9 +1,7 @@
 //! Compression ratios, proven with the codecs that stores use. What they come to in numbers is in docs/ratios.md.
 
-mod measure;
-
-use measure::{CODERS, Coder, Measured, measure};
 use seedstorm_content::{Codec, Record};
+use seedstorm_ratios::{CODERS, Coder, Measured, measure};
 
 const ASKED_MILLI: [u32; 9] = [1000, 1100, 1500, 2000, 3000, 4000, 5000, 8000, 10_000];
 
