@@ -15,28 +15,32 @@ declare module 'vitest' {
   }
 }
 
+/** Kernels that were downloaded. */
+const cache = join(root, 'target/numa');
+
 export default async function setup(project: TestProject): Promise<(() => void) | undefined> {
-  const absent = (await missing()) ?? missingKernel();
-  if (absent !== undefined) {
-    project.provide('guest', { missing: absent });
+  const found = await find();
+  if ('missing' in found) {
+    process.stderr.write(`the tests of several NUMA nodes are skipped: they need ${found.missing}\n`);
+    project.provide('guest', found);
     return undefined;
   }
   const folder = mkdtempSync(join(tmpdir(), 'seedstorm-numa-'));
   const image = join(folder, 'image');
   makeImage(image);
-  project.provide('guest', { kernel: kernel(cache), image });
+  project.provide('guest', { ...found, image });
   return () => rmSync(folder, { recursive: true });
 }
 
-const cache = join(root, 'target/numa');
-
-/** Only root can see to it that the kernel can be had. */
-function missingKernel(): string | undefined {
+/** The kernel, or what is missing for guests. */
+async function find(): Promise<{ readonly kernel: string } | { readonly missing: string }> {
+  const absent = await missing();
+  if (absent !== undefined) return { missing: absent };
   try {
-    kernel(cache);
-    return undefined;
+    return { kernel: kernel(cache) };
   } catch (error) {
+    // Only root can see to it that it can be had.
     if (isRoot) throw error;
-    return `a kernel: ${error instanceof Error ? error.message : error}`;
+    return { missing: `a kernel: ${error instanceof Error ? error.message : error}` };
   }
 }

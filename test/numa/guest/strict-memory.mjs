@@ -21,7 +21,10 @@ const refusal = async (refused, possible) => {
 const setAside = (node, pages) =>
   writeFileSync(`/sys/devices/system/node/node${node}/hugepages/hugepages-2048kB/nr_hugepages`, String(pages));
 
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
 setAside(1, 8);
+// It gets its engine with the first run.
+const starting = startCluster('--nodes', '1', '--memory', 'strict', '--buffer-bytes', '64MiB');
 const explicit = { bufferBytes: 8 * mebibyte, memory: { binding: 'strict', hugePages: 'explicit' } };
 await Promise.all([
   observe('huge pages of node 1', () => lanesOf({ ...explicit, placement })),
@@ -33,8 +36,7 @@ setAside(1, 0);
 
 fill(1, leftBytes);
 await observe('a strict engine and then another', () => refusal(strict, preferred));
-execFileSync('ip', ['link', 'set', 'lo', 'up']);
-const cluster = await startCluster('--nodes', '1', '--memory', 'strict', '--buffer-bytes', '64MiB');
+const cluster = await starting;
 await observe('a run on a strict agent', cluster.run);
 await observe('the agent', () => ({ isAlive: cluster.agent.isAlive() }));
 giveBack();
