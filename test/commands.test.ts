@@ -6,19 +6,20 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { contentBytes } from '@seedstorm/native';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { Cluster } from './support/cluster.js';
 import { commandFile, root } from './support/command.js';
 import { expectError, expectNoTrace } from './support/errors.js';
 import { Sandbox } from './support/sandbox.js';
 import { test } from './support/test.js';
 
-describe('seedstorm content', () => {
-  /** The bytes that the command writes to stdout. */
-  async function content(flags: string, namespace = ''): Promise<Buffer> {
-    const args = [commandFile, 'content', ...(namespace === '' ? [] : ['--namespace', namespace]), ...flags.split(' ')];
-    const options = { maxBuffer: 64 * 1024 ** 2, encoding: 'buffer' } as const;
-    return (await promisify(execFile)(process.execPath, args, options)).stdout;
-  }
+/** The bytes that `seedstorm content` writes to stdout. */
+async function content(flags: string, namespace = ''): Promise<Buffer> {
+  const args = [commandFile, 'content', ...(namespace === '' ? [] : ['--namespace', namespace]), ...flags.split(' ')];
+  const options = { maxBuffer: 64 * 1024 ** 2, encoding: 'buffer' } as const;
+  return (await promisify(execFile)(process.execPath, args, options)).stdout;
+}
 
+describe('seedstorm content', () => {
   // The bytes of these two tests were made by an independent implementation of docs/content.md, from the keys it lists.
   test('gives the bytes of the content function, for every seed and namespace', async () => {
     const known: [seed: string, namespace: string, bytes: string][] = [
@@ -119,6 +120,39 @@ interface Placed {
   topology: { packages: unknown[]; cores: { pus: number[]; numaNode: number }[]; pus: number[]; numaNodes: unknown[] };
   pools: { numaNode: number; memoryNode: number; lanes: { index: number; pu: number }[] }[];
 }
+
+describe('seedstorm identify', () => {
+  test('names what a damaged file holds, of this run and of an earlier one', async ({ sandbox }) => {
+    const file = join(sandbox.folder, 'f00000003');
+    const damaged = await content('--seed 42 --offset 3MiB --length 2MiB');
+    const block = 4096;
+    (await content('--seed 42 --offset 100MiB --length 8KiB')).copy(damaged, 100 * block);
+    damaged.fill(0, 200 * block, 203 * block);
+    (await content('--seed 7 --length 4KiB')).copy(damaged, 300 * block);
+    damaged.fill('x', 400 * block, 401 * block);
+    writeFileSync(file, damaged);
+    const { code, stdout, stderr } = await sandbox.run('identify', file, '--seed', '42', '--also', '7', '--json');
+    expect(code, stderr).toBe(0);
+    interface Told {
+      begins: number;
+      totals: Record<string, number>;
+      runs: { offset: number; length: number; verdict: string; unit?: number; seed?: string }[];
+    }
+    const told: Told = JSON.parse(stdout);
+    expect(told).toMatchObject({ bytes: damaged.length, begins: 3 * 1024 ** 2, unlisted: 0 });
+    const strange = told.runs.filter(({ verdict }) => verdict !== 'in place');
+    expect(strange).toMatchObject([
+      { offset: 100 * block, length: 2 * block, verdict: 'misplaced', unit: 100, seed: '42' },
+      { offset: 200 * block, length: 3 * block, verdict: 'zeros' },
+      { offset: 300 * block, length: block, verdict: 'misplaced', unit: 0, seed: '7' },
+      { offset: 400 * block, length: block, verdict: 'foreign' },
+    ]);
+    const shown = await sandbox.run('identify', file, '--seed', '42');
+    expect(shown.stdout).toMatch(/^ *409600 +8 KiB +misplaced +unit 100, generation 0, seed 42$/mu);
+    const missing = await sandbox.run('identify', join(sandbox.folder, 'nothing'));
+    expectError(missing, 1, 'SEEDSTORM_E_IO', /nothing cannot be read/u);
+  });
+});
 
 describe('seedstorm topology', () => {
   const machine = join(root, 'test/topologies/AMD-19h-Zen4-2xEpyc-9654.xml');
@@ -268,6 +302,23 @@ describe('seedstorm bench', () => {
   });
 });
 
+describe('seedstorm agent', () => {
+  test('an agent places its lanes and their memory as its flags say', async ({ sandbox }) => {
+    const cluster = await Cluster.start(sandbox, 0);
+    const flags = ['--lanes-per-pool', '1', '--memory', 'strict', '--huge-pages', 'none', '--buffer-bytes', '256KiB'];
+    await cluster.startAgent('agent-1', ...flags).said(/joined the coordinator/u);
+    const plan = sandbox.plan(
+      'data: { size: 8MiB }\ntarget: { kind: memory }\nstages: [{ write: {} }, { verify: {} }]\n',
+    );
+    const checked = await sandbox.run('check', plan, ...cluster.flags);
+    expect(checked.stdout, checked.stderr).toMatch(/^agent agent-1 on \S+: 1 lanes?, /mu);
+    const ended = await cluster.run(plan, '--json');
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.result).toMatchObject({ outcome: 'passed', notes: [] });
+    await cluster.stop();
+  });
+});
+
 describe('seedstorm check', () => {
   const plan = (target: string, size = '64MiB'): string =>
     `data: { size: ${size} }\ntarget: { kind: file, path: ${target} }\nstages: [{ write: {} }, { delete: {} }]\n`;
@@ -324,7 +375,7 @@ describe('seedstorm check', () => {
 });
 
 describe('every command', () => {
-  const commands = ['run', 'check', 'coordinator', 'agent', 'bench', 'topology', 'content'];
+  const commands = ['run', 'check', 'coordinator', 'agent', 'bench', 'topology', 'content', 'identify'];
 
   test('is listed by --help, and explains itself with an example', async ({ sandbox }) => {
     const all = await sandbox.run('--help');

@@ -65,9 +65,12 @@ export class Agent implements ConnectionListener {
 
   /**
    * Joins, and serves until it is dismissed or told to leave.
-   * @throws SeedstormError COORDINATOR_UNREACHABLE, UNAUTHENTICATED, PROTOCOL_VERSION, AGENT_REFUSED.
+   * @throws SeedstormError COORDINATOR_UNREACHABLE, UNAUTHENTICATED, PROTOCOL_VERSION, AGENT_REFUSED; NO_CORES and
+   * INVALID_ARGUMENT when its lanes cannot be placed on this machine as asked.
    */
   async serve(): Promise<void> {
+    // Told to whoever starts it, and not only when a run's first stage is prepared.
+    this.#laneCount();
     this.#connection.open();
     try {
       await this.#ended;
@@ -250,7 +253,7 @@ export class Agent implements ConnectionListener {
   }
 
   #laneCount(): number {
-    return place().reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return place({}, this.options.engine?.placement).reduce((sum, pool) => sum + pool.lanes.length, 0);
   }
 
   async #close(): Promise<void> {

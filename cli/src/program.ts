@@ -6,6 +6,7 @@ import { addBenchCommand } from './commands/bench.js';
 import { addCheckCommand } from './commands/check.js';
 import { addContentCommand } from './commands/content.js';
 import { addCoordinatorCommand } from './commands/coordinator.js';
+import { addIdentifyCommand } from './commands/identify.js';
 import { addRunCommand } from './commands/run.js';
 import { addTopologyCommand } from './commands/topology.js';
 import { version } from './version.js';
@@ -18,6 +19,7 @@ const commands = [
   addBenchCommand,
   addTopologyCommand,
   addContentCommand,
+  addIdentifyCommand,
 ];
 
 /** The program. It throws a CommanderError instead of ending the process. */

@@ -51,8 +51,8 @@ export class Cluster {
   }
 
   /** Starts one more agent. */
-  startAgent(name: string): Command {
-    const agent = this.sandbox.start('agent', '--name', name, ...this.flags);
+  startAgent(name: string, ...flags: string[]): Command {
+    const agent = this.sandbox.start('agent', '--name', name, ...this.flags, ...flags);
     this.#agents.set(name, agent);
     return agent;
   }

@@ -20,4 +20,4 @@ export {
   type TopologySource,
 } from './topology.js';
 export { VectorGenerator, type VectorOptions } from './vectors.js';
-export type { Fault, Run, Verification } from './verify.js';
+export { type Fault, identifyContent, type Run, type Verification } from './verify.js';
