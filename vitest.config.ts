@@ -23,8 +23,8 @@ export default defineConfig({
           globalSetup: 'test/numa/setup.ts',
           pool: 'forks',
           fileParallelism: false,
-          // The first test of a file waits for its guest.
-          testTimeout: 180_000,
+          // The first test of a file waits for its guest, which may be booted more than once.
+          testTimeout: 400_000,
         },
       },
     ],
