@@ -253,7 +253,7 @@ export class Agent implements ConnectionListener {
   }
 
   #laneCount(): number {
-    return place({}, this.options.engine?.placement).reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return place({}, this.options.engine?.placement).pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
   }
 
   async #close(): Promise<void> {

@@ -127,6 +127,9 @@ export declare function defaultWindowBits(units: number, dedupMilli: number): nu
 /** The names of all codes that the engine may give; the other side's list must know them. */
 export declare function errorCodes(): Array<string>
 
+/** A machine as XML of hwloc 2. */
+export declare function exportTopology(source: JsTopologySource): string
+
 /** Below this a buffer is filled faster by the caller than by lanes that have to be woken first, which takes some 50 µs. */
 export declare function inlineBytes(): number
 
@@ -168,14 +171,56 @@ export interface JsCore {
   osIndex?: number
   /** OS indexes of its PUs. */
   pus: Array<number>
-  /** OS index of the NUMA node it belongs to. */
+  /** OS index of the NUMA node it belongs to: of those local to it the nearest, ordinary memory before other kinds. */
   numaNode?: number
+  /** OS indexes of all NUMA nodes local to it, ascending. */
+  numaNodes: Array<number>
   /** Position of its package in `packages`. */
   packageIndex?: number
   /** Position of its L2 cache in `caches`. */
   l2?: number
   /** Position of its L3 cache in `caches`. */
   l3?: number
+  /** Position of its kind in `coreKinds`, where kinds are known. */
+  kind?: number
+}
+
+/** A kind of cores, on machines whose cores differ. */
+export interface JsCoreKind {
+  /** How fast it is among the kinds, where hwloc can tell: 0 is slowest and uses least power. */
+  speed?: number
+  /** What the system says of it, such as its type and frequencies. */
+  infos: Array<JsInfo>
+  /** OS indexes of its PUs, ascending. */
+  pus: Array<number>
+}
+
+/** A network or storage device. */
+export interface JsDevice {
+  /** The system's name of it: `eth0`, `mlx5_0`, `nvme0n1`. */
+  name: string
+  /** What it is for; `openfabrics` is an RDMA device. */
+  kind: 'network' | 'openfabrics' | 'storage'
+  /** What it calls itself, where the system tells. */
+  model?: string
+  /** Where it sits on the PCI bus, as `0000:01:00.0`. */
+  pci?: string
+  /** OS indexes of the NUMA nodes nearest to it, ascending; all of them where the machine does not tell which. */
+  numaNodes: Array<number>
+  /** Positions of the packages nearest to it in `packages`, ascending. */
+  packages: Array<number>
+  /** OS indexes of the PUs nearest to it, ascending. */
+  cpuset: Array<number>
+}
+
+/** A die: a piece of silicon inside a package. */
+export interface JsDie {
+  /** The system's number of it, where it has one; not unique over packages. */
+  osIndex?: number
+  /** Position of its package in `packages`. */
+  packageIndex?: number
+  /** OS indexes of its PUs, ascending. */
+  cpuset: Array<number>
 }
 
 /** Relative latencies between NUMA nodes. */
@@ -272,6 +317,16 @@ export interface JsFindings {
   cutShort: boolean
 }
 
+/** A level of the machine that has no better name: packages that are near each other, or cores inside a package. */
+export interface JsGroup {
+  /** What the system calls such a group (`Cluster`, `Book`, …), where it does. */
+  kind?: string
+  /** Position in `packages` of the package that it is inside of; absent for a group of packages. */
+  packageIndex?: number
+  /** OS indexes of its PUs, ascending; empty for a group that holds memory only. */
+  cpuset: Array<number>
+}
+
 /** Latency of a pool: the buckets that gained values, and by how many. */
 export interface JsHistogram {
   /** Bucket numbers, rising. */
@@ -280,6 +335,14 @@ export interface JsHistogram {
   counts: Array<number>
   /** The highest value since the beginning, in ns. */
   maxNs: number
+}
+
+/** Something that the system says, by name. */
+export interface JsInfo {
+  /** Its name, such as `CoreType`. */
+  name: string
+  /** What is said, such as `IntelAtom`. */
+  value: string
 }
 
 /** What one lane did in a bench. */
@@ -366,18 +429,26 @@ export interface JsNativeInformation {
 export interface JsNumaNode {
   /** The system's number of it. */
   osIndex: number
-  /** Bytes of local memory. */
+  /** Bytes of local memory; 0 for a node with CPUs only, and where the machine does not tell. */
   memoryBytes: number
-  /** DRAM, HBM, …, where hwloc knows. */
+  /** DRAM, HBM, CXL-DRAM, NVM, …, where hwloc knows. */
   kind?: string
-  /** OS indexes of the PUs local to it, ascending. */
+  /** Bandwidth from its nearest PUs as the firmware states it, in MiB/s, where it does. */
+  bandwidthMibPerS?: number
+  /** Latency from its nearest PUs as the firmware states it, in ns, where it does. */
+  latencyNs?: number
+  /** OS indexes of the PUs local to it, ascending. A node with memory only has none, or those of another node. */
   cpuset: Array<number>
+  /** Position of its package in `packages`, where it belongs to one. */
+  packageIndex?: number
 }
 
 /** A package (socket). */
 export interface JsPackage {
   /** The system's number of it, where it has one. */
   osIndex?: number
+  /** What it calls itself, where the system tells. */
+  model?: string
   /** OS indexes of its PUs, ascending. */
   cpuset: Array<number>
 }
@@ -390,15 +461,25 @@ export interface JsPagesOnNode {
   count: number
 }
 
+/** Pools and their lanes, and what they leave free. */
+export interface JsPlacement {
+  /** The pools, in the machine's order. */
+  pools: Array<JsPoolPlacement>
+  /** The reserved cores, as positions in the topology's `cores`, ascending. */
+  reservedCores: Array<number>
+  /** Why there are fewer lanes than cores, where a CPU quota is the reason. */
+  note?: string
+}
+
 /** What may be asked of a placement. */
 export interface JsPlacementOptions {
-  /** At most this many lanes in each pool. */
+  /** At most this many lanes in each pool, on the fastest kind of cores first. */
   lanesPerPool?: number
   /** At most this many lanes in all, of every pool about as many each. */
   maxLanes?: number
   /** Whether a core's further hardware threads get lanes too. */
   smt?: boolean
-  /** Cores of the host that get no lane. */
+  /** Cores of the host that get no lane: of the slowest kind first. */
   reserveCores?: number
   /** Only these NUMA nodes, by OS index. */
   nodes?: Array<number>
@@ -522,18 +603,35 @@ export interface JsTaskSpec {
 export interface JsTopology {
   /** What this describes. */
   name: string
+  /** Whether it is the machine that this process runs on. */
+  isThisMachine: boolean
   /** The packages (sockets). */
   packages: Array<JsPackage>
+  /** Groups of packages, or of cores inside a package. */
+  groups: Array<JsGroup>
+  /** The dies. */
+  dies: Array<JsDie>
   /** The NUMA nodes. */
   numaNodes: Array<JsNumaNode>
   /** Data and unified caches of every level. */
   caches: Array<JsCache>
+  /** The kinds of cores, slowest first; empty where nothing is known of them, one where all are alike. */
+  coreKinds: Array<JsCoreKind>
   /** The cores. */
   cores: Array<JsCore>
-  /** OS indexes of all PUs. */
+  /** OS indexes of all PUs that are on-line. */
   pus: Array<number>
   /** Latencies between NUMA nodes, where the machine tells them. */
   distances?: JsDistances
+  /** Network and storage devices, where they were asked for. */
+  devices: Array<JsDevice>
+  /**
+   * OS indexes of all PUs that there are, ascending. Those that are not in `pus` are off-line, or were hidden from
+   * whoever wrote the file.
+   */
+  completePus: Array<number>
+  /** OS indexes of all NUMA nodes that there are, ascending. */
+  completeNodes: Array<number>
   /** OS indexes of the PUs that may be used. */
   allowedPus: Array<number>
   /** OS indexes of the NUMA nodes whose memory may be used. */
@@ -548,14 +646,14 @@ export interface JsTopologySource {
   synthetic?: string
 }
 
-/** Loads a topology. */
-export declare function loadTopology(source: JsTopologySource): JsTopology
+/** Loads a topology, with its network and storage devices or without. */
+export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation
 
 /** Places lanes on a machine; on this one no more of them than its CPU quota keeps running. */
-export declare function place(source: JsTopologySource, options: JsPlacementOptions): Array<JsPoolPlacement>
+export declare function place(source: JsTopologySource, options: JsPlacementOptions): JsPlacement
 
 /** Gets a task ready, on a thread of its own: the file system may take its time. */
 export declare function prepareTask(engine: NativeEngine, spec: JsTaskSpec, memory?: NativeMemoryStore | undefined | null): Promise<NativeTask>

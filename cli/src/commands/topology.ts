@@ -1,9 +1,12 @@
 /** `seedstorm topology`: the machine, or another one, and the placement of lanes on it. */
-import { formatBytes, parseInteger } from '@seedstorm/coordinator';
-import { loadTopology, type PlacementOptions, type PoolPlacement, place, type Topology } from '@seedstorm/native';
-import type { Command } from 'commander';
+import { writeFileSync } from 'node:fs';
+import { parseInteger } from '@seedstorm/coordinator';
+import { SeedstormError } from '@seedstorm/errors';
+import { exportTopology, loadTopology, type PlacementOptions, place, type TopologySource } from '@seedstorm/native';
+import { type Command, Option } from 'commander';
 import { argument } from '../arguments.js';
 import { toJson } from '../json.js';
+import { machineView } from '../view/machine/machine-view.js';
 
 /** What the placement flags of several commands give. */
 export interface PlacementFlags {
@@ -17,6 +20,7 @@ interface Options extends PlacementFlags {
   readonly input?: string;
   readonly synthetic?: string;
   readonly json?: boolean;
+  readonly export?: string;
 }
 
 /** Adds the flags that describe a placement. */
@@ -51,54 +55,57 @@ export function addTopologyCommand(program: Command): void {
       'Shows the machine as hwloc sees it and where the lanes go: this one, as far as it is allowed, or another one from a file.',
     );
   addPlacementFlags(command)
-    .option('--input <xml>', 'a machine exported by `lstopo machine.xml`')
-    .option('--synthetic <description>', 'a machine by hwloc’s synthetic description')
+    .option('--input <xml>', 'a machine exported by --export, or by `lstopo machine.xml`')
+    .addOption(new Option('--synthetic <description>', 'a machine by hwloc’s synthetic description').conflicts('input'))
     .option('--json', 'topology and placement as JSON')
+    .addOption(
+      new Option('--export <xml>', 'write the machine to a new file, for --input elsewhere; - is stdout').conflicts(
+        'json',
+      ),
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ seedstorm topology\n  $ seedstorm topology --synthetic "package:2 numa:4 core:24 pu:2" --json',
+      `
+Examples:
+  $ seedstorm topology
+  $ seedstorm topology --export node.xml
+  $ seedstorm topology --input node.xml --reserve-cores 2
+  $ seedstorm topology --synthetic "package:2 numa:4 core:24 pu:2" --json`,
     )
     .action(show);
 }
 
-function show({ input, synthetic, json, ...flags }: Options): void {
+function show({ input, synthetic, json, export: file, ...flags }: Options): void {
   const source = {
     ...(input === undefined ? {} : { xmlFile: input }),
     ...(synthetic === undefined ? {} : { synthetic }),
   };
+  if (file !== undefined) {
+    write(source, file);
+    return;
+  }
   const topology = loadTopology(source);
-  const pools = place(source, placementOptions(flags));
-  process.stdout.write(json === true ? `${toJson({ topology, pools })}\n` : text(topology, pools));
+  const placement = place(source, placementOptions(flags));
+  if (placement.note !== undefined) process.stderr.write(`note: ${placement.note}\n`);
+  process.stdout.write(json === true ? `${toJson({ topology, ...placement })}\n` : machineView(topology, placement));
 }
 
-function text(topology: Topology, pools: PoolPlacement[]): string {
-  const lanes = pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
-  const lines = [
-    `${topology.name}: ${topology.packages.length} packages, ${topology.numaNodes.length} NUMA nodes, ${topology.cores.length} cores, ${topology.pus.length} PUs (${topology.allowedPus.length} allowed)`,
-  ];
-  for (const node of topology.numaNodes) {
-    const kind = node.kind === undefined ? '' : ` ${node.kind}`;
-    lines.push(
-      `  NUMA node ${node.osIndex}: ${formatBytes(node.memoryBytes, 'binary')}${kind}, PUs ${list(node.cpuset)}`,
-    );
-    for (const pool of pools.filter((each) => each.numaNode === node.osIndex)) {
-      const memory = pool.memoryNode === pool.numaNode ? '' : `, memory of node ${pool.memoryNode}`;
-      lines.push(`    pool of ${pool.lanes.length} lanes on PUs ${list(pool.lanes.map((lane) => lane.pu))}${memory}`);
-    }
+/** A file that is there already stays as it is: it may be the only description of a node that is gone. */
+function write(source: TopologySource, file: string): void {
+  const xml = exportTopology(source);
+  if (file === '-') {
+    process.stdout.write(xml);
+    return;
   }
-  lines.push(`placement: ${lanes} lanes in ${pools.length} pools`);
-  return `${lines.join('\n')}\n`;
-}
-
-/** Numbers as ranges: 0-3,8. */
-function list(numbers: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const number of [...numbers].sort((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && number === last[1] + 1) last[1] = number;
-    else ranges.push([number, number]);
+  try {
+    writeFileSync(file, xml, { flag: 'wx' });
+  } catch (cause) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_IO',
+      what: `the machine cannot be written to ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      mend: 'name a new file in a folder that you may write to',
+      cause,
+    });
   }
-  return ranges.length === 0
-    ? 'none'
-    : ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  process.stderr.write(`wrote ${file}\n`);
 }

@@ -12,13 +12,14 @@ mod tests;
 /// What may be asked of a placement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlacementOptions {
-    /// At most this many lanes in each pool, spread over the pool's caches. `None`: as many as there are.
+    /// At most this many lanes in each pool, on the fastest kind of cores first and spread over the pool's caches.
+    /// `None`: as many as there are.
     pub lanes_per_pool: Option<usize>,
     /// At most this many lanes in all, of every pool about as many each. `None`: as many as there are.
     pub max_lanes: Option<usize>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: bool,
-    /// Cores of the host that get no lane, for the kernel's and the agent's own work.
+    /// Cores of the host that get no lane, for the kernel's and the agent's own work: of the slowest kind first.
     pub reserve_cores: usize,
     /// Only these NUMA nodes, by OS index. `None`: all.
     pub nodes: Option<Vec<u32>>,
@@ -46,6 +47,8 @@ impl Default for Share {
 pub struct Placement {
     /// The pools, in the machine's order; each has at least one lane.
     pub pools: Vec<PoolPlacement>,
+    /// The reserved cores, as positions in [`Topology::cores`], ascending; of the whole host, whatever the share.
+    pub reserved_cores: Vec<usize>,
 }
 
 /// The lanes of one NUMA node.
@@ -86,6 +89,10 @@ impl Placement {
 /// Places lanes on a machine: one on the first allowed PU of every core (with `smt` on all of them), a pool for every
 /// NUMA node that has any. Reserved cores are taken off first, then the share, then `lanes_per_pool` and `max_lanes`.
 ///
+/// Cores of all kinds get lanes, since a lane on a slow core still adds to the total; the kind counts where there is a
+/// choice: slow cores are reserved first, fast ones chosen first. Kinds of unknown speed, and cores of no kind, are
+/// taken for slowest.
+///
 /// Shares are disjoint slices of neighbouring cores and together all of them. When there are more agents than cores,
 /// each has one core, and cores are used by several agents in turn.
 ///
@@ -98,7 +105,7 @@ pub fn place(topology: &Topology, options: &PlacementOptions) -> Result<Placemen
     if pools.is_empty() {
         return Err(no_cores(topology, options));
     }
-    choose::reserve(&mut pools, options.reserve_cores).map_err(|cores| {
+    let reserved_cores = choose::reserve(topology, &mut pools, options.reserve_cores).map_err(|cores| {
         Error::new(
             Code::NoCores,
             format!(
@@ -136,7 +143,7 @@ pub fn place(topology: &Topology, options: &PlacementOptions) -> Result<Placemen
         });
         PoolPlacement { numa_node: pool.numa_node, memory_node, lanes: lanes.collect() }
     });
-    Ok(Placement { pools: pools.collect() })
+    Ok(Placement { pools: pools.collect(), reserved_cores })
 }
 
 /// The cores that a pool may use, as positions in [`Topology::cores`], ascending; at least one.
@@ -151,8 +158,10 @@ fn check(topology: &Topology, options: &PlacementOptions) -> Result<()> {
     if index >= of {
         return invalid(format!("share {index} of {of} does not exist"), "count shares from 0 to one less than all");
     }
-    if options.lanes_per_pool == Some(0) || options.max_lanes == Some(0) {
-        return invalid("0 lanes were asked for".into(), "ask for at least one");
+    for (limit, what) in [(options.lanes_per_pool, "0 lanes per pool"), (options.max_lanes, "0 lanes in all")] {
+        if limit == Some(0) {
+            return invalid(format!("{what} were asked for"), "ask for at least one");
+        }
     }
     let unknown = |node: &&u32| topology.numa_node(**node).is_none();
     if let Some(node) = options.nodes.iter().flatten().find(unknown) {

@@ -1,4 +1,5 @@
-//! The machine as plain data: packages, NUMA nodes, caches, cores, PUs, distances, and which of them are allowed.
+//! The machine as plain data: packages, groups, dies, NUMA nodes, caches, cores, PUs, distances, devices, and which of
+//! them are allowed.
 //!
 //! Nothing here keeps a handle of hwloc, so a topology can be cloned, sent, compared, and written down by hand in a
 //! test. It must never know of lanes or options: what to do with a machine is `placement`'s.
@@ -7,10 +8,19 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::Result;
+use hwloc::Devices;
 
-mod load;
+mod copy;
+mod devices;
+mod hwloc;
+mod nodes;
+mod objects;
 #[cfg(test)]
 mod tests;
+
+pub use objects::{
+    Allowed, Cache, Complete, Core, CoreKind, Device, DeviceKind, Die, Distances, Group, NumaNode, Package, Pu,
+};
 
 /// Where a topology comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +35,7 @@ pub enum TopologySource {
 
 /// A machine. Lists are in hwloc's logical order, in which neighbours in the machine are neighbours in the list; OS
 /// indexes may be in any order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topology {
     /// What this describes, for messages: a file's name, a description, or `this machine`.
     pub name: String,
@@ -33,109 +43,63 @@ pub struct Topology {
     pub is_this_machine: bool,
     /// The packages (sockets).
     pub packages: Vec<Package>,
+    /// Groups of packages, or of cores inside a package.
+    pub groups: Vec<Group>,
+    /// The dies.
+    pub dies: Vec<Die>,
     /// The NUMA nodes, those without CPUs and those without memory too.
     pub numa_nodes: Vec<NumaNode>,
     /// Data and unified caches of every level.
     pub caches: Vec<Cache>,
+    /// The kinds of cores, slowest first; empty where nothing is known of them, one where all are alike.
+    pub core_kinds: Vec<CoreKind>,
     /// The cores. Where the system tells of none, every PU is a core.
     pub cores: Vec<Core>,
     /// The PUs (hardware threads).
     pub pus: Vec<Pu>,
     /// Relative latencies between NUMA nodes, where the machine tells them.
     pub distances: Option<Distances>,
+    /// Network and storage devices, and what each is near to; only by [`Topology::load_with_devices`].
+    pub devices: Vec<Device>,
+    /// What there is in all, off-line PUs too.
+    pub complete: Complete,
     /// What may be used of all this.
     pub allowed: Allowed,
 }
 
-/// A package (socket).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
-    /// The system's number of it, where it has one.
-    pub os_index: Option<u32>,
-    /// OS indexes of its PUs, ascending.
-    pub cpuset: Vec<u32>,
-}
-
-/// A NUMA node: memory and the PUs that are local to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumaNode {
-    /// The system's number of it.
-    pub os_index: u32,
-    /// Bytes of local memory; 0 for a node with CPUs only, and for one whose memory this process may not see.
-    pub memory_bytes: u64,
-    /// What hwloc calls the kind of memory (`DRAM`, `HBM`, `MCDRAM`, `GPUMemory`, …), where it knows.
-    pub kind: Option<String>,
-    /// OS indexes of the PUs local to it, ascending; empty for a node with memory only.
-    pub cpuset: Vec<u32>,
-    /// Position of its package in [`Topology::packages`], where it belongs to one.
-    pub package: Option<usize>,
-}
-
-/// A data or unified cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cache {
-    /// 1 for L1, 2 for L2, and so on.
-    pub level: u32,
-    /// Its size; 0 where the system does not tell.
-    pub size_bytes: u64,
-    /// OS indexes of the PUs that share it, ascending.
-    pub pus: Vec<u32>,
-}
-
-/// A core.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Core {
-    /// The system's number of it, where it has one. Not unique: many machines number cores per package.
-    pub os_index: Option<u32>,
-    /// OS indexes of its PUs in hwloc's order: the first is the one to use when only one is.
-    pub pus: Vec<u32>,
-    /// OS index of the NUMA node it belongs to: of those local to it, the one nearest (fewest PUs, memory that is
-    /// ordinary DRAM before any other kind, lowest number). `None` where the system names no node for it.
-    pub numa_node: Option<u32>,
-    /// OS indexes of all NUMA nodes local to it, ascending: DRAM and HBM of one package, for example.
-    pub numa_nodes: Vec<u32>,
-    /// Position of its package in [`Topology::packages`].
-    pub package: Option<usize>,
-    /// Position of its L2 cache in [`Topology::caches`].
-    pub l2: Option<usize>,
-    /// Position of its L3 cache in [`Topology::caches`].
-    pub l3: Option<usize>,
-}
-
-/// A PU: one hardware thread, what a lane is pinned to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pu {
-    /// The system's number of it.
-    pub os_index: u32,
-    /// Position of its core in [`Topology::cores`].
-    pub core: usize,
-}
-
-/// Relative latencies between NUMA nodes; smaller is nearer, 10 is local by the convention of ACPI.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Distances {
-    /// OS indexes of the nodes, in the order of rows and columns.
-    pub nodes: Vec<u32>,
-    /// `nodes.len()` × `nodes.len()` values, row after row: from the row's node to the column's.
-    pub values: Vec<u64>,
-}
-
-/// What this process may use, by cpuset, cgroup, a batch scheduler's binding and its own affinity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allowed {
-    /// OS indexes of PUs, ascending.
-    pub pus: Vec<u32>,
-    /// OS indexes of NUMA nodes whose memory may be used, ascending.
-    pub nodes: Vec<u32>,
-}
-
 impl Topology {
-    /// Loads a topology.
+    /// Loads a topology, without its devices: to look at them takes tens of milliseconds, and no lane needs them.
     ///
     /// # Errors
     /// `TopologyUnreadable`, with the file or the description: it is missing, broken, or not of hwloc 2.
     pub fn load(source: &TopologySource) -> Result<Self> {
-        load::load(source)
+        Self::copy_of(&hwloc::open(source, Devices::LeftOut)?, source)
+    }
+
+    /// Loads a topology with its network and storage devices.
+    ///
+    /// # Errors
+    /// As [`Topology::load`].
+    pub fn load_with_devices(source: &TopologySource) -> Result<Self> {
+        Self::copy_of(&hwloc::open(source, Devices::Loaded)?, source)
+    }
+
+    fn copy_of(machine: &hwlocality::Topology, source: &TopologySource) -> Result<Self> {
+        let mut topology = copy::copy_out(machine, hwloc::name(source));
+        if topology.is_this_machine {
+            let affinity = hwloc::affinity()?;
+            topology.allowed.pus.retain(|pu| affinity.binary_search(pu).is_ok());
+        }
+        Ok(topology)
+    }
+
+    /// The machine as XML of hwloc 2, to be loaded elsewhere as a [`TopologySource::XmlFile`]: what loads from it is
+    /// the same machine with the same limits, the process's affinity and the devices included.
+    ///
+    /// # Errors
+    /// `TopologyUnreadable`, as [`Topology::load`].
+    pub fn export_xml(source: &TopologySource) -> Result<String> {
+        hwloc::export(source)
     }
 
     /// The node of this OS index.
@@ -196,20 +160,5 @@ impl Topology {
     /// Whether memory of this node may be used.
     pub fn is_node_allowed(&self, os_index: u32) -> bool {
         self.allowed.nodes.binary_search(&os_index).is_ok()
-    }
-}
-
-impl NumaNode {
-    /// Whether its memory is known to be of another kind than ordinary DRAM.
-    pub fn is_special(&self) -> bool {
-        self.kind.as_deref().is_some_and(|kind| kind != "DRAM")
-    }
-}
-
-impl Distances {
-    /// The latency from one node to another, where both are known.
-    pub fn between(&self, from: u32, to: u32) -> Option<u64> {
-        let at = |node| self.nodes.iter().position(|other| *other == node);
-        self.values.get(at(from)? * self.nodes.len() + at(to)?).copied()
     }
 }

@@ -101,7 +101,10 @@ pub fn whole(what: &str, given: f64) -> Result<u64> {
 
 /// A whole number of JavaScript that fits 32 bits.
 pub fn whole32(what: &str, given: f64) -> Result<u32> {
-    u32::try_from(whole(what, given)?).map_err(|_| number(what, given))
+    u32::try_from(whole(what, given)?).map_err(|_| {
+        let mend = format!("give {what} as a whole number from 0 to {}", u32::MAX);
+        to_js(&Error::new(Code::InvalidArgument, format!("{what} is {given}"), mend))
+    })
 }
 
 /// A generation.

@@ -8,6 +8,7 @@ mod error;
 mod filler;
 mod finding;
 mod hold;
+mod machine;
 mod settle;
 mod stream;
 mod system;

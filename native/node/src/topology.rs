@@ -1,4 +1,4 @@
-//! Topologies and placements as plain objects.
+//! Where machines come from, and placements on them, as plain objects.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,11 @@ use napi_derive::napi;
 use seedstorm_engine::error::Error;
 use seedstorm_engine::limits::place_within_limits;
 use seedstorm_engine::placement::{self, Placement, PlacementOptions, Share};
-use seedstorm_engine::topology::{self, Topology, TopologySource};
+use seedstorm_engine::topology::{Topology, TopologySource};
 
 use crate::content::whole32;
 use crate::error::to_js;
+use crate::machine::{JsTopology, topology_of};
 
 /// Where a topology comes from: an XML file of hwloc, a synthetic description, or (neither) this machine.
 #[napi(object)]
@@ -22,99 +23,17 @@ pub struct JsTopologySource {
     pub synthetic: Option<String>,
 }
 
-/// A NUMA node.
-#[napi(object)]
-pub struct JsNumaNode {
-    /// The system's number of it.
-    pub os_index: u32,
-    /// Bytes of local memory.
-    pub memory_bytes: f64,
-    /// DRAM, HBM, …, where hwloc knows.
-    pub kind: Option<String>,
-    /// OS indexes of the PUs local to it, ascending.
-    pub cpuset: Vec<u32>,
-}
-
-/// A package (socket).
-#[napi(object)]
-pub struct JsPackage {
-    /// The system's number of it, where it has one.
-    pub os_index: Option<u32>,
-    /// OS indexes of its PUs, ascending.
-    pub cpuset: Vec<u32>,
-}
-
-/// A data or unified cache.
-#[napi(object)]
-pub struct JsCache {
-    /// 1 for L1, 2 for L2, and so on.
-    pub level: u32,
-    /// Its size; 0 where the system does not tell.
-    pub size_bytes: f64,
-    /// OS indexes of the PUs that share it, ascending.
-    pub pus: Vec<u32>,
-}
-
-/// A core.
-#[napi(object)]
-pub struct JsCore {
-    /// The system's number of it, where it has one; not unique over packages.
-    pub os_index: Option<u32>,
-    /// OS indexes of its PUs.
-    pub pus: Vec<u32>,
-    /// OS index of the NUMA node it belongs to.
-    pub numa_node: Option<u32>,
-    /// Position of its package in `packages`.
-    pub package_index: Option<u32>,
-    /// Position of its L2 cache in `caches`.
-    pub l2: Option<u32>,
-    /// Position of its L3 cache in `caches`.
-    pub l3: Option<u32>,
-}
-
-/// Relative latencies between NUMA nodes.
-#[napi(object)]
-pub struct JsDistances {
-    /// OS indexes of the nodes, in the order of rows and columns.
-    pub nodes: Vec<u32>,
-    /// Row after row: from the row's node to the column's.
-    pub values: Vec<f64>,
-}
-
-/// A machine.
-#[napi(object)]
-pub struct JsTopology {
-    /// What this describes.
-    pub name: String,
-    /// The packages (sockets).
-    pub packages: Vec<JsPackage>,
-    /// The NUMA nodes.
-    pub numa_nodes: Vec<JsNumaNode>,
-    /// Data and unified caches of every level.
-    pub caches: Vec<JsCache>,
-    /// The cores.
-    pub cores: Vec<JsCore>,
-    /// OS indexes of all PUs.
-    pub pus: Vec<u32>,
-    /// Latencies between NUMA nodes, where the machine tells them.
-    pub distances: Option<JsDistances>,
-    /// OS indexes of the PUs that may be used.
-    pub allowed_pus: Vec<u32>,
-    /// OS indexes of the NUMA nodes whose memory may be used.
-    pub allowed_nodes: Vec<u32>,
-}
-
 /// What may be asked of a placement.
 #[napi(object)]
 #[derive(Clone, Default)]
 pub struct JsPlacementOptions {
-    /// At most this many lanes in each pool.
+    /// At most this many lanes in each pool, on the fastest kind of cores first.
     pub lanes_per_pool: Option<f64>,
     /// At most this many lanes in all, of every pool about as many each.
     pub max_lanes: Option<f64>,
     /// Whether a core's further hardware threads get lanes too.
     pub smt: Option<bool>,
-    /// Cores of the host that get no lane.
+    /// Cores of the host that get no lane: of the slowest kind first.
     pub reserve_cores: Option<f64>,
     /// Only these NUMA nodes, by OS index.
     pub nodes: Option<Vec<f64>>,
@@ -146,13 +65,29 @@ pub struct JsPoolPlacement {
     pub lanes: Vec<JsLanePlacement>,
 }
 
-/// The topology from this source.
-pub fn load(source: JsTopologySource) -> std::result::Result<Topology, Error> {
-    Topology::load(&match source {
+/// Pools and their lanes, and what they leave free.
+#[napi(object)]
+pub struct JsPlacement {
+    /// The pools, in the machine's order.
+    pub pools: Vec<JsPoolPlacement>,
+    /// The reserved cores, as positions in the topology's `cores`, ascending.
+    pub reserved_cores: Vec<u32>,
+    /// Why there are fewer lanes than cores, where a CPU quota is the reason.
+    pub note: Option<String>,
+}
+
+/// The engine's source.
+fn source_of(source: JsTopologySource) -> TopologySource {
+    match source {
         JsTopologySource { xml_file: Some(path), .. } => TopologySource::XmlFile(PathBuf::from(path)),
         JsTopologySource { synthetic: Some(description), .. } => TopologySource::Synthetic(description),
         _ => TopologySource::ThisMachine,
-    })
+    }
+}
+
+/// The topology from this source, without devices.
+pub fn load(source: JsTopologySource) -> std::result::Result<Topology, Error> {
+    Topology::load(&source_of(source))
 }
 
 /// The engine's placement options.
@@ -173,21 +108,35 @@ pub fn options_of(given: &JsPlacementOptions) -> Result<PlacementOptions> {
     })
 }
 
-/// Loads a topology.
+/// Loads a topology, with its network and storage devices or without.
 #[napi]
-pub fn load_topology(source: JsTopologySource) -> Result<JsTopology> {
-    load(source).map(topology_of).map_err(|error| to_js(&error))
+pub fn load_topology(source: JsTopologySource, devices: bool) -> Result<JsTopology> {
+    let source = source_of(source);
+    let topology = if devices { Topology::load_with_devices(&source) } else { Topology::load(&source) };
+    topology.map(topology_of).map_err(|error| to_js(&error))
+}
+
+/// A machine as XML of hwloc 2.
+#[napi]
+pub fn export_topology(source: JsTopologySource) -> Result<String> {
+    Topology::export_xml(&source_of(source)).map_err(|error| to_js(&error))
 }
 
 /// Places lanes on a machine; on this one no more of them than its CPU quota keeps running.
 #[napi]
-pub fn place(source: JsTopologySource, options: JsPlacementOptions) -> Result<Vec<JsPoolPlacement>> {
+pub fn place(source: JsTopologySource, options: JsPlacementOptions) -> Result<JsPlacement> {
     let options = options_of(&options)?;
     let placement = load(source).and_then(|topology| place_within_limits(&topology, &options));
-    placement.map(|(placement, _)| pools_of(&placement)).map_err(|error| to_js(&error))
+    placement.map(|(placement, note)| placement_of(placement, note)).map_err(|error| to_js(&error))
 }
 
-/// A placement as plain objects.
+fn placement_of(placement: Placement, note: Option<String>) -> JsPlacement {
+    let pools = pools_of(&placement);
+    let reserved_cores = placement.reserved_cores.into_iter().map(|core| core as u32).collect();
+    JsPlacement { pools, reserved_cores, note }
+}
+
+/// The pools of a placement as plain objects.
 pub fn pools_of(placement: &Placement) -> Vec<JsPoolPlacement> {
     let lane = |lane: &placement::LanePlacement| JsLanePlacement {
         index: lane.index as u32,
@@ -200,40 +149,4 @@ pub fn pools_of(placement: &Placement) -> Vec<JsPoolPlacement> {
         lanes: pool.lanes.iter().map(lane).collect(),
     };
     placement.pools.iter().map(pool).collect()
-}
-
-fn topology_of(topology: Topology) -> JsTopology {
-    let position = |at: Option<usize>| at.map(|at| at as u32);
-    let core = |core: topology::Core| JsCore {
-        os_index: core.os_index,
-        pus: core.pus,
-        numa_node: core.numa_node,
-        package_index: position(core.package),
-        l2: position(core.l2),
-        l3: position(core.l3),
-    };
-    let node = |node: topology::NumaNode| JsNumaNode {
-        os_index: node.os_index,
-        memory_bytes: node.memory_bytes as f64,
-        kind: node.kind,
-        cpuset: node.cpuset,
-    };
-    let cache =
-        |cache: topology::Cache| JsCache { level: cache.level, size_bytes: cache.size_bytes as f64, pus: cache.pus };
-    let distances = |distances: topology::Distances| JsDistances {
-        nodes: distances.nodes,
-        values: distances.values.into_iter().map(|value| value as f64).collect(),
-    };
-    let package = |package: topology::Package| JsPackage { os_index: package.os_index, cpuset: package.cpuset };
-    JsTopology {
-        name: topology.name,
-        packages: topology.packages.into_iter().map(package).collect(),
-        numa_nodes: topology.numa_nodes.into_iter().map(node).collect(),
-        caches: topology.caches.into_iter().map(cache).collect(),
-        cores: topology.cores.into_iter().map(core).collect(),
-        pus: topology.pus.into_iter().map(|pu| pu.os_index).collect(),
-        distances: topology.distances.map(distances),
-        allowed_pus: topology.allowed.pus,
-        allowed_nodes: topology.allowed.nodes,
-    }
 }

@@ -4,6 +4,18 @@ export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } f
 export { Engine, type EngineOptions, type LaneBench, type LaneExplanation } from './engine.js';
 export { generateBuffer, generateInto } from './generate.js';
 export { DataGenerator, type DataGeneratorOptions } from './generator.js';
+export type {
+  Core,
+  CoreKind,
+  DataCache,
+  Device,
+  Die,
+  Distances,
+  Group,
+  NumaNode,
+  Package,
+  Topology,
+} from './machine.js';
 export type { MemoryOptions } from './memory.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
@@ -12,11 +24,12 @@ export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
 export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
 export {
+  exportTopology,
   loadTopology,
+  type Placement,
   type PlacementOptions,
   type PoolPlacement,
   place,
-  type Topology,
   type TopologySource,
 } from './topology.js';
 export { VectorGenerator, type VectorOptions } from './vectors.js';

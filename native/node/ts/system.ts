@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { binding } from './binding.js';
 import { native } from './errors.js';
-import { loadTopology, type Topology } from './topology.js';
+import type { Topology } from './machine.js';
+import { loadTopology } from './topology.js';
 
 /** This build on this machine. */
 export interface SystemInformation {
@@ -38,7 +39,7 @@ const hugePagesFolder = '/sys/kernel/mm/hugepages';
  * @throws SeedstormError TOPOLOGY_UNREADABLE.
  */
 export function systemInformation(): SystemInformation {
-  const topology = loadTopology();
+  const topology = loadTopology({}, { devices: false });
   const { contentVersion, kernels, kernelInUse, pageBytes } = native(() => binding.nativeInformation());
   const transparent = textOf('/sys/kernel/mm/transparent_hugepage/enabled')?.match(/\[(\w+)\]/u)?.[1];
   return {

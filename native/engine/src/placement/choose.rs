@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::{Pool, Share};
 use crate::topology::Topology;
 
-/// Takes `count` cores off, each time the first of the pool that has most, so that pools stay alike. When none would
-/// be left, nothing is taken and the number of cores is the error.
-pub(super) fn reserve(pools: &mut Vec<Pool>, count: usize) -> Result<(), usize> {
+/// Takes `count` cores off and gives them, ascending: each time the first of the slowest kind, of the pool that has
+/// most, so that pools stay alike. When none would be left, nothing is taken and the number of cores is the error.
+pub(super) fn reserve(topology: &Topology, pools: &mut Vec<Pool>, count: usize) -> Result<Vec<usize>, usize> {
     let cores = pools.iter().map(|pool| pool.cores.len()).sum::<usize>();
     if count >= cores {
         return Err(cores);
@@ -20,11 +20,26 @@ pub(super) fn reserve(pools: &mut Vec<Pool>, count: usize) -> Result<(), usize> 
             taken[at] += 1;
         }
     }
+    let mut reserved = Vec::with_capacity(count);
     for (pool, taken) in pools.iter_mut().zip(taken) {
-        pool.cores.drain(..taken);
+        let slowest_first = by_speed(topology, &pool.cores).into_values().flatten();
+        let from = reserved.len();
+        reserved.extend(slowest_first.take(taken));
+        pool.cores.retain(|core| !reserved[from..].contains(core));
     }
     pools.retain(|pool| !pool.cores.is_empty());
-    Ok(())
+    reserved.sort_unstable();
+    Ok(reserved)
+}
+
+/// Cores by the speed of their kind, slowest first; what is unknown counts as slowest.
+fn by_speed(topology: &Topology, cores: &[usize]) -> BTreeMap<u32, Vec<usize>> {
+    let speed = |core: usize| topology.core_kinds.get(topology.cores[core].kind?)?.speed;
+    let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for core in cores {
+        groups.entry(speed(*core).unwrap_or(0)).or_default().push(*core);
+    }
+    groups
 }
 
 /// Leaves one agent's share of the cores: neighbours in the order of the pools.
@@ -63,8 +78,9 @@ pub(super) fn limits(rooms: &[usize], per_pool: Option<usize>, total: Option<usi
     limits
 }
 
-/// The (core, PU) of each lane of a pool, in the order of cores. When there are fewer than it has room for, lanes are
-/// spread over the pool's L3 caches, and a core's second thread is used only when every core has one lane.
+/// The (core, PU) of each lane of a pool, in the order of cores. When there are fewer than it has room for, a core's
+/// second thread is used only when every core has one lane, a slower kind of cores only when every faster core has one,
+/// and lanes are spread over the pool's L3 caches.
 pub(super) fn lanes(
     topology: &Topology,
     pool: &Pool,
@@ -78,9 +94,11 @@ pub(super) fn lanes(
         if cores.is_empty() || left == 0 {
             break;
         }
-        let cores = if cores.len() <= left { cores } else { spread(group_by_cache(topology, &cores), left) };
-        left -= cores.len();
-        chosen.extend(cores.into_iter().map(|core| (core, thread)));
+        for cores in by_speed(topology, &cores).into_values().rev() {
+            let cores = if cores.len() <= left { cores } else { spread(group_by_cache(topology, &cores), left) };
+            left -= cores.len();
+            chosen.extend(cores.into_iter().map(|core| (core, thread)));
+        }
     }
     chosen.sort_unstable();
     chosen.into_iter().map(|(core, thread)| (core, pus(core)[thread])).collect()

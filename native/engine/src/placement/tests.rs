@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::topology::TopologySource;
 
+mod machines;
 mod properties;
 
 fn machine(file: &str) -> Topology {
@@ -173,6 +174,32 @@ fn agents_share_a_host_in_slices_of_neighbours() {
     };
     let slices: Vec<Vec<u32>> = (0..3).map(on_two).collect();
     assert_eq!(slices, [vec![0], vec![1], vec![0]], "three agents on two cores");
+}
+
+const HYBRID: &str = "by-hand-hybrid-hbm-cxl.xml";
+
+#[test]
+fn slow_cores_get_lanes_too_unless_fewer_are_asked_for() {
+    let machine = machine(HYBRID);
+    let all = place(&machine, &PlacementOptions::default()).unwrap();
+    assert_eq!(
+        all.pools.iter().map(pus).collect::<Vec<_>>(),
+        [vec![0, 4, 6, 8, 9, 10, 11], vec![12, 14, 16, 18, 20, 21, 22]]
+    );
+    let few = PlacementOptions { lanes_per_pool: Some(3), ..Default::default() };
+    let few = place(&machine, &few).unwrap();
+    assert_eq!(few.pools.iter().map(pus).collect::<Vec<_>>(), [vec![0, 4, 6], vec![12, 14, 16]], "fast ones only");
+    let reserve = PlacementOptions { reserve_cores: 2, ..Default::default() };
+    let reserve = place(&machine, &reserve).unwrap();
+    assert_eq!(reserve.reserved_cores, [4, 12], "a slow core of each node");
+}
+
+#[test]
+fn hbm_and_far_memory_get_no_pool_and_a_node_without_memory_borrows_dram() {
+    let machine = machine(HYBRID);
+    let placement = place(&machine, &PlacementOptions::default()).unwrap();
+    let pools: Vec<_> = placement.pools.iter().map(|pool| (pool.numa_node, pool.memory_node)).collect();
+    assert_eq!(pools, [(0, 0), (2, 0)]);
 }
 
 #[test]

@@ -168,7 +168,7 @@ mod tests {
             memory_node: node as u32,
             lanes: (0..*lanes).map(|_| lane()).collect(),
         };
-        Placement { pools: lanes_of_pools.iter().enumerate().map(pool).collect() }
+        Placement { pools: lanes_of_pools.iter().enumerate().map(pool).collect(), reserved_cores: Vec::new() }
     }
 
     fn chosen(lanes_of_pools: &[usize], wanted: Option<usize>) -> Vec<usize> {

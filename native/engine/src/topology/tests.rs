@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+mod export;
+mod mixed;
+
 use super::*;
 use crate::error::Code;
 
@@ -9,8 +12,14 @@ fn machines() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/topologies")
 }
 
+/// Every machine that there is a file of.
+fn files() -> Vec<PathBuf> {
+    let all = std::fs::read_dir(machines()).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "xml")).collect()
+}
+
 fn xml(file: &str) -> Topology {
-    Topology::load(&TopologySource::XmlFile(machines().join(file))).unwrap()
+    Topology::load_with_devices(&TopologySource::XmlFile(machines().join(file))).unwrap()
 }
 
 fn synthetic(description: &str) -> Topology {
@@ -50,6 +59,49 @@ fn an_epyc_node_is_known_down_to_its_caches() {
 }
 
 #[test]
+fn dies_are_known_although_each_holds_just_one_l3() {
+    let machine = xml("AMD-19h-Zen4-2xEpyc-9654.xml");
+    assert_eq!((machine.dies.len(), machine.groups.len()), (24, 0));
+    assert_eq!(machine.dies[12].cpuset, machine.caches[machine.cores[96].l3.unwrap()].pus);
+    assert_eq!(machine.dies[12].package, Some(1));
+    assert_eq!(machine.packages[1].model.as_deref(), Some("AMD EPYC 9654 96-Core Processor"));
+}
+
+#[test]
+fn groups_of_packages_are_known_and_belong_to_no_package() {
+    let machine = xml("192em64t-12gr2n8c2t.xml");
+    assert_eq!(machine.groups.len(), 12);
+    assert!(machine.groups.iter().all(|group| group.package.is_none() && group.cpuset.len() == 32));
+    assert_eq!(machine.core_kinds, []);
+}
+
+#[test]
+fn a_nic_is_known_with_the_node_it_is_near_to() {
+    let machine = xml("192em64t-12gr2n8c2t.xml");
+    let places: Vec<_> = machine
+        .devices
+        .iter()
+        .map(|of| (of.name.as_str(), of.kind, of.numa_nodes.as_slice(), of.packages.clone()))
+        .collect();
+    use DeviceKind::{Network, OpenFabrics, Storage};
+    let expected: [(&str, DeviceKind, &[u32], Vec<usize>); 10] = [
+        ("eth0", Network, &[0], vec![0]),
+        ("eth1", Network, &[0], vec![0]),
+        ("sda", Storage, &[1], vec![1]),
+        ("sdb", Storage, &[1], vec![1]),
+        ("eth2", Network, &[4], vec![4]),
+        ("eth3", Network, &[4], vec![4]),
+        ("eth4", Network, &[4], vec![4]),
+        ("eth5", Network, &[4], vec![4]),
+        ("ib0", Network, &[6], vec![6]),
+        ("mlx4_0", OpenFabrics, &[6], vec![6]),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!(machine.devices[8].pci.as_deref(), Some("0003:01:00.0"));
+    assert_eq!(machine.devices[8].model.as_deref(), Some("MT27500 Family [ConnectX-3]"));
+}
+
+#[test]
 fn distances_between_nodes_are_known_where_the_machine_tells_them() {
     let machine = xml("192em64t-12gr2n8c2t.xml");
     assert!(machine.numa_nodes.iter().all(|node| node.memory_bytes > 30 << 30));
@@ -65,6 +117,8 @@ fn a_node_whose_memory_is_off_limits_keeps_its_number_and_cpus() {
     let machine = xml("16amd64-8n2c-cpusets.xml");
     assert_eq!(machine.allowed.pus, [0, 1, 2, 3, 5, 6, 12, 13, 14, 15]);
     assert_eq!(machine.allowed.nodes, [1, 2, 3, 4, 5]);
+    assert_eq!(machine.complete.pus, (0..16).collect::<Vec<u32>>());
+    assert_eq!(machine.complete.nodes, (0..8).collect::<Vec<u32>>());
     let node = machine.numa_node(0).unwrap();
     assert_eq!((node.cpuset.as_slice(), node.memory_bytes), ([0, 1].as_slice(), 0));
     assert!(machine.numa_node(4).unwrap().cpuset.iter().all(|pu| !machine.is_pu_allowed(*pu)));
@@ -126,4 +180,32 @@ fn a_wrong_synthetic_description_is_repeated_in_the_error() {
         assert_eq!(error.code, Code::TopologyUnreadable, "{description:?}");
         assert!(error.what.contains(&format!("\"{description}\"")), "{error}");
     }
+}
+
+#[test]
+fn a_description_of_too_many_pus_is_refused_before_it_takes_all_memory() {
+    let cases = [
+        ("core:100000 pu:4", "400000"),
+        (
+            "package:99999999999 core:99999999999 pu:99999999999 pu:99999999999",
+            "340282366920938463463374607431768211455",
+        ),
+        ("1000 1000", "1000000"),
+        ("[numa(memory=1GB)] l3:200(size=1MB) pu:100", "20000"),
+    ];
+    for (description, pus) in cases {
+        let error = Topology::load(&TopologySource::Synthetic(description.into())).unwrap_err();
+        assert_eq!(error.code, Code::TopologyUnreadable);
+        assert!(error.what.contains(&format!("it has {pus} PUs, and 16384 are the most")), "{error}");
+    }
+    let attributes = synthetic("package:2 [numa(memory=99999999999)] l3:2(size=4000000) pu:3");
+    assert_eq!(attributes.pus.len(), 12, "sizes are no numbers of PUs");
+}
+
+#[test]
+fn devices_are_looked_for_only_when_asked() {
+    let source = TopologySource::XmlFile(machines().join("192em64t-12gr2n8c2t.xml"));
+    let (bare, whole) = (Topology::load(&source).unwrap(), Topology::load_with_devices(&source).unwrap());
+    assert_eq!((bare.devices.len(), whole.devices.len()), (0, 10));
+    assert_eq!(Topology { devices: Vec::new(), ..whole }, bare);
 }

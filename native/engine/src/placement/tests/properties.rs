@@ -6,104 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::*;
-use crate::topology::{Allowed, Cache, Core, Distances, NumaNode, Package, Pu, TopologySource};
-
-/// Machines as hwloc makes them from a description.
-fn described() -> impl Strategy<Value = Topology> {
-    let counts = (1_usize..4, 1_usize..4, 1_usize..4, 1_usize..5, 1_usize..4);
-    counts.prop_map(|(packages, nodes, l3, cores, pus)| {
-        let text = format!("package:{packages} numa:{nodes} l3:{l3} core:{cores} pu:{pus}");
-        Topology::load(&TopologySource::Synthetic(text)).unwrap()
-    })
-}
-
-/// One node of a machine made by hand: threads of each core, bytes of memory, whether its cores share an L3.
-type NodeShape = (Vec<usize>, u64, bool);
-
-/// Machines that hwloc has no description for: nodes without CPUs, without memory, of unequal size, PUs numbered in
-/// any order, anything not allowed.
-fn made_by_hand() -> impl Strategy<Value = Topology> {
-    let node = (vec(1_usize..4, 0..6), prop_oneof![Just(0_u64), Just(1 << 30)], any::<bool>());
-    let shapes = vec(vec(node, 1..4), 1..4);
-    (shapes, any::<u64>(), vec(any::<bool>(), 64), vec(any::<bool>(), 16), any::<bool>()).prop_map(
-        |(shapes, seed, pus_allowed, nodes_allowed, with_distances)| {
-            let mut machine = build(&shapes, seed);
-            machine.allowed.pus.retain(|pu| pus_allowed[*pu as usize % 64]);
-            machine.allowed.nodes.retain(|node| nodes_allowed[*node as usize % 16]);
-            if with_distances {
-                let nodes: Vec<u32> = machine.numa_nodes.iter().map(|node| node.os_index).collect();
-                let values = (0..nodes.len() * nodes.len()).map(|at| 10 + (seed >> (at % 60)) % 30).collect();
-                machine.distances = Some(Distances { nodes, values });
-            }
-            machine
-        },
-    )
-}
-
-fn build(shapes: &[Vec<NodeShape>], seed: u64) -> Topology {
-    let pu_count: usize = shapes.iter().flatten().flat_map(|node| &node.0).sum();
-    let mut numbers = shuffled(pu_count, seed);
-    let mut node_numbers = shuffled(shapes.iter().map(Vec::len).sum(), seed.rotate_left(17));
-    let mut machine = Topology {
-        name: "made by hand".into(),
-        is_this_machine: false,
-        packages: Vec::new(),
-        numa_nodes: Vec::new(),
-        caches: Vec::new(),
-        cores: Vec::new(),
-        pus: Vec::new(),
-        distances: None,
-        allowed: Allowed { pus: (0..pu_count as u32).collect(), nodes: (0..node_numbers.len() as u32).collect() },
-    };
-    for (package, nodes) in shapes.iter().enumerate() {
-        let mut of_package = Vec::new();
-        for (cores, memory_bytes, shares_l3) in nodes {
-            let l3 = shares_l3.then_some(machine.caches.len());
-            let mut cpuset = Vec::new();
-            for threads in cores {
-                let core = machine.cores.len();
-                let pus = numbers.split_off(numbers.len() - threads);
-                machine.pus.extend(pus.iter().map(|pu| Pu { os_index: *pu, core }));
-                cpuset.extend(&pus);
-                let package = Some(package);
-                machine.cores.push(Core {
-                    os_index: None,
-                    pus,
-                    numa_node: None,
-                    numa_nodes: vec![],
-                    package,
-                    l2: None,
-                    l3,
-                });
-            }
-            cpuset.sort_unstable();
-            of_package.extend(&cpuset);
-            if l3.is_some() {
-                machine.caches.push(Cache { level: 3, size_bytes: 32 << 20, pus: cpuset.clone() });
-            }
-            let os_index = node_numbers.pop().unwrap();
-            let node = NumaNode { os_index, memory_bytes: *memory_bytes, kind: None, cpuset, package: Some(package) };
-            machine.numa_nodes.push(node);
-        }
-        of_package.sort_unstable();
-        machine.packages.push(Package { os_index: Some(package as u32), cpuset: of_package });
-    }
-    machine.link_cores_to_nodes();
-    machine
-}
-
-/// 0..count in an order that the seed fixes.
-fn shuffled(count: usize, mut seed: u64) -> Vec<u32> {
-    let mut numbers: Vec<u32> = (0..count as u32).collect();
-    for at in (1..count).rev() {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        numbers.swap(at, (seed >> 33) as usize % (at + 1));
-    }
-    numbers
-}
+use super::machines::{described, from_files, large, made_by_hand, shuffled};
+use crate::topology::{Core, NumaNode};
 
 fn machines() -> impl Strategy<Value = Topology> {
-    prop_oneof![1 => described(), 4 => made_by_hand()]
+    prop_oneof![1 => described(), 4 => made_by_hand(), 2 => from_files()]
 }
 
 fn options() -> impl Strategy<Value = PlacementOptions> {
@@ -133,37 +40,51 @@ fn usable_cores(machine: &Topology) -> BTreeSet<usize> {
     machine.cores.iter().enumerate().filter(|(_, core)| usable(core)).map(|(at, _)| at).collect()
 }
 
+fn speed(machine: &Topology, core: usize) -> u32 {
+    machine.cores[core].kind.and_then(|kind| machine.core_kinds[kind].speed).unwrap_or(0)
+}
+
+/// Asserts what no placement may ever break.
+fn assert_sound(machine: &Topology, options: &PlacementOptions) -> std::result::Result<(), TestCaseError> {
+    let Ok(placement) = place(machine, options) else { return Ok(()) };
+    prop_assert!(!placement.pools.is_empty());
+    let mut pus = BTreeSet::new();
+    let mut lanes_of_core: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut next = 0;
+    for pool in &placement.pools {
+        prop_assert!(!pool.lanes.is_empty());
+        prop_assert!(options.lanes_per_pool.is_none_or(|limit| pool.lanes.len() <= limit));
+        prop_assert!(options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&pool.numa_node)));
+        let node = machine.numa_node(pool.numa_node).unwrap();
+        let has_memory = |node: &NumaNode| node.memory_bytes > 0 && machine.is_node_allowed(node.os_index);
+        let memory = machine.numa_node(pool.memory_node).unwrap();
+        prop_assert!(has_memory(memory) || !machine.numa_nodes.iter().any(has_memory));
+        prop_assert!(!has_memory(node) || pool.memory_node == pool.numa_node);
+        for lane in &pool.lanes {
+            prop_assert_eq!(lane.index, next);
+            next += 1;
+            prop_assert!(pus.insert(lane.pu), "PU {} twice", lane.pu);
+            prop_assert!(machine.is_pu_allowed(lane.pu));
+            prop_assert!(machine.pus.iter().any(|pu| pu.os_index == lane.pu && pu.core == lane.core), "off-line");
+            let is_homeless = machine.cores[lane.core].numa_nodes.is_empty();
+            prop_assert!(node.cpuset.contains(&lane.pu) || is_homeless, "PU {} is of another node", lane.pu);
+            prop_assert!(machine.cores[lane.core].pus.contains(&lane.pu));
+            prop_assert!(placement.reserved_cores.binary_search(&lane.core).is_err(), "a lane on a reserved core");
+            *lanes_of_core.entry(lane.core).or_default() += 1;
+        }
+    }
+    prop_assert_eq!(placement.reserved_cores.len(), options.reserve_cores);
+    prop_assert!(options.max_lanes.is_none_or(|limit| placement.lane_count() <= limit));
+    prop_assert!(options.smt || lanes_of_core.values().all(|lanes| *lanes == 1));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_lane_is_where_it_must_not_be(machine in machines(), options in options()) {
-        let Ok(placement) = place(&machine, &options) else { return Ok(()) };
-        prop_assert!(!placement.pools.is_empty());
-        let mut pus = BTreeSet::new();
-        let mut lanes_of_core: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut next = 0;
-        for pool in &placement.pools {
-            prop_assert!(!pool.lanes.is_empty());
-            prop_assert!(options.lanes_per_pool.is_none_or(|limit| pool.lanes.len() <= limit));
-            prop_assert!(options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&pool.numa_node)));
-            let node = machine.numa_node(pool.numa_node).unwrap();
-            let has_memory = |node: &NumaNode| node.memory_bytes > 0 && machine.is_node_allowed(node.os_index);
-            let memory = machine.numa_node(pool.memory_node).unwrap();
-            prop_assert!(has_memory(memory) || !machine.numa_nodes.iter().any(has_memory));
-            prop_assert!(!has_memory(node) || pool.memory_node == pool.numa_node);
-            for lane in &pool.lanes {
-                prop_assert_eq!(lane.index, next);
-                next += 1;
-                prop_assert!(pus.insert(lane.pu), "PU {} twice", lane.pu);
-                prop_assert!(machine.is_pu_allowed(lane.pu));
-                prop_assert!(node.cpuset.contains(&lane.pu));
-                prop_assert!(machine.cores[lane.core].pus.contains(&lane.pu));
-                *lanes_of_core.entry(lane.core).or_default() += 1;
-            }
-        }
-        prop_assert!(options.max_lanes.is_none_or(|limit| placement.lane_count() <= limit));
-        prop_assert!(options.smt || lanes_of_core.values().all(|lanes| *lanes == 1));
+        assert_sound(&machine, &options)?;
     }
 
     #[test]
@@ -197,18 +118,44 @@ proptest! {
     }
 
     #[test]
-    fn limited_lanes_are_spread_over_caches_as_evenly_as_can_be(machine in described(), limit in 1_usize..8) {
-        let options = PlacementOptions { lanes_per_pool: Some(limit), ..Default::default() };
-        let Ok(placement) = place(&machine, &options) else { return Ok(()) };
-        for pool in &placement.pools {
-            let mut lanes: BTreeMap<usize, usize> = BTreeMap::new();
-            for core in machine.cores.iter().filter(|core| core.numa_node == Some(pool.numa_node)) {
-                lanes.entry(core.l3.unwrap()).or_default();
+    fn limited_lanes_go_to_fast_cores_first_and_are_spread_over_caches(machine in machines(), limit in 1_usize..12) {
+        let all = place(&machine, &PlacementOptions::default());
+        let few = place(&machine, &PlacementOptions { lanes_per_pool: Some(limit), ..Default::default() });
+        let (Ok(all), Ok(few)) = (all, few) else { return Ok(()) };
+        for (all, few) in all.pools.iter().zip(&few.pools) {
+            prop_assert_eq!(few.lanes.len(), all.lanes.len().min(limit));
+            let used: BTreeSet<usize> = few.lanes.iter().map(|lane| lane.core).collect();
+            let slowest_used = used.iter().map(|core| speed(&machine, *core)).min().unwrap();
+            // Lanes and cores by cache, of the kind that has lanes on some of its cores only.
+            let mut caches: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+            for lane in &all.lanes {
+                let speed = speed(&machine, lane.core);
+                prop_assert!(speed <= slowest_used || used.contains(&lane.core), "a fast core left idle");
+                if speed == slowest_used && let Some(l3) = lane.l3 {
+                    let (lanes, cores) = caches.entry(l3).or_default();
+                    *lanes += usize::from(used.contains(&lane.core));
+                    *cores += 1;
+                }
             }
-            for lane in &pool.lanes {
-                *lanes.get_mut(&lane.l3.unwrap()).unwrap() += 1;
-            }
-            prop_assert!(lanes.values().max().unwrap() - lanes.values().min().unwrap() <= 1);
+            let most = caches.values().map(|(lanes, _)| *lanes).max().unwrap_or(0);
+            let is_even = |(lanes, cores): &(usize, usize)| lanes + 1 >= most || lanes == cores;
+            prop_assert!(caches.values().all(is_even), "{caches:?}");
+        }
+    }
+
+    #[test]
+    fn slow_cores_are_reserved_before_fast_ones(machine in machines(), reserve_cores in 1_usize..20) {
+        let all = place(&machine, &PlacementOptions::default());
+        let most = place(&machine, &PlacementOptions { reserve_cores, ..Default::default() });
+        let (Ok(all), Ok(most)) = (all, most) else { return Ok(()) };
+        for pool in &all.pools {
+            let (reserved, kept): (Vec<usize>, Vec<usize>) = pool
+                .lanes
+                .iter()
+                .map(|lane| lane.core)
+                .partition(|core| most.reserved_cores.binary_search(core).is_ok());
+            let fastest_reserved = reserved.iter().map(|core| speed(&machine, *core)).max().unwrap_or(0);
+            prop_assert!(kept.iter().all(|core| speed(&machine, *core) >= fastest_reserved));
         }
     }
 
@@ -228,5 +175,18 @@ proptest! {
             placement
         });
         prop_assert_eq!(place(&renumbered, &options), expected);
+    }
+}
+
+proptest! {
+    // These machines take their time to make and to place.
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_thousand_pus_and_more_are_placed_like_few(machine in large(), options in options()) {
+        prop_assert!(machine.pus.len() >= 1024);
+        assert_sound(&machine, &options)?;
+        let all = place(&machine, &PlacementOptions { smt: true, ..Default::default() }).unwrap();
+        prop_assert_eq!(all.lane_count(), machine.pus.len());
     }
 }
