@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run one at a time.
+// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run one at a time; those in
+// test/numa/ look into guests with several NUMA nodes.
 export default defineConfig({
   test: {
     projects: [
@@ -8,11 +9,22 @@ export default defineConfig({
       {
         test: {
           name: 'black-box',
-          include: ['test/**/*.test.ts'],
+          include: ['test/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'numa',
+          include: ['test/numa/*.test.ts'],
+          globalSetup: 'test/numa/setup.ts',
+          pool: 'forks',
+          fileParallelism: false,
+          // The first test of a file waits for its guest, which may be booted more than once.
+          testTimeout: 400_000,
         },
       },
     ],

@@ -129,6 +129,7 @@ await step(
 );
 await vitest('unit');
 await vitest('black-box');
+await vitest('numa');
 rmSync(scratch, { recursive: true, force: true });
 
 if (process.env.CI === 'true' && totals.skipped > 0) {
