@@ -23,11 +23,12 @@ const shape = {
     { cpus: 4, mebibytes: 0 },
     { cpus: 0, mebibytes: 512 },
   ],
+  // The node with memory only is nearest to the one with CPUs only, and farther from it than `nearest`.
   distances: [
-    [10, 20, 24, 17],
-    [20, 10, 14, 28],
-    [24, 14, 10, 22],
-    [17, 28, 22, 10],
+    [10, 20, 24, 30],
+    [20, 10, 14, 30],
+    [24, 14, 10, 18],
+    [30, 30, 18, 10],
   ],
 };
 const pools = { 0: [0, 1, 2, 3], 1: [4, 5, 6, 7], [cpusOnly]: [8, 9, 10, 11] };

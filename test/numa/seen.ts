@@ -17,7 +17,10 @@ export type BytesByNode = Record<string, number>;
 export interface LanesSeen {
   readonly topology: Topology;
   readonly placement: readonly PoolPlacement[];
+  readonly notes: readonly string[];
   readonly explained: readonly LaneExplanation[];
+  /** The lists of PUs that the process's other threads may run on, each once. */
+  readonly others: readonly string[];
   readonly threads: readonly {
     readonly name: string;
     readonly allowedPus: string;

@@ -13,6 +13,7 @@ use hwloc::Devices;
 mod copy;
 mod devices;
 mod hwloc;
+mod linux;
 mod nodes;
 mod objects;
 #[cfg(test)]
@@ -121,10 +122,13 @@ impl Topology {
             .min()
     }
 
-    /// Which of these nodes a core belongs to that is local to all of them: the nearest (fewest PUs), ordinary DRAM
-    /// before other kinds, one with memory before one without, the lowest number.
+    /// Which of these nodes a core belongs to that is local to all of them: one with CPUs of its own, the nearest (fewest
+    /// PUs), ordinary DRAM before other kinds, one with memory before one without, the lowest number.
     pub fn home_node<'a>(&self, nodes: impl IntoIterator<Item = &'a NumaNode>) -> Option<u32> {
-        let rank = |node: &&NumaNode| (node.cpuset.len(), node.is_special(), node.memory_bytes == 0, node.os_index);
+        let rank = |node: &&NumaNode| {
+            let NumaNode { is_memory_only, memory_bytes, os_index, .. } = **node;
+            (is_memory_only, node.cpuset.len(), node.is_special(), memory_bytes == 0, os_index)
+        };
         nodes.into_iter().min_by_key(rank).map(|node| node.os_index)
     }
 

@@ -2,18 +2,34 @@
 // here asks the engine.
 import { readdirSync, readFileSync } from 'node:fs';
 
+const isLane = /^lane-\d+$/u;
+
+function fileOf(thread, name) {
+  return readFileSync(`/proc/self/task/${thread}/${name}`, 'utf8');
+}
+
+function allowedPus(thread) {
+  return /^Cpus_allowed_list:\s*(\S+)$/mu.exec(fileOf(thread, 'status'))[1];
+}
+
+/** The PUs that threads which are no lanes may run on, all together, as the kernel writes lists. */
+export function pusOfOthers() {
+  const others = readdirSync('/proc/self/task').filter((thread) => !isLane.test(fileOf(thread, 'comm').trim()));
+  return [...new Set(others.map(allowedPus))];
+}
+
 /** The lanes, by name: the PUs that each may run on, the PU that it ran on last, how long it has run, whether it sleeps. */
 export function laneThreads() {
   return readdirSync('/proc/self/task').flatMap((thread) => {
-    const file = (name) => readFileSync(`/proc/self/task/${thread}/${name}`, 'utf8');
+    const file = (name) => fileOf(thread, name);
     const name = file('comm').trim();
-    if (!/^lane-\d+$/u.test(name)) return [];
+    if (!isLane.test(name)) return [];
     // The name, which stands in brackets, may hold anything; the state, which is field 3, comes after it.
     const fields = file('stat').split(') ').at(-1).split(' ');
     return [
       {
         name,
-        allowedPus: /^Cpus_allowed_list:\s*(\S+)$/mu.exec(file('status'))[1],
+        allowedPus: allowedPus(thread),
         lastPu: Number(fields[39 - 3]),
         ranNs: Number(file('schedstat').split(' ')[0]),
         sleeps: fields[0] === 'S',

@@ -48,6 +48,16 @@ export function cgroup1(cpus, nodes) {
   return inGroup(`${mounted('cgroup', 'cpuset')}/${cpus}`, cpus, nodes);
 }
 
+/** Lets a command line use so many CPUs' worth of time and no more, by a control group of version 2. */
+export function cpuQuota(cpus) {
+  const root = mounted('cgroup2', 'rw');
+  writeFileSync(`${root}/cgroup.subtree_control`, '+cpu');
+  const folder = `${root}/quota-${cpus}`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/cpu.max`, `${cpus * 100_000} 100000`);
+  return startedIn(folder);
+}
+
 function mounted(type, options) {
   const folder = `/tmp/${type}`;
   if (!existsSync(folder)) {
@@ -61,5 +71,10 @@ function inGroup(folder, cpus, nodes) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}/cpuset.cpus`, cpus);
   writeFileSync(`${folder}/cpuset.mems`, nodes);
+  return startedIn(folder);
+}
+
+/** What starts a command line as a member of a control group. */
+function startedIn(folder) {
   return ['sh', '-c', `echo $$ >${folder}/cgroup.procs && exec "$@"`, 'sh'];
 }

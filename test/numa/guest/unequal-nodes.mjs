@@ -1,7 +1,7 @@
 // 2, 6 and 8 CPUs.
 import { workOf } from './library.mjs';
 import { observe } from './observe.mjs';
-import { cgroup1, lanesOf } from './run.mjs';
+import { cgroup1, cpuQuota, lanesOf, run } from './run.mjs';
 
 await Promise.all([
   observe('lanes', () => lanesOf({})),
@@ -12,3 +12,9 @@ await Promise.all([
   observe('lanes without memory of their own', () => lanesOf({}, cgroup1('2-3', '0,2'))),
 ]);
 await observe('work for all', () => workOf({ numaMode: 'all' }));
+await observe('lanes under a CPU quota', () => lanesOf({}, cpuQuota(5)));
+// Last: the CPU stays off.
+await observe('a CPU that goes off-line', async () => {
+  const seen = await run('node', 'guest/off-line.mjs', '9');
+  return seen.code === 0 ? JSON.parse(seen.stdout) : seen;
+});

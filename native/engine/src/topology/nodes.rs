@@ -1,5 +1,7 @@
 //! Copies out NUMA nodes: their memory, what kind it is, and the distances between them.
 
+use std::collections::HashMap;
+
 use hwlocality::memory::attribute::MemoryAttribute;
 use hwlocality::object::TopologyObject;
 use hwlocality::object::attributes::ObjectAttributes;
@@ -7,14 +9,39 @@ use hwlocality::object::distance::DistancesKind;
 use hwlocality::object::types::ObjectType;
 
 use super::copy::{Positions, info, number, os_index, pus, text};
-use super::{Distances, NumaNode};
+use super::{Distances, NumaNode, linux};
 
 /// The NUMA nodes, in hwloc's order, and after them those that are no objects of its own.
 pub(super) fn numa_nodes(machine: &hwlocality::Topology, positions: &Positions) -> Vec<NumaNode> {
     let seen = machine.objects_with_type(ObjectType::NUMANode);
     let mut nodes: Vec<NumaNode> = seen.filter_map(|object| node(machine, object, positions)).collect();
-    nodes.extend(unseen_nodes(machine, &nodes, positions));
+    let told = if machine.is_this_system() { linux::cpus_of_nodes() } else { Vec::new() };
+    if told.is_empty() {
+        nodes.extend(unseen_nodes(machine, &nodes, positions));
+    } else {
+        let pus: HashMap<u32, Option<usize>> = machine
+            .objects_with_type(ObjectType::PU)
+            .filter_map(|object| Some((os_index(object)?, positions.package_of(object))))
+            .collect();
+        as_told(&mut nodes, told, &pus);
+    }
     nodes
+}
+
+/// Marks the nodes that Linux tells of no CPUs of, and adds those with CPUs that hwloc has no object for, since their
+/// memory is missing. `pus`: the PUs that there are, with their packages.
+fn as_told(nodes: &mut Vec<NumaNode>, told: Vec<(u32, Vec<u32>)>, pus: &HashMap<u32, Option<usize>>) {
+    for (os_index, cpus) in told {
+        let cpuset: Vec<u32> = cpus.into_iter().filter(|pu| pus.contains_key(pu)).collect();
+        match nodes.iter_mut().find(|node| node.os_index == os_index) {
+            Some(node) => node.is_memory_only = cpuset.is_empty(),
+            None if cpuset.is_empty() => {}
+            None => {
+                let package = pus[&cpuset[0]];
+                nodes.push(NumaNode { os_index, cpuset, package, ..NumaNode::default() });
+            }
+        }
+    }
 }
 
 fn node(machine: &hwlocality::Topology, object: &TopologyObject, positions: &Positions) -> Option<NumaNode> {
@@ -32,6 +59,7 @@ fn node(machine: &hwlocality::Topology, object: &TopologyObject, positions: &Pos
         bandwidth_mib_per_s: stated(MemoryAttribute::bandwidth(machine)),
         latency_ns: stated(MemoryAttribute::latency(machine)),
         cpuset: pus(object),
+        is_memory_only: false,
         package: positions.package_of(object),
     })
 }
@@ -77,4 +105,21 @@ pub(super) fn distances(machine: &hwlocality::Topology) -> Option<Distances> {
         let nodes: Option<Vec<u32>> = objects.into_iter().map(os_index).collect();
         Some(Distances { nodes: nodes?, values: matrix.distances().to_vec() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_attached_to_cpus_is_not_taken_for_their_own_node() {
+        let node = |os_index, cpuset: &[u32]| NumaNode { os_index, cpuset: cpuset.into(), ..NumaNode::default() };
+        // hwloc attaches node 3 to the CPUs of node 2, which has no memory and so no object.
+        let mut nodes = vec![node(0, &[0, 1]), node(3, &[2, 3])];
+        let pus = HashMap::from([(0, Some(0)), (1, Some(0)), (2, Some(1)), (3, Some(1))]);
+        as_told(&mut nodes, vec![(0, vec![0, 1]), (2, vec![2, 3]), (3, vec![]), (4, vec![7])], &pus);
+        let told: Vec<_> = nodes.iter().map(|node| (node.os_index, node.is_memory_only, node.package)).collect();
+        assert_eq!(told, [(0, false, None), (3, true, None), (2, false, Some(1))]);
+        assert_eq!(nodes[2].cpuset, [2, 3]);
+    }
 }

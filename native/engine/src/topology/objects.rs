@@ -53,6 +53,9 @@ pub struct NumaNode {
     /// OS indexes of the PUs local to it, ascending. A node with memory only has none, or those of another node that
     /// it is attached to.
     pub cpuset: Vec<u32>,
+    /// Whether it is known to have no CPUs of its own: those that are local to it are another node's. Linux tells this of
+    /// the machine that it runs on; a file does not.
+    pub is_memory_only: bool,
     /// Position of its package in [`Topology::packages`](super::Topology::packages), where it belongs to one.
     pub package: Option<usize>,
 }
