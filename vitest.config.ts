@@ -22,7 +22,8 @@ export default defineConfig({
           include: ['test/numa/*.test.ts'],
           globalSetup: 'test/numa/setup.ts',
           pool: 'forks',
-          fileParallelism: false,
+          // One guest leaves half of a core idle; more than two are too slow to come up in time.
+          maxWorkers: 2,
           // The first test of a file waits for its guest, which may be booted more than once.
           testTimeout: 400_000,
         },
