@@ -114,8 +114,8 @@ pub struct JsTaskSnapshot {
     pub notes: Vec<String>,
 }
 
-/// The snapshots of one task. They are taken one after the other in the order in which they were asked for, and settled
-/// in that order: what is new since the one before goes to the one after it.
+/// The snapshots of one task. They are taken one after the other in the order in which they were asked for: what is new
+/// since the one before goes to the one after it. Their promises may settle in another order (ts/task.ts).
 pub struct Snapshots {
     task: Arc<Task>,
     folder: Option<PathBuf>,

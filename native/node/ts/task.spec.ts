@@ -102,6 +102,20 @@ describe('a task', () => {
     expect(snapshots.filter(({ ranges }) => ranges.some(({ complete }) => complete))).toHaveLength(1);
   });
 
+  test('comes in the order of asking, also when the last is asked for as soon as the task has ended', async () => {
+    const order: string[] = [];
+    for (let round = 0; round < 300; round++) {
+      const task = await Task.prepare(engine, spec);
+      const ended = outcome(task.ended()).then(() => task.snapshot().then(() => order.push('last')));
+      task.cancel();
+      // This thread is kept until both may be there: the loop then finds all that was settled meanwhile at once.
+      const before = task.snapshot().then(() => order.push('before'));
+      for (const until = performance.now() + (round % 10) / 5; performance.now() < until; );
+      await Promise.all([before, ended]);
+    }
+    expect(order).toEqual(Array(300).fill(['before', 'last']).flat());
+  });
+
   test('refuses to pile up snapshots that nobody waits for', async () => {
     const task = await Task.prepare(engine, spec);
     const outcomes = await Promise.all(Array.from({ length: 10_000 }, () => outcome(task.snapshot())));

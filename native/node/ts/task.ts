@@ -32,6 +32,9 @@ export class MemoryStore {
 
 /** A running task. */
 export class Task {
+  /** The snapshot that was asked for last. */
+  #before: Promise<unknown> = Promise.resolve();
+
   private constructor(private readonly inner: NativeTask) {}
 
   /**
@@ -88,7 +91,14 @@ export class Task {
    * @throws SeedstormError QUEUE_FULL when far too many are asked for at once.
    */
   snapshot(): Promise<TaskSnapshot> {
-    return nativeAsync(() => this.inner.snapshot());
+    const taken = nativeAsync(() => this.inner.snapshot());
+    // They are taken in order; but promises that another thread settles, one right after the other, may settle the other
+    // way round here.
+    const inOrder = this.#before.then(() => taken);
+    this.#before = inOrder.catch(() => {});
+    // Whoever waits for it in order hears of its error.
+    taken.catch(() => {});
+    return inOrder;
   }
 
   /** No more ranges come. */
