@@ -112,6 +112,7 @@ export function order(names) {
     ...[...curveSizes, large].sort((a, b) => a - b).flatMap(sized),
     `typescript loop-delay full ${huge}`,
     `typescript loop-delay spare ${huge}`,
+    `typescript loop-delay idle ${huge}`,
     'fio',
   ];
   return [...new Set(placed)];

@@ -143,7 +143,7 @@ function loopSection({ samples }) {
     id: 'loop',
     caption: 'Delay of Node’s event loop while lanes fill 256 MiB buffers, p99 of a round, ms',
     head: ['', 'median round', 'worst round'],
-    rows: [row('a core left to it', 'spare'), row('lanes on every core', 'full')],
+    rows: [row('a core left to it', 'spare'), row('lanes on every core', 'full'), row('nobody works', 'idle')],
   };
 }
 

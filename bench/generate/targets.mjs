@@ -16,7 +16,10 @@ function targets(samples, names, { vaes512 }) {
   const between = (of, to) => ratio(rates(of), rates(to));
   const gigabytes = (id) => rates(id) && median(rates(id)) / 1e9;
   const onlyVaes = vaes512 ? {} : { spared: 'this CPU has no VAES on 512 bits' };
-  const delays = (cores) => samples.median(`typescript loop-delay ${cores} ${huge}`, (sample) => sample.delayP99Ms);
+  const delays = (cores) => samples.each(`typescript loop-delay ${cores} ${huge}`, (sample) => sample.delayP99Ms);
+  // Timers of an idle loop are late too, on a machine that others share by several ms.
+  const idle = delays('idle');
+  const beyondIdle = delays('spare')?.map((delay, round) => Math.max(0, delay - (idle?.[round] ?? 0)));
   return [
     {
       what: 'one core, L2-sized buffer, beside dgen-py’s best one-thread rate',
@@ -77,10 +80,10 @@ function targets(samples, names, { vaes512 }) {
     },
     { what: 'verify in cache, one core', least: 25, show: gbs, value: gigabytes(verify.oneCache), ...onlyVaes },
     {
-      what: 'event loop’s delay (p99) while all lanes fill, a core left to it',
+      what: 'event loop’s delay (p99) while all lanes fill, a core left to it, beyond an idle loop’s',
       most: 5,
       show: ms,
-      value: delays('spare'),
+      value: beyondIdle && median(beyondIdle),
     },
   ];
 }

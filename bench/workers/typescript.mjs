@@ -1,10 +1,11 @@
 // The bench's TypeScript worker: measures what it is told on stdin, as the native worker does (see
 // native/engine/examples/measure). Cases are `OPERATION HOW BYTES MILLISECONDS` with the operations `fill`,
 // `fill-compress2`, `fill-dedup2` and the ways `sync` (fillChunkSync, on this thread) and `async` (fillChunk, by all
-// lanes); and `loop-delay full|spare BYTES MILLISECONDS`: how late the event loop is while all lanes, or all but one
+// lanes); and `loop-delay full|spare|idle BYTES MILLISECONDS`: how late the event loop is while all lanes, or all but one
 // core's, fill.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { allocateBuffers, DataGenerator, Engine } from '@seedstorm/native';
 
 const streamBytes = 2n ** 60n;
@@ -72,7 +73,11 @@ async function loopDelay(cores, bytes, milliseconds) {
     const chunk = await buffer(bytes);
     const delay = monitorEventLoopDelay({ resolution: samplingMs });
     delay.enable();
-    const sample = await timed(milliseconds, () => generator.fillChunk(chunk));
+    const idle = async () => {
+      await setTimeout(milliseconds);
+      return 1;
+    };
+    const sample = await timed(milliseconds, cores === 'idle' ? idle : () => generator.fillChunk(chunk));
     delay.disable();
     return { ...sample, delayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - samplingMs) };
   } finally {
