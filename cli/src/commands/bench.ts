@@ -5,6 +5,7 @@ import { Engine, type LaneBench, type LaneExplanation } from '@seedstorm/native'
 import type { Command } from 'commander';
 import { argument } from '../arguments.js';
 import { toJson } from '../json.js';
+import { columns } from '../view/columns.js';
 import { addContentFlags, type ContentFlags, contentParameters } from './content.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
@@ -121,9 +122,7 @@ function explanation(lanes: readonly LaneExplanation[]): string[] {
     lane.remotePages,
     formatBytes(lane.hugeBytes, 'binary'),
   ]);
-  const table = [header, ...rows].map((row) => row.map(String));
-  const widths = header.map((_, at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
-  return table.map((row) => row.map((cell, at) => cell.padStart(widths[at] ?? 0)).join('  '));
+  return columns([header, ...rows.map((row) => row.map(String))]);
 }
 
 function rates(lane: LaneBench): Rates {

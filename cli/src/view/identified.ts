@@ -1,5 +1,6 @@
 /** What a file's bytes are, as runs in the order of the file: where each belongs, and which of them are out of place. */
 import { formatBytes } from '@seedstorm/coordinator';
+import { columns } from './columns.js';
 
 /** Bytes of the file that belong together. */
 export interface IdentifiedRun {
@@ -28,6 +29,8 @@ export class IdentifiedFile {
   unlisted = 0;
   /** How many bytes speak for each shift. */
   readonly #weights = new Map<bigint, bigint>();
+  /** The shift that most bytes speak for; of several, the lowest. */
+  #best: { readonly shift: bigint; readonly weight: bigint } | undefined;
   #last: IdentifiedRun | undefined;
 
   constructor(private readonly unitBytes: bigint) {}
@@ -35,9 +38,14 @@ export class IdentifiedFile {
   /** Adds the run that comes next in the file. */
   add(run: IdentifiedRun): void {
     for (const shift of run.shifts ?? []) {
-      const weight = this.#weights.get(shift);
-      if (weight !== undefined || this.#weights.size < maxShifts) {
-        this.#weights.set(shift, (weight ?? 0n) + run.length);
+      const known = this.#weights.get(shift);
+      if (known === undefined && this.#weights.size >= maxShifts) continue;
+      const weight = (known ?? 0n) + run.length;
+      this.#weights.set(shift, weight);
+      // Weights only rise, so the best one is the best of those that rose last.
+      const best = this.#best;
+      if (best === undefined || weight > best.weight || (weight === best.weight && shift < best.shift)) {
+        this.#best = { shift, weight };
       }
     }
     const last = this.#last;
@@ -53,11 +61,7 @@ export class IdentifiedFile {
 
   /** Where the file's first byte belongs in the run's linear space, by most of its bytes. */
   get begins(): bigint | undefined {
-    let best: [shift: bigint, weight: bigint] | undefined;
-    for (const [shift, weight] of this.#weights) {
-      if (best === undefined || weight > best[1] || (weight === best[1] && shift < best[0])) best = [shift, weight];
-    }
-    return best?.[0];
+    return this.#best?.shift;
   }
 
   /** What a run is called, beside the rest of the file. */
@@ -92,11 +96,7 @@ export class IdentifiedFile {
       this.#describe(run),
     ]);
     const rows = [['offset', 'length', 'verdict', 'what'], ...table];
-    const width = (at: number): number => Math.max(...rows.map((row) => row[at]?.length ?? 0));
-    const [first, second, third] = [width(0), width(1), width(2)];
-    const lines = rows.map(([offset = '', length = '', verdict = '', what = '']) =>
-      `${offset.padStart(first)}  ${length.padStart(second)}  ${verdict.padEnd(third)}  ${what}`.trimEnd(),
-    );
+    const lines = columns(rows, ['right', 'right', 'left', 'left']);
     if (this.unlisted > 0) lines.push(`and ${this.unlisted} more runs`);
     const totals = Object.entries(this.totals).filter(([, bytes]) => bytes > 0n);
     lines.push(totals.map(([verdict, bytes]) => `${formatBytes(bytes, 'binary')} ${verdict}`).join(', '));
