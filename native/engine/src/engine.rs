@@ -16,7 +16,7 @@ use crate::lanes::Lanes;
 use crate::limits::place_within_limits;
 use crate::memory::MemoryOptions;
 use crate::notes::Notes;
-use crate::placement::{LanePlacement, Placement, PlacementOptions};
+use crate::placement::{LanePlacement, Placement, PlacementOptions, PoolPlacement};
 use crate::topology::Topology;
 
 pub(crate) mod jobs;
@@ -72,7 +72,7 @@ pub struct Engine {
     placement: Placement,
     jobs: Arc<Jobs>,
     pub(crate) notes: Arc<Notes>,
-    pub(crate) room: Arc<Room>,
+    room: Arc<Room>,
     /// Until the lanes have ended.
     running: Mutex<Running>,
 }
@@ -96,7 +96,7 @@ impl Engine {
         let lanes = placement.lane_count();
         check_limit(lanes)?;
         let room = Arc::new(Room::new(&options));
-        room.check(memory_nodes(&placement), options.buffer_bytes)?;
+        room.check(memory_nodes(&placement, &Lanes::all()), options.buffer_bytes)?;
         let jobs = Arc::new(Jobs::new(lanes));
         let notes = Arc::new(Notes::default());
         note.into_iter().for_each(|note| notes.add(note));
@@ -150,6 +150,14 @@ impl Engine {
     /// What was asked for and not got, and what changed since; each thing once.
     pub fn notes(&self) -> Vec<String> {
         self.notes.all()
+    }
+
+    /// Whether these lanes will find room for buffers of so many bytes each.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `NumaMemory` or `HugePages`, with what was asked and what there is.
+    pub(crate) fn check_room(&self, lanes: &Lanes, buffer_bytes: usize) -> Result<()> {
+        self.room.check(memory_nodes(&self.placement, lanes), buffer_bytes)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -214,9 +222,11 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// The node that each lane's buffer is to come from.
-fn memory_nodes(placement: &Placement) -> impl Iterator<Item = u32> {
-    placement.pools.iter().flat_map(|pool| std::iter::repeat_n(pool.memory_node, pool.lanes.len()))
+/// The node that the buffer of each of these lanes is to come from.
+fn memory_nodes(placement: &Placement, lanes: &Lanes) -> impl Iterator<Item = u32> {
+    let of_pool = |pool: &PoolPlacement| std::iter::repeat_n(pool.memory_node, pool.lanes.len());
+    let all: Vec<u32> = placement.pools.iter().flat_map(of_pool).collect();
+    lanes.within(0..all.len()).map(move |lane| all[lane])
 }
 
 fn check_limit(lanes: usize) -> Result<()> {

@@ -119,7 +119,18 @@ pub fn fill_alone(
     offset: u64,
     destination: &mut [u8],
 ) -> std::result::Result<(), RangeError> {
-    if destination.len() > USUAL_L2_BYTES {
+    fill_here(content, destination.len() > USUAL_L2_BYTES, generation, offset, destination)
+}
+
+#[inline]
+fn fill_here(
+    content: &Content,
+    streaming: bool,
+    generation: u16,
+    offset: u64,
+    destination: &mut [u8],
+) -> std::result::Result<(), RangeError> {
+    if streaming {
         content.fill_streaming(generation, offset, destination)
     } else {
         content.fill(generation, offset, destination)
@@ -181,11 +192,7 @@ impl Pieces for Fill {
         let offset = self.offset + range.start as u64;
         // SAFETY: pieces are disjoint, and each is worked on once, before `done`.
         let piece = unsafe { self.destination.piece(range) };
-        let filled = if self.streaming {
-            self.content.fill_streaming(self.generation, offset, piece)
-        } else {
-            self.content.fill(self.generation, offset, piece)
-        };
+        let filled = fill_here(&self.content, self.streaming, self.generation, offset, piece);
         filled.expect("the whole range was checked");
     }
 

@@ -10,8 +10,8 @@ use crate::memory::LaneBuffer;
 
 /// Work that every lane of an engine, or every lane that was chosen for it, takes part in at once.
 pub trait Job: Send + Sync + 'static {
-    /// Called once on every lane that takes part; returns when this lane has nothing left to do. A lane may come here after `abort`
-    /// was called, and should then leave at once. It may panic: the job then fails with `LanePanicked`.
+    /// Called once on every lane that takes part; returns when this lane has nothing left to do. A lane may come here
+    /// after `abort` was called, and should then leave at once. It may panic: the job then fails with `LanePanicked`.
     fn run(&self, lane: &mut Lane);
 
     /// Asks lanes that are still inside `run` to leave soon: a lane panicked, or the engine closes. Called at most

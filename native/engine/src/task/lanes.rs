@@ -223,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::engine::testing::unpinned;
+    use crate::lanes::Lanes;
     use crate::layout::Layout;
     use crate::sink::SinkSpec;
     use crate::task::range::RangeSpec;
@@ -264,7 +265,7 @@ mod tests {
         for _ in 0..2 {
             let tell = tell.lock().unwrap().clone();
             let ended = Box::new(move |result| tell.send(result).unwrap());
-            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, &engine, ended));
+            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, &engine, &Lanes::all(), ended));
             let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 1 << 20 }).unwrap();
             shared.control.add(SeedRange::new(1, claims, false)).unwrap();
             shared.control.start.set(0);

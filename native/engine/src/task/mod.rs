@@ -28,6 +28,7 @@ pub use spec::{Operation, TaskSpec};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
+use crate::lanes::Lanes;
 use range::SeedRange;
 use shared::{Shared, Sink};
 
@@ -54,12 +55,11 @@ impl Task {
     /// its blocks would not fit the lanes' memory.
     pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
         spec.validate()?;
-        let pools = &engine.placement().pools;
-        let members = shared::members(engine.placement(), spec.lanes);
-        engine.room.check(members.iter().map(|member| pools[member.pool].memory_node), spec.block_bytes)?;
+        let lanes = Lanes::of(engine.placement(), None, spec.lanes)?;
+        engine.check_room(&lanes, spec.block_bytes)?;
         let sink = Sink::prepare(&spec)?;
-        let shared = Arc::new(Shared::new(spec, sink, engine, ended));
-        match engine.submit_to(shared.lanes(engine.placement()), Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
+        let shared = Arc::new(Shared::new(spec, sink, engine, &lanes, ended));
+        match engine.submit_to(lanes, Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
                 if let Some(sink) = shared.file_sink() {

@@ -73,9 +73,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(spec: TaskSpec, sink: Sink, engine: &Engine, ended: Ended) -> Self {
+    /// A task for these lanes of an engine.
+    pub(super) fn new(spec: TaskSpec, sink: Sink, engine: &Engine, lanes: &Lanes, ended: Ended) -> Self {
         let placement = engine.placement();
-        let members = members(placement, spec.lanes);
+        let members = members(placement, lanes);
         let mut notes = Vec::new();
         if let Some(wanted) = spec.lanes
             && wanted > members.len()
@@ -94,11 +95,6 @@ impl Shared {
             notes,
             of_engine: Arc::clone(&engine.notes),
         }
-    }
-
-    /// The lanes that take part, for the engine.
-    pub(super) fn lanes(&self, placement: &Placement) -> Lanes {
-        Lanes::numbered(self.members.iter().map(|member| member.lane).collect(), placement)
     }
 
     /// Where a lane that takes part puts its counters.
@@ -147,14 +143,12 @@ impl Shared {
     }
 }
 
-/// The lanes that take part: all, or as many as wanted, dealt out over the pools one by one.
-pub(super) fn members(placement: &Placement, wanted: Option<usize>) -> Vec<Member> {
-    let longest = placement.pools.iter().map(|pool| pool.lanes.len()).max().unwrap_or(0);
+/// The lanes that take part, each with its pool.
+fn members(placement: &Placement, lanes: &Lanes) -> Vec<Member> {
     let pools = placement.pools.iter().enumerate();
-    let nth = |nth: usize| pools.clone().filter_map(move |(pool, lanes)| Some((lanes.lanes.get(nth)?.index, pool)));
-    let mut chosen: Vec<_> = (0..longest).flat_map(nth).take(wanted.unwrap_or(usize::MAX)).collect();
-    chosen.sort_unstable();
-    chosen.into_iter().map(|(lane, pool)| Member { lane, pool, cell: OnceLock::new() }).collect()
+    let pool_of: Vec<usize> = pools.flat_map(|(at, pool)| std::iter::repeat_n(at, pool.lanes.len())).collect();
+    let member = |lane: usize| Member { lane, pool: pool_of[lane], cell: OnceLock::new() };
+    lanes.within(0..pool_of.len()).map(member).collect()
 }
 
 #[cfg(test)]
@@ -178,7 +172,9 @@ mod tests {
     }
 
     fn chosen(lanes_of_pools: &[usize], wanted: Option<usize>) -> Vec<usize> {
-        members(&placement(lanes_of_pools), wanted).iter().map(|member| member.lane).collect()
+        let placement = placement(lanes_of_pools);
+        let lanes = Lanes::of(&placement, None, wanted).unwrap();
+        members(&placement, &lanes).iter().map(|member| member.lane).collect()
     }
 
     #[test]
