@@ -311,16 +311,6 @@ describe('a cluster that cannot be reached', () => {
     expectError(await start('0.0.0.0:0'), 2, 'SEEDSTORM_E_USAGE', /0\.0\.0\.0:0 is not loopback/u);
     sandbox.expectNothingLeft();
   });
-
-  test('an agent whose lanes have no place on this machine says so at once, whoever coordinates', async ({
-    sandbox,
-  }) => {
-    const nowhere = ['--coordinator', '127.0.0.1:1', '--token-file', token(sandbox)];
-    const node = await sandbox.run('agent', '--nodes', '1000', ...nowhere);
-    expectError(node, 2, 'SEEDSTORM_E_INVALID_ARGUMENT', /no NUMA node 1000/u);
-    const cores = await sandbox.run('agent', '--reserve-cores', '100000', ...nowhere);
-    expectError(cores, 2, 'SEEDSTORM_E_NO_CORES', /100000 of this machine's \d+ usable cores/u);
-  });
 });
 
 describe('a command line with a mistake', () => {

@@ -22,6 +22,74 @@ async function stdoutOf(sandbox: Sandbox, ...args: string[]): Promise<string> {
   return stdout;
 }
 
+describe('a machine and the placement on it', () => {
+  async function placed(sandbox: Sandbox, ...args: string[]): Promise<Placed> {
+    return JSON.parse(await stdoutOf(sandbox, ...args, '--json'));
+  }
+
+  test('places one lane on each core of another machine, one pool on each NUMA node, and none on a second thread', async ({
+    sandbox,
+  }) => {
+    const { topology, pools } = await placed(sandbox, '--input', epyc);
+    // The file itself says: 384 PUs, and the two of core n are n and n + 192.
+    expect(readFileSync(epyc, 'utf8').match(/type="PU"/gu)).toHaveLength(384);
+    expect(topology).toMatchObject({ packages: { length: 2 }, pus: { length: 384 }, numaNodes: { length: 2 } });
+    expect(topology.cores.map(({ pus }) => pus)).toEqual(Array.from({ length: 192 }, (_, n) => [n, n + 192]));
+    const range = (first: number): number[] => Array.from({ length: 96 }, (_, n) => first + n);
+    expect(
+      pools.map(({ numaNode, memoryNode, lanes }) => ({ numaNode, memoryNode, pus: lanes.map(({ pu }) => pu) })),
+    ).toEqual([
+      { numaNode: 0, memoryNode: 0, pus: range(0) },
+      { numaNode: 1, memoryNode: 1, pus: range(96) },
+    ]);
+    expect(pools.flatMap(({ lanes }) => lanes.map(({ index }) => index))).toEqual([...range(0), ...range(96)]);
+  });
+
+  test('places as it is told', async ({ sandbox }) => {
+    const lanes = ({ pools }: Placed): number[][] => pools.map((pool) => pool.lanes.map(({ pu }) => pu));
+    const [smt, few, second] = await Promise.all([
+      placed(sandbox, '--input', epyc, '--smt'),
+      placed(sandbox, '--input', epyc, '--lanes-per-pool', '2', '--reserve-cores', '1'),
+      placed(sandbox, '--input', epyc, '--nodes', '1'),
+    ]);
+    expect(lanes(smt).map(({ length }) => length)).toEqual([192, 192]);
+    expect(lanes(few).map(({ length }) => length)).toEqual([2, 2]);
+    expect(second.pools.map(({ numaNode }) => numaNode)).toEqual([1]);
+  });
+
+  test('takes a synthetic machine', async ({ sandbox }) => {
+    const { topology, pools } = await placed(sandbox, '--synthetic', 'package:2 numa:2 core:4 pu:2');
+    expect(topology.pus).toHaveLength(32);
+    expect(pools.map(({ lanes }) => lanes.map(({ pu }) => pu))).toEqual([
+      [0, 2, 4, 6],
+      [8, 10, 12, 14],
+      [16, 18, 20, 22],
+      [24, 26, 28, 30],
+    ]);
+  });
+
+  test('shows this machine to a person', async ({ sandbox }) => {
+    const { code, stdout, stderr } = await sandbox.run('topology');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^this machine: \d+ packages?, (\d+ dies, )?\d+ NUMA nodes?, \d+ cores?, \d+ PUs?/u);
+    expect(stdout).toMatch(/^placement: [1-9]\d* lanes? in [1-9]\d* pools?$/mu);
+  });
+
+  test('says of a file that is no machine that it is none', async ({ sandbox }) => {
+    const broken = join(sandbox.folder, 'broken.xml');
+    writeFileSync(broken, readFileSync(epyc, 'utf8').slice(0, 5000));
+    const unreadable = 'SEEDSTORM_E_TOPOLOGY_UNREADABLE';
+    const [cut, missing, nonsense] = await Promise.all([
+      sandbox.run('topology', '--input', broken),
+      sandbox.run('topology', '--input', join(sandbox.folder, 'none.xml')),
+      sandbox.run('topology', '--synthetic', 'castle:2'),
+    ]);
+    expectError(cut, 2, unreadable, /broken\.xml cannot be loaded/u);
+    expectError(missing, 2, unreadable, /none\.xml cannot be loaded: No such file/u);
+    expectError(nonsense, 2, unreadable, /"castle:2" cannot be loaded/u);
+  });
+});
+
 describe('a machine that was exported', () => {
   test('is planned elsewhere as it is here: the same objects, limits, devices and lanes', async ({ sandbox }) => {
     const file = join(sandbox.folder, 'this.xml');
@@ -193,3 +261,8 @@ describe('a placement that the machine has no room for', () => {
     );
   });
 });
+
+interface Placed {
+  topology: { packages: unknown[]; cores: { pus: number[]; numaNode: number }[]; pus: number[]; numaNodes: unknown[] };
+  pools: { numaNode: number; memoryNode: number; lanes: { index: number; pu: number }[] }[];
+}
