@@ -7,6 +7,7 @@ import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
 import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
+import { EvidenceKeeper } from './evidence.js';
 import { introduce } from './identity.js';
 import { StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
@@ -23,6 +24,8 @@ export interface AgentOptions {
   readonly joinTimeoutMs: number;
   /** Where its lanes and their memory go; the share of the host's cores is the coordinator's to say. */
   readonly engine?: EngineOptions;
+  /** Where the bytes of faults are kept; absent: nowhere. */
+  readonly evidence?: { readonly folder: string; readonly chosen: boolean };
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
@@ -43,6 +46,7 @@ export class Agent implements ConnectionListener {
   #work: StageWork | undefined;
   #engine: { share: string; engine: Promise<Engine> } | undefined;
   /** What the memory sink keeps, for the run that it belongs to. */
+  readonly #evidence: EvidenceKeeper | undefined;
   #memory: { runId: string; store: MemoryStore } | undefined;
   #leaving = false;
   #orphaned = false;
@@ -50,6 +54,8 @@ export class Agent implements ConnectionListener {
 
   constructor(private readonly options: AgentOptions) {
     this.#hello = introduce(options.name, options.version);
+    this.#evidence =
+      options.evidence === undefined ? undefined : new EvidenceKeeper(options.evidence, this.#hello.name, this.#hello.host);
     this.#ended = new Promise((resolve, reject) => {
       this.#resolveEnded = resolve;
       this.#rejectEnded = reject;
@@ -152,6 +158,10 @@ export class Agent implements ConnectionListener {
       default:
         if (this.#work !== undefined && this.#work.message.stage === message.value.stage) {
           this.#stage(this.#work, message);
+        } else if (message.$case === 'rereadPlace') {
+          const { stage, id } = message.value;
+          const reading = { agent: '', host: '', direct: false, saw: 'failed', detail: 'the stage is over', unixMs: 0n };
+          this.#say({ $case: 'placeReread', value: { stage, id, reading } });
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
@@ -164,7 +174,17 @@ export class Agent implements ConnectionListener {
     work: StageWork,
     message: Extract<
       FromCoordinator,
-      { $case: 'startStage' | 'grantLease' | 'fenceLease' | 'syncStage' | 'reportAck' | 'endStage' }
+      {
+        $case:
+          | 'startStage'
+          | 'grantLease'
+          | 'fenceLease'
+          | 'syncStage'
+          | 'reportAck'
+          | 'endStage'
+          | 'rereadPlace'
+          | 'findingKnown';
+      }
     >,
   ): void {
     switch (message.$case) {
@@ -183,6 +203,12 @@ export class Agent implements ConnectionListener {
       case 'reportAck':
         work.acknowledged(message.value.sequence);
         return;
+      case 'rereadPlace':
+        work.reread(message.value);
+        return;
+      case 'findingKnown':
+        work.known(message.value.finding);
+        return;
       case 'endStage':
         work.end(message.value).catch(this.#rejectEnded);
         return;
@@ -198,7 +224,11 @@ export class Agent implements ConnectionListener {
     const before = this.#work;
     if (this.#memory?.runId !== message.runId) this.#memory = undefined;
     const { name } = this;
-    const work = new StageWork(message, { name, say: (said) => this.#say(said) });
+    const work = new StageWork(message, {
+      name,
+      say: (said) => this.#say(said),
+      ...(this.#evidence === undefined ? {} : { evidence: this.#evidence }),
+    });
     this.#work = work;
     this.#renew();
     const prepare = async (): Promise<void> => {
@@ -262,6 +292,7 @@ export class Agent implements ConnectionListener {
     clearInterval(this.#heartbeat);
     this.#connection.close();
     await this.#work?.abandon();
+    await this.#evidence?.written();
     await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
 /** From the engine's snapshot to the wire's report. Pure. */
-import type { TaskSnapshot } from '@seedstorm/native';
-import { encodeHistogram, type Interval, type LeaseProgress, type Report } from '@seedstorm/proto';
+import type { Reread, TaskSnapshot } from '@seedstorm/native';
+import { encodeHistogram, type Interval, type LeaseProgress, type Reading, type Report } from '@seedstorm/proto';
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
@@ -9,6 +9,10 @@ export interface ReportContext {
   readonly reader: string;
   /** The epoch of each lease, by its id. */
   readonly epochs: ReadonlyMap<bigint, bigint>;
+  /** Keeps the bytes of a fault, and says where; empty when it does not. */
+  readonly keep: (finding: TaskSnapshot['findings'][number]) => string;
+  /** Faults whose bytes were to be kept and could not, beyond those of the snapshot. */
+  readonly evidenceSkipped: () => number;
 }
 
 /** The report of a snapshot. */
@@ -42,10 +46,34 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
       detail: finding.detail,
       reader: context.reader,
       writer: '',
+      verdict: '',
+      readers: finding.again === undefined ? [] : [readingOf(finding.again)],
+      fingerprint: finding.fingerprint,
+      host: '',
+      lane: finding.lane,
+      readNs: finding.readNs,
+      readUnixMs: 0n,
+      writtenAfterUnixMs: 0n,
+      writtenBeforeUnixMs: 0n,
+      evidence: context.keep(finding),
     })),
     findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
     notes: snapshot.notes,
+    errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
+      kind,
+      path,
+      agent: '',
+      lane,
+      count: BigInt(count),
+      first: { code, what, mend },
+    })),
+    evidenceSkipped: BigInt(snapshot.evidenceSkipped + context.evidenceSkipped()),
   };
+}
+
+/** A second look on the wire; who and when is the coordinator's to say. */
+export function readingOf({ direct, saw, detail }: Reread): Reading {
+  return { agent: '', host: '', direct, saw, detail, unixMs: 0n };
 }
 
 function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: ReportContext): LeaseProgress[] {
@@ -61,6 +89,7 @@ function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: Report
       written: intervals(range.written),
       error,
       complete: range.complete,
+      failed: intervals(range.failed),
     },
   ];
 }

@@ -4,17 +4,21 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import { type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
   type GrantLease,
+  type Finding,
   type PrepareStage,
+  type Reading,
+  type RereadPlace,
   type Report,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
-import { reportOf } from './report.js';
+import type { EvidenceKeeper } from './evidence.js';
+import { readingOf, reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
 
 /** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
@@ -28,6 +32,8 @@ const maxLeases = 4096;
 /** What a stage needs of the agent. */
 export interface StageHost {
   readonly name: string;
+  /** Where the bytes of faults are kept; absent when they are not. */
+  readonly evidence?: EvidenceKeeper;
   say(message: ToCoordinator): void;
 }
 
@@ -47,6 +53,9 @@ export class StageWork {
   #ending: EndStage | undefined;
   #poll: NodeJS.Timeout | undefined;
   #preparing: Promise<void> | undefined;
+  /** The last place that it looks at again; they are looked at one after the other. */
+  #looking: Promise<void> = Promise.resolve();
+  #evidenceSkipped = 0;
   #abandoned = false;
 
   constructor(
@@ -65,7 +74,8 @@ export class StageWork {
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
       const running = await engine;
-      const task = await Task.prepare(running, taskSpec(this.message), memory());
+      const evidence = this.host.evidence !== undefined;
+      const task = await Task.prepare(running, { ...taskSpec(this.message), evidence }, memory());
       this.#task = task;
       if (this.#abandoned) return;
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
@@ -126,6 +136,19 @@ export class StageWork {
   /** Makes durable what was written. */
   sync(): void {
     this.#task?.sync();
+  }
+
+  /** Looks at the place of a fault that another agent found. */
+  reread(question: RereadPlace): void {
+    const { stage, id } = question;
+    this.#looking = this.#looking
+      .then(() => lookAt(this.message, question))
+      .then((reading) => this.host.say({ $case: 'placeReread', value: { stage, id, reading } }));
+  }
+
+  /** All that is known of a fault whose bytes are kept here. */
+  known(finding: Finding | undefined): void {
+    if (finding !== undefined) this.host.evidence?.known(finding);
   }
 
   /** A report was taken into the ledger, and those before it. */
@@ -220,9 +243,28 @@ export class StageWork {
       sequence: this.#sequence,
       reader: this.host.name,
       epochs: this.#epochs,
+      keep: (finding) => {
+        const kept = this.host.evidence?.keep(this.message, finding);
+        if (kept === 'full') this.#evidenceSkipped += 1;
+        return typeof kept === 'object' ? kept.path : '';
+      },
+      evidenceSkipped: () => this.#evidenceSkipped,
     });
+    report.notes.push(...(this.host.evidence?.takeNotes() ?? []));
     this.#unacknowledged.push(report);
     this.host.say({ $case: 'report', value: report });
+  }
+}
+
+/** What is at a place now. It never fails: that a place cannot be looked at is an answer too. */
+async function lookAt(message: PrepareStage, { object, offset, length, fingerprint }: RereadPlace): Promise<Reading> {
+  const place = { object: Number(object), offset: Number(offset), length: Number(length), fingerprint };
+  const failed = (detail: string): Reading => readingOf({ direct: false, saw: 'failed', detail, readNs: 0n });
+  try {
+    const seen = await lookAgain(taskSpec(message), place);
+    return seen === undefined ? failed('this target cannot be looked at') : readingOf(seen);
+  } catch (error) {
+    return failed(asSeedstormError(error).what);
   }
 }
 

@@ -48,6 +48,14 @@ export function taskSpec(message: PrepareStage): TaskSpec {
     ...(message.lanes === 0 ? {} : { lanes: message.lanes }),
     sparedObjects: message.sparedObjects.map(Number),
     sink: sink.$case,
+    ...(message.errors === undefined
+      ? {}
+      : {
+          errors: {
+            ofKind: Object.fromEntries(message.errors.ofKind.map(({ kind, most }) => [kind, Number(most)])),
+            inAll: Number(message.errors.inAll),
+          },
+        }),
     ...(sink.$case === 'file'
       ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
       : {}),

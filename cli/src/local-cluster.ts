@@ -33,16 +33,20 @@ export class LocalCluster {
     private readonly coordinator: Child,
   ) {}
 
-  /** Starts a coordinator on a free port of loopback, and `agents` agents; `tell` is told of one that ends by itself. */
-  static async start(agents: number, tell: (line: string) => void): Promise<LocalCluster> {
+  /**
+   * Starts a coordinator on a free port of loopback, and `agents` agents; `tell` is told of one that ends by itself, and
+   * `evidence` is where the agents keep the bytes of faults.
+   */
+  static async start(agents: number, tell: (line: string) => void, evidence?: string): Promise<LocalCluster> {
     const token = newToken();
     const coordinator = startChild(['coordinator', '--listen', '127.0.0.1:0'], token);
     const ready = await readyOf(coordinator);
     const address = ready.ready === 'coordinator' ? ready.address : '';
     const cluster = new LocalCluster(new OperatorClient(address, token), coordinator);
+    const flags = evidence === undefined ? [] : ['--evidence', evidence];
     for (let i = 1; i <= agents; i++) {
       const name = `agent-${i}`;
-      cluster.#addAgent(startChild(['agent', '--coordinator', address, '--name', name], token), name, tell);
+      cluster.#addAgent(startChild(['agent', '--coordinator', address, '--name', name, ...flags], token), name, tell);
     }
     return cluster;
   }

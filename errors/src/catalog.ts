@@ -11,7 +11,7 @@ export const ExitCode = {
   failed: 1,
   /** The command line or the plan is wrong; nothing was done. */
   usage: 2,
-  /** Done, but a criterion was missed or data was corrupt. */
+  /** Done, but a criterion was missed, data was corrupt, or I/O errors were let pass. */
   criterion: 3,
   /** Stopped by the user, after a graceful stop. */
   stopped: 130,
@@ -158,6 +158,13 @@ export const catalog = [
     exit: ExitCode.failed,
     meaning: 'A stage ended before all of its units were done.',
     mend: 'see the first error that the message names',
+  },
+  {
+    code: 'SEEDSTORM_E_TOO_MANY_ERRORS',
+    area: 'run',
+    exit: ExitCode.failed,
+    meaning: "A stage had more I/O errors than the plan's `errors` lets pass.",
+    mend: 'look at the errors that the result lists by kind, file, agent and lane; mend the storage, or raise the limit',
   },
   {
     code: 'SEEDSTORM_E_UNITS_LOST',

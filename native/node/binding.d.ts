@@ -255,6 +255,28 @@ export interface JsError {
   mend: string
 }
 
+/** How many I/O errors a task lets pass. */
+export interface JsErrorLimits {
+  /** By kind: open, read, write, sync, delete, full, missing; none of those that are not named. */
+  ofKind: Record<string, number>
+  /** Of all kinds together. */
+  inAll: number
+}
+
+/** I/O errors of one kind, at one object, in one lane. */
+export interface JsErrorRow {
+  /** open, read, write, sync, delete, full or missing. */
+  kind: string
+  /** The object; empty where it is not known, and in the row for those that are not kept one by one. */
+  path: string
+  /** Number of the lane; absent in the row for those that are not kept one by one. */
+  lane?: number
+  /** How many, since the beginning. */
+  count: number
+  /** The first of them. */
+  first: JsError
+}
+
 /** A range that does not hold what it should. */
 export interface JsFault {
   /** Where it begins in the stream. */
@@ -299,6 +321,18 @@ export interface JsFinding {
   generation: number
   /** More about it, for people. */
   detail: string
+  /** Number of the lane that read it. */
+  lane: number
+  /** When it was read, by the monotonic clock in ns. */
+  readNs: bigint
+  /** What was read, in a word: who reads the place again and makes the same word of it saw the same. */
+  fingerprint: string
+  /** What the same lane saw when it looked again at once; absent where the sink cannot be looked at again. */
+  again?: JsReread
+  /** Its first bytes, where evidence is kept. */
+  actual?: Uint8Array
+  /** What these should have been. */
+  expected?: Uint8Array
 }
 
 /** How often one kind of fault was found, cumulative. */
@@ -461,6 +495,18 @@ export interface JsPagesOnNode {
   count: number
 }
 
+/** A place where a fault was found, to be looked at again. */
+export interface JsPlace {
+  /** Number of the object in the layout. */
+  object: number
+  /** Where in the object, in bytes. */
+  offset: number
+  /** How many bytes. */
+  length: number
+  /** What was seen there: the finding's fingerprint. */
+  fingerprint: string
+}
+
 /** Pools and their lanes, and what they leave free. */
 export interface JsPlacement {
   /** The pools, in the machine's order. */
@@ -529,10 +575,24 @@ export interface JsRangeProgress {
   done: Array<number>
   /** Units whose I/O was acknowledged, likewise. */
   written: Array<number>
-  /** All units are done. */
+  /** Units that will not be done, because of an error that the plan lets pass, likewise. */
+  failed: Array<number>
+  /** All units are done or failed. */
   complete: boolean
   /** Why what is not done will not be done. */
   error?: JsError
+}
+
+/** A second look at the place of a fault. */
+export interface JsReread {
+  /** Whether it was read past every cache of this host; otherwise the page cache was asked to forget the place first. */
+  direct: boolean
+  /** What was seen: "same", "right", "other" or "failed". */
+  saw: string
+  /** What "other" was, by its name as a finding, or how it "failed". */
+  detail: string
+  /** When, by the monotonic clock in ns. */
+  readNs: bigint
 }
 
 /** Bytes that belong together, and where. */
@@ -571,6 +631,10 @@ export interface JsTaskSnapshot {
   findings: Array<JsFinding>
   /** All faults found, by kind. */
   findingCounts: Array<JsFindingCount>
+  /** Faults whose bytes could not be kept, since the beginning. */
+  evidenceSkipped: number
+  /** I/O errors: the rows that changed since the snapshot before, with counts since the beginning. */
+  errors: Array<JsErrorRow>
   /** What fell back. */
   notes: Array<string>
 }
@@ -601,6 +665,10 @@ export interface JsTaskSpec {
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
   sync?: string
+  /** Whether the bytes of faults are kept for the next snapshot; not when absent. */
+  evidence?: boolean
+  /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
+  errors?: JsErrorLimits
 }
 
 /** A machine. */
@@ -652,6 +720,12 @@ export interface JsTopologySource {
 
 /** Loads a topology, with its network and storage devices or without. */
 export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
+
+/**
+ * Looks at a place again, on a thread of its own; without an engine, so that a task that is at work is not disturbed.
+ * Undefined where the sink cannot be looked at.
+ */
+export declare function lookAgainAt(spec: JsTaskSpec, place: JsPlace, memory?: NativeMemoryStore | undefined | null): Promise<JsReread | null>
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation

@@ -7,6 +7,7 @@ import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
 import { usualAddress } from './coordinator.js';
+import { evidenceOf, evidenceOption } from '../evidence.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
 interface Options extends EngineFlags {
@@ -14,6 +15,7 @@ interface Options extends EngineFlags {
   readonly tokenFile?: string;
   readonly name?: string;
   readonly joinTimeout: number;
+  readonly evidence?: string;
 }
 
 /** Adds the command. */
@@ -27,6 +29,7 @@ export function addAgentCommand(program: Command): void {
     .option('--coordinator <host:port>', 'where the coordinator listens', argument(parseAddress), usualAddress)
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
+    .addOption(evidenceOption())
     .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'));
   addEngineFlags(command)
     .addHelpText(
@@ -36,7 +39,7 @@ export function addAgentCommand(program: Command): void {
     .action(serve);
 }
 
-async function serve({ coordinator, tokenFile, name, joinTimeout, ...engine }: Options): Promise<void> {
+async function serve({ coordinator, tokenFile, name, joinTimeout, evidence, ...engine }: Options): Promise<void> {
   const token = readToken(tokenFile, { create: false });
   const agent = new Agent({
     coordinator,
@@ -46,6 +49,7 @@ async function serve({ coordinator, tokenFile, name, joinTimeout, ...engine }: O
     engine: engineOptions(engine),
     log: logLine,
     ...(name === undefined ? {} : { name }),
+    ...evidenceOf(evidence),
   });
   onSignal((signal) => agent.leave(signal));
   // The coordinator of a local run clears up and dismisses us; if it is gone too, nobody will.

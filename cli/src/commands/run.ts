@@ -6,6 +6,7 @@ import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
+import { evidenceOption } from '../evidence.js';
 import { LocalCluster } from '../local-cluster.js';
 import { brokenOff, OperatorClient } from '../operator-client.js';
 import { Stop } from '../stop.js';
@@ -20,6 +21,7 @@ interface Options {
   readonly tokenFile?: string;
   readonly keep?: boolean;
   readonly json?: boolean;
+  readonly evidence?: string;
 }
 
 /** Adds the command. */
@@ -39,11 +41,12 @@ export function addRunCommand(program: Command): void {
     .addOption(durationOption('--agents-timeout <duration>', 'how long to wait for them', '60s'))
     .option('--coordinator <host:port>', 'run on the cluster of this coordinator', argument(parseAddress))
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
+    .addOption(evidenceOption())
     .option('--keep', 'leave the data on the target, whatever happens')
     .option('--json', 'one JSON object a line on stdout: events, progress once a second, then the result')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ seedstorm run examples/quickstart.yaml --agents 3\n  $ seedstorm run plan.yaml --coordinator node-1:7070 --agents 64 --json\n\nExit codes: 0 passed, 1 the run failed, 2 wrong usage or plan, 3 data was corrupt, 130 stopped.',
+      '\nExamples:\n  $ seedstorm run examples/quickstart.yaml --agents 3\n  $ seedstorm run plan.yaml --coordinator node-1:7070 --agents 64 --json\n\nExit codes: 0 passed, 1 the run failed, 2 wrong usage or plan, 3 data was corrupt or I/O errors were let pass, 130 stopped.',
     )
     .action(run);
 }
@@ -53,13 +56,20 @@ async function run(file: string, options: Options): Promise<void> {
   const isLocal = options.coordinator === undefined;
   const agents = Number(options.agents ?? (isLocal ? agentsMinimum : 0));
   if (isLocal) needAgents(agents);
+  else if (options.evidence !== undefined) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_USAGE',
+      what: '--evidence is for agents on this machine, and with --coordinator there are none',
+      mend: 'give it to `seedstorm agent`',
+    });
+  }
   const { agentsTimeout: agentsTimeoutMs, keep = false } = options;
   const view = runView(options.json === true);
   const stop = new Stop(() => view.line('stopping: the run ends gracefully; once more ends everything at once'));
   let cluster: LocalCluster | undefined;
   let client: OperatorClient | undefined;
   try {
-    cluster = isLocal ? await LocalCluster.start(agents, (line) => view.line(line)) : undefined;
+    cluster = isLocal ? await LocalCluster.start(agents, (line) => view.line(line), options.evidence) : undefined;
     client = cluster?.client ?? operatorClient(options);
     stop.atOnce = () => cluster?.kill();
     if (stop.asked) {
@@ -126,7 +136,7 @@ function endAtOnce(cluster: LocalCluster | undefined, view: RunView, resolvedPla
 }
 
 function exitCodeOfRun({ outcome, error }: RunResult): ExitCode {
-  if (outcome === 'corrupt') return ExitCode.criterion;
+  if (outcome === 'corrupt' || outcome === 'errors') return ExitCode.criterion;
   if (outcome === 'cancelled') return ExitCode.stopped;
   if (outcome === 'passed') return ExitCode.passed;
   const known: SeedstormError | undefined = error && fromErrorDetail(error);

@@ -10,8 +10,9 @@ import type { ResolvedOptions } from './options.js';
 import { type Pool, Pools } from './pools.js';
 import type { Report } from './report.js';
 
-/** Who did a unit, and under which epoch. */
+/** Who did a unit, and under which lease and epoch. */
 export interface DoneBy {
+  readonly leaseId: number;
   readonly agent: string;
   readonly incarnation: number;
   readonly epoch: number;
@@ -31,12 +32,26 @@ export class Accounts {
   readonly #leases = new Map<number, LeaseRecord>();
   /** Done units of leases that ended; those of live leases are in their records. The two never overlap. */
   readonly #done = new IntervalMap<DoneBy>(isSameDoneBy);
+  /** Units that will not be done. */
+  readonly #failed = new IntervalSet();
+  readonly #leftOutUnits: number;
   #doneUnits = 0;
   #leasedUnits = 0;
 
   constructor(options: ResolvedOptions) {
     this.#units = options.units;
     this.pools = new Pools(options);
+    this.#leftOutUnits = options.leftOut.reduce((units, [first, end]) => units + this.pools.remove(first, end), 0);
+  }
+
+  /** Units that failed. */
+  get failedUnits(): number {
+    return this.#failed.units;
+  }
+
+  /** Units that the pass has no part in. */
+  get leftOutUnits(): number {
+    return this.#leftOutUnits;
   }
 
   get doneUnits(): number {
@@ -71,15 +86,17 @@ export class Accounts {
   progress(record: LeaseRecord, report: Report): { newlyDone: number; completed: boolean } {
     const { holder } = record;
     const wasOpen = record.isOpen;
-    const newlyDone = addAll(record.done, report.done);
+    const newlyDone = addApart(record.done, record.failed, report.done);
+    const newlyFailed = addApart(record.failed, record.done, report.failed ?? []);
+    for (const [first, end] of record.failed.ranges) this.#failed.add(first, end);
     addAll(record.worked, report.done);
     addAll(record.worked, report.written);
     if (wasOpen && !record.isOpen) holder.openLeases -= 1;
     holder.done += newlyDone;
     this.#doneUnits += newlyDone;
-    this.#leasedUnits -= newlyDone;
+    this.#leasedUnits -= newlyDone + newlyFailed;
     this.#checkSums();
-    const completed = record.done.units === record.units;
+    const completed = record.done.units + record.failed.units === record.units;
     if (completed) this.end(record, 'completed');
     return { newlyDone, completed };
   }
@@ -101,9 +118,9 @@ export class Accounts {
     record.ended = why;
     for (const [first, end] of done.ranges) {
       assert(this.#done.slice(first, end).length === 0, () => `units of [${first}, ${end}) are done twice`);
-      this.#done.set(first, end, { agent, incarnation, epoch });
+      this.#done.set(first, end, { leaseId: lease.id, agent, incarnation, epoch });
     }
-    const rest = done.gaps(lease.first, lease.end);
+    const rest = done.gaps(lease.first, lease.end).flatMap(([first, end]) => record.failed.gaps(first, end));
     for (const [first, end] of rest) {
       this.pools.put(record.pool, first, end, epoch);
       this.#leasedUnits -= end - first;
@@ -111,6 +128,12 @@ export class Accounts {
     holder.rework += worked.units - done.units;
     this.#checkSums();
     return rest;
+  }
+
+  /** The lease under which a unit was done, once that has ended. */
+  leaseThatDid(unit: number): LeaseRecord | undefined {
+    const [entry] = this.#done.slice(unit, unit + 1);
+    return entry === undefined ? undefined : this.#leases.get(entry.value.leaseId);
   }
 
   /** What one incarnation did under leases that ended. */
@@ -136,14 +159,21 @@ export class Accounts {
 
   #checkSums(): void {
     const free = this.pools.units;
-    const sum = this.#doneUnits + this.#leasedUnits + free;
-    const shown = () => `${this.#doneUnits} done + ${this.#leasedUnits} leased + ${free} free are not ${this.#units}`;
+    const apart = this.#failed.units + this.#leftOutUnits;
+    const sum = this.#doneUnits + this.#leasedUnits + free + apart;
+    const shown = () =>
+      `${this.#doneUnits} done + ${this.#leasedUnits} leased + ${free} free + ${apart} failed or left out are not ${this.#units}`;
     assert(sum === this.#units, shown);
   }
 }
 
 function isSameDoneBy(a: DoneBy, b: DoneBy): boolean {
-  return a.agent === b.agent && a.incarnation === b.incarnation && a.epoch === b.epoch;
+  return a.leaseId === b.leaseId && a.epoch === b.epoch;
+}
+
+/** Adds those parts of ranges that are not in another set, and returns how many units were new. */
+function addApart(set: IntervalSet, other: IntervalSet, ranges: readonly Range[]): number {
+  return ranges.reduce((added, [first, end]) => added + addAll(set, other.gaps(first, end)), 0);
 }
 
 /** Adds ranges to a set, and returns how many of their units were not there. */

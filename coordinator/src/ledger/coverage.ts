@@ -15,7 +15,7 @@ export interface AgentCoverage {
   readonly openLeases: number;
 }
 
-/** `units` = `done` + `leased` + `free` + `lost`; the other counts overlap with these. */
+/** `units` = `done` + `leased` + `free` + `lost` + `failed` + `leftOut`; the other counts overlap with these. */
 export interface Coverage {
   readonly units: number;
   readonly done: number;
@@ -25,6 +25,10 @@ export interface Coverage {
   readonly free: number;
   /** Units of node-local data whose writer is gone. */
   readonly lost: number;
+  /** Units that will not be done, because of errors that pass. */
+  readonly failed: number;
+  /** Units that the pass has no part in. */
+  readonly leftOut: number;
   /** Work done twice, never throughput. */
   readonly rework: number;
   /** Units that may hold an older generation and nobody be to blame. */

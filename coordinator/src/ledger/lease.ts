@@ -17,7 +17,7 @@ export interface Lease {
 
 /**
  * Why a lease ended.
- * - `completed`: every unit is done.
+ * - `completed`: every unit is done or failed.
  * - `expired`: no renewal came in time. `dead`: the holder is known to be gone.
  * - `fenced`: a newer incarnation of the agent joined. `undone`: its sync failed. `released`: the agent gave it back.
  */
@@ -28,7 +28,12 @@ export class LeaseRecord {
   readonly done = new IntervalSet();
   /** Everything that the holder ever reported as written or done, also after the lease ended. */
   readonly worked = new IntervalSet();
+  /** Units that will not be done, because of an error that passes; apart from `done`. */
+  readonly failed = new IntervalSet();
   ended: LeaseEnd | undefined;
+  /** When it was granted, and when its holder last said that more of it is done; the ledger's time. */
+  grantedMs = 0;
+  doneMs = 0;
 
   /** `pool` is where the units came from, and where the rest goes back to. */
   constructor(
@@ -43,6 +48,6 @@ export class LeaseRecord {
 
   /** Whether it runs and has units left to work on; a lease that only waits for its sync is not open. */
   get isOpen(): boolean {
-    return this.ended === undefined && this.worked.units < this.units;
+    return this.ended === undefined && this.worked.units + this.failed.units < this.units;
   }
 }

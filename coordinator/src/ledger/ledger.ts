@@ -144,7 +144,9 @@ export class Ledger {
     const pool = choosePool(pools.all, { assign, member, members: this.#members, nowMs: now });
     if (pool === undefined) return undefined;
     const size = assign.kind === 'static' ? leaseUnits : pools.guidedSize(leaseUnits, this.#members.countLive(now));
-    return this.#accounts.open(member, pool, size).lease;
+    const record = this.#accounts.open(member, pool, size);
+    record.grantedMs = now;
+    return record.lease;
   }
 
   /** Applies an agent's cumulative progress of one lease; see {@link ReportOutcome}. */
@@ -158,6 +160,7 @@ export class Ledger {
       return { kind: 'fenced', because: record.ended, newRework: this.#accounts.rework(record, report) };
     }
     const { newlyDone, completed } = this.#accounts.progress(record, report);
+    if (newlyDone > 0) record.doneMs = this.#nowMs;
     return { kind: 'applied', newlyDone, completed };
   }
 
@@ -251,6 +254,8 @@ export class Ledger {
       leased: this.#accounts.leasedUnits,
       free: this.#accounts.pools.units - lost,
       lost,
+      failed: this.#accounts.failedUnits,
+      leftOut: this.#accounts.leftOutUnits,
       rework,
       indeterminate: this.#settling.indeterminateUnits,
       unsettled: this.#settling.units,
@@ -263,9 +268,16 @@ export class Ledger {
     return this.#accounts.doneUnits === this.#options.units;
   }
 
-  /** Whether there is nothing left to do: every unit is done, or lost with its writer. */
+  /** Whether nothing is missing: every unit is done, failed with an error that passes, or has no part in the pass. */
+  isAccountedFor(): boolean {
+    const { doneUnits, failedUnits, leftOutUnits } = this.#accounts;
+    return doneUnits + failedUnits + leftOutUnits === this.#options.units;
+  }
+
+  /** Whether there is nothing left to do: every unit is accounted for, or lost with its writer. */
   isOver(): boolean {
-    return this.#accounts.doneUnits + this.#lostUnits() === this.#options.units;
+    const { doneUnits, failedUnits, leftOutUnits } = this.#accounts;
+    return doneUnits + failedUnits + leftOutUnits + this.#lostUnits() === this.#options.units;
   }
 
   /** Whether nobody can have I/O in flight: no lease runs, and no lost holder is waited for. */
@@ -278,6 +290,15 @@ export class Ledger {
     const done = new IntervalSet();
     for (const { first, end } of this.#accounts.doneRanges(this.#members.all())) done.add(first, end);
     return done.gaps(0, this.#options.units);
+  }
+
+  /**
+   * Who did a unit, and when: between when it was given the lease and when it last said that more of it is done, as far
+   * as this ledger was told the time. Known once the lease has ended.
+   */
+  doneBy(unit: number): { readonly agent: string; readonly afterMs: number; readonly beforeMs: number } | undefined {
+    const record = this.#accounts.leaseThatDid(unit);
+    return record && { agent: record.lease.agent, afterMs: record.grantedMs, beforeMs: record.doneMs };
   }
 
   /** Who did what is done, ascending and merged by agent: the writers of the next stage's placement. */

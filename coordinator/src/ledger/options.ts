@@ -72,6 +72,8 @@ export interface LedgerOptions {
   readonly silentMs?: number;
   /** Whether done means durable; false under `sync: never`, where a lost agent's done units are indeterminate. */
   readonly durable: boolean;
+  /** Units that the pass has no part in: their write failed, so that nobody knows what is there. */
+  readonly leftOut?: readonly Range[];
 }
 
 /** Options with every default filled in and `leaseUnits` rounded. */
@@ -79,7 +81,7 @@ export type ResolvedOptions = Required<LedgerOptions>;
 
 /** Checks options and fills in the defaults; throws on options that no plan resolves to. */
 export function resolveOptions(options: LedgerOptions): ResolvedOptions {
-  const { units, boundaryUnits, leaseMs, marginMs, settleMs = 60_000, assign } = options;
+  const { units, boundaryUnits, leaseMs, marginMs, settleMs = 60_000, assign, leftOut = [] } = options;
   const silentMs = options.silentMs ?? Math.min(3000, leaseMs);
   assertInteger(units, 1, 'units');
   assert(units <= MAX_UNITS, () => `units must be at most ${MAX_UNITS}, not ${units}`);
@@ -103,7 +105,7 @@ export function resolveOptions(options: LedgerOptions): ResolvedOptions {
   } else if (assign.placement.kind !== 'any') {
     checkWriters(assign.placement.writers, units, assign.placement.kind === 'same');
   }
-  return { ...options, leaseUnits: boundaries * boundaryUnits, settleMs, silentMs };
+  return { ...options, leaseUnits: boundaries * boundaryUnits, settleMs, silentMs, leftOut };
 }
 
 function checkWriters(writers: readonly WriterRange[], units: number, whole: boolean): void {

@@ -49,6 +49,18 @@ export class Pools {
     return this.#pools;
   }
 
+  /** Takes units away for good, whosever they are. Returns how many of them were free. */
+  remove(first: number, end: number): number {
+    let removed = 0;
+    for (const { free } of this.#pools) {
+      const before = free.units;
+      if (free.slice(first, end).length > 0) free.delete(first, end);
+      removed += before - free.units;
+    }
+    this.#units -= removed;
+    return removed;
+  }
+
   /** Frees units whose last lease had this epoch. */
   put({ free }: Pool, first: number, end: number, epoch: number): void {
     assert(free.slice(first, end).length === 0, () => `units of [${first}, ${end}) are free already`);

@@ -15,6 +15,8 @@ export interface Report {
   readonly done: readonly Range[];
   /** Units whose I/O was acknowledged, durable or not; those of `done` may be left out. Ascending, apart or touching. */
   readonly written: readonly Range[];
+  /** Units that will not be done, because of an error that passes. Ascending, apart or touching; none of them is done. */
+  readonly failed?: readonly Range[];
 }
 
 /** Why a report was refused. */
@@ -55,7 +57,11 @@ export function refusalOf(report: Report, lease: Lease): RefusedReport | undefin
   if (report.epoch !== lease.epoch) {
     return refused('wrong-epoch', `lease ${lease.id} has epoch ${lease.epoch}, not ${report.epoch}`);
   }
-  return refusalOfRanges('done', report.done, lease) ?? refusalOfRanges('written', report.written, lease);
+  return (
+    refusalOfRanges('done', report.done, lease) ??
+    refusalOfRanges('written', report.written, lease) ??
+    refusalOfRanges('failed', report.failed ?? [], lease)
+  );
 }
 
 /** A refusal with its reason, for the log and for the agent. */

@@ -7,6 +7,7 @@ export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
 export {
+  type ErrorPolicy,
   type ResolvedContent,
   type ResolvedPlan,
   type ResolvedPlanJson,
@@ -18,6 +19,7 @@ export {
 export {
   type Codec,
   codecs,
+  type ErrorKind,
   type Plan,
   recordSizes,
   type StageKind,

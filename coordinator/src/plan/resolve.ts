@@ -2,8 +2,8 @@
 import path from 'node:path';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
-import { defaults, type Plan } from './schema.js';
+import type { ErrorPolicy, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import { defaults, errorKinds, type Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -46,6 +46,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
+    errors: resolveErrors(plan),
     stages: resolveStages(plan.stages),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
@@ -64,6 +65,16 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
   };
+}
+
+/** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
+function resolveErrors({ errors, target }: Plan): ErrorPolicy {
+  if (errors === undefined || target.kind !== 'file') return { ofKind: {}, inAll: 0 };
+  const { upTo } = errors;
+  const named = errorKinds.filter((kind) => errors[kind] !== undefined);
+  const other = named.length === 0 ? (upTo ?? 0) : 0;
+  const ofKind = Object.fromEntries(errorKinds.map((kind) => [kind, errors[kind] ?? other]));
+  return { ofKind, inAll: upTo ?? named.reduce((sum, kind) => sum + (errors[kind] ?? 0), 0) };
 }
 
 function resolveStages(stages: Plan['stages']): ResolvedStage[] {

@@ -1,6 +1,6 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { Layout } from './geometry.js';
-import type { Codec, StageKind, SyncMode } from './schema.js';
+import type { Codec, ErrorKind, StageKind, SyncMode } from './schema.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -46,6 +46,14 @@ interface StageOf<K extends StageKind> {
   readonly generation: number;
 }
 
+/** How many I/O errors each stage lets pass, over all agents. */
+export interface ErrorPolicy {
+  /** By kind; none of those that are absent. */
+  readonly ofKind: Readonly<Partial<Record<ErrorKind, number>>>;
+  /** Of all kinds together; 0: the first one ends the stage. */
+  readonly inAll: number;
+}
+
 /** One stage. */
 export type ResolvedStage = { [K in StageKind]: StageOf<K> }[StageKind];
 
@@ -68,6 +76,7 @@ export interface ResolvedPlan {
   readonly agentsMinimum: number;
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;
+  readonly errors: ErrorPolicy;
   readonly stages: readonly ResolvedStage[];
   /** What was rounded or may surprise: sentences for the user. */
   readonly notes: readonly string[];

@@ -38,6 +38,11 @@ export const syncModes = ['block', 'range', 'file', 'end', 'never'] as const;
 /** The stages, in the order of the reference page. */
 export const stageKinds = ['write', 'read', 'verify', 'generate', 'delete'] as const;
 
+/** The kinds of I/O errors that a plan tells apart. */
+export const errorKinds = ['open', 'read', 'write', 'sync', 'delete', 'full', 'missing'] as const;
+/** The most I/O errors that a plan may let pass. */
+const maxErrors = 1_000_000_000;
+
 /** The values of keys that a plan leaves out, where they do not depend on other keys. */
 export const defaults = {
   unitBytes: MiB,
@@ -233,6 +238,18 @@ const fileTarget = z.strictObject({
   ),
 });
 
+function errorCount() {
+  return integer({ minimum: 0, maximum: maxErrors });
+}
+
+function errorDoc(attempt: string, kind: string): KeyDoc {
+  return {
+    meaning: `Failed attempts ${attempt} that each stage lets pass.`,
+    default: 'upTo, or none where other kinds are named',
+    example: `${kind}: 10`,
+  };
+}
+
 const stageOptions = z.strictObject({
   delay: key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
     meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
@@ -356,6 +373,31 @@ export const planSchema = z.strictObject({
       .optional(),
     { meaning: 'How losses are dealt with.', default: 'the defaults of its keys', example: 'control: { lease: 10s }' },
   ),
+  errors: key(
+    z
+      .strictObject({
+        upTo: key(errorCount().optional(), {
+          meaning: 'I/O errors of all kinds together that each stage lets pass.',
+          default: 'the sum of the kinds',
+          example: 'upTo: 100',
+        }),
+        open: key(errorCount().optional(), errorDoc('to open or make a file or a folder', 'open')),
+        read: key(errorCount().optional(), errorDoc('to read', 'read')),
+        write: key(errorCount().optional(), errorDoc('to write', 'write')),
+        sync: key(errorCount().optional(), errorDoc('to make durable; one loses all since the last good sync', 'sync')),
+        delete: key(errorCount().optional(), errorDoc('to remove', 'delete')),
+        full: key(errorCount().optional(), errorDoc('to write for want of space', 'full')),
+        missing: key(errorCount().optional(), errorDoc('to read a file that is not there or too short', 'missing')),
+      })
+      .meta({ minProperties: 1 })
+      .optional(),
+    {
+      meaning:
+        'I/O errors that a stage lets pass, over all agents: the units of the failed I/O count as failed, are not done and not verified later, and the stage goes on. One more ends it. Not for verification: what is corrupt is always found and never ends a stage.',
+      default: 'the first I/O error ends the stage',
+      example: 'errors: { read: 100, missing: 0 }',
+    },
+  ),
   assign: key(choice(['dynamic', 'static']).optional(), {
     meaning:
       'dynamic: small leases, so that fast agents do more. static: equal shares dealt out at the start, to compare with tools that do so.',
@@ -382,6 +424,8 @@ export type PlanFileTarget = Extract<PlanTarget, { kind: 'file' }>;
 export type PlanStage = Plan['stages'][number];
 /** The name of a stage. */
 export type StageKind = (typeof stageKinds)[number];
+/** A kind of I/O error. */
+export type ErrorKind = (typeof errorKinds)[number];
 /** When written data is made durable. */
 export type SyncMode = (typeof syncModes)[number];
 /** What a compression ratio is aimed at. */

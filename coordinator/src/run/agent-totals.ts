@@ -34,6 +34,8 @@ export interface PoolTotals {
 export class AgentTotals {
   readonly pools: PoolTotals[] = [];
   readonly findingCounts = new Map<string, number>();
+  /** Faults whose bytes it could not keep. */
+  evidenceSkipped = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
   #sequence = 0n;
@@ -67,6 +69,7 @@ export class AgentTotals {
       if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
+    this.evidenceSkipped = Number(report.evidenceSkipped);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);

@@ -1,34 +1,72 @@
 /** The faults that verification found over a whole run: the first in full, all of them counted, whoever found them. */
-import type { Finding } from '@seedstorm/proto';
-import type { WriterRange } from '../ledger/index.js';
+import type { Finding, Reading } from '@seedstorm/proto';
 import { count } from './numbers.js';
 
-/** Faults that are kept in full. */
-const maxKept = 500;
+/** Faults that are kept in full, and looked at again. */
+const maxKept = 1000;
 /** Objects whose numbers are kept so that deletes spare them; past it every object is spared. */
 const maxObjects = 100_000;
+/** Spared objects that the result names. */
+const maxNamed = 1000;
+
+/** Who found a fault, and when, in ms since 1970. */
+export interface Reader {
+  readonly name: string;
+  readonly host: string;
+  readonly readUnixMs: number;
+}
+
+/** Who wrote a unit, and between which times, in ms since 1970. */
+export interface Writer {
+  readonly agent: string;
+  readonly afterUnixMs: number;
+  readonly beforeUnixMs: number;
+}
 
 /** The faults of a run. */
 export class Findings {
   readonly kept: Finding[] = [];
+  /** Objects with faults that are not kept in full: the path of each, empty for what is not there. */
+  readonly #others = new Map<number, string>();
+  /** Objects with faults. */
   readonly #objects = new Set<number>();
-  /** The paths of those that are there. */
-  readonly #found = new Set<string>();
   #overflow = false;
 
-  /** Takes a fault that `reader` found; `writers` tell who wrote its unit. */
-  add(finding: Finding, reader: string, writers: readonly WriterRange[]): Finding {
-    const unit = count(finding.unit, 'the unit of a finding');
+  /** Takes a fault in. One of the first is kept, and given back as it is kept: what more is learnt of it goes there. */
+  add(finding: Finding, reader: Reader, writer: Writer | undefined): { readonly finding: Finding; readonly kept: boolean } {
+    count(finding.unit, 'the unit of a finding');
     const object = count(finding.object, 'the object of a finding');
-    const writer = writers.find((range) => range.first <= unit && unit < range.end)?.agent ?? '';
-    const whole = { ...finding, reader, writer };
-    if (this.kept.length < maxKept) this.kept.push(whole);
-    if (this.#objects.size < maxObjects) {
-      this.#objects.add(object);
-      // What is missing is spared too: should it come back it is evidence. But nobody finds it now.
-      if (finding.kind !== 'missing') this.#found.add(finding.path);
-    } else this.#overflow = true;
-    return whole;
+    const readUnixMs = BigInt(Math.round(reader.readUnixMs));
+    // What it says of itself beyond what it saw is not believed: there was one reader so far.
+    const own = finding.readers.slice(0, 1).map((seen) => ({
+      ...seen,
+      agent: reader.name,
+      host: reader.host,
+      unixMs: readUnixMs,
+    }));
+    const whole: Finding = {
+      ...finding,
+      reader: reader.name,
+      host: reader.host,
+      readUnixMs,
+      readers: own,
+      verdict: verdictOf(own),
+      writer: writer?.agent ?? '',
+      writtenAfterUnixMs: BigInt(Math.round(writer?.afterUnixMs ?? 0)),
+      writtenBeforeUnixMs: BigInt(Math.round(writer?.beforeUnixMs ?? 0)),
+    };
+    if (this.#objects.has(object) || this.#objects.size < maxObjects) this.#objects.add(object);
+    else this.#overflow = true;
+    const kept = this.kept.length < maxKept;
+    if (kept) this.kept.push(whole);
+    else if (this.#objects.has(object)) this.#others.set(object, pathOf(whole));
+    return { finding: whole, kept };
+  }
+
+  /** Somebody looked at the place of a kept fault again. */
+  static read(finding: Finding, reading: Reading): void {
+    finding.readers.push(reading);
+    finding.verdict = verdictOf(finding.readers);
   }
 
   /** An agent found more than it could name. */
@@ -41,13 +79,39 @@ export class Findings {
     return this.#objects.size > 0 || this.#overflow;
   }
 
-  /** The objects that hold faults, which deletes leave alone; 'all' when they are too many to name. */
+  /**
+   * The objects that deletes leave alone; 'all' when they are too many to name. One whose every fault was transient holds
+   * what it should, and is not spared: what was read of it is kept as evidence, and there is no more to see in it.
+   */
   sparedObjects(): readonly number[] | 'all' {
-    return this.#overflow ? 'all' : [...this.#objects].sort((a, b) => a - b);
+    return this.#overflow ? 'all' : [...this.#spared().keys()].sort((a, b) => a - b);
   }
 
-  /** The paths of those objects that are there, as far as they are known. */
+  /** The paths of the first of those objects that are there, as far as they are known. */
   sparedPaths(): string[] {
-    return [...this.#found].sort();
+    const paths = [...this.#spared().values()].filter((path) => path !== '');
+    return paths.sort().slice(0, maxNamed);
   }
+
+  /** Spared objects and their paths; what is missing is spared too (should it come back it is evidence) and has none. */
+  #spared(): Map<number, string> {
+    const spared = new Map(this.#others);
+    for (const finding of this.kept) {
+      if (finding.verdict === 'transient') continue;
+      const object = Number(finding.object);
+      spared.set(object, pathOf(finding) || (spared.get(object) ?? ''));
+    }
+    return spared;
+  }
+}
+
+function pathOf({ kind, path }: Finding): string {
+  return kind === 'missing' ? '' : path;
+}
+
+/** What second looks make of a fault. */
+export function verdictOf(readers: readonly Reading[]): 'persistent' | 'transient' | 'undecided' {
+  const looked = readers.filter(({ saw }) => saw !== 'failed');
+  if (looked.some(({ saw }) => saw !== 'right')) return 'persistent';
+  return looked.length > 0 ? 'transient' : 'undecided';
 }

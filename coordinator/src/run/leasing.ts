@@ -71,6 +71,7 @@ export class Leasing {
       epoch: count(progress.epoch, 'an epoch'),
       done: progress.done.map(range),
       written: progress.written.map(range),
+      failed: progress.failed.map(range),
     });
     if (outcome.kind === 'refused') {
       throw new SeedstormError({
@@ -142,7 +143,7 @@ export class Leasing {
 
   /** Under `sync: end`, once every unit is written somewhere, asks everybody to make it durable. */
   #syncWhenWritten(): void {
-    if (this.plan.sync !== 'end' || this.ledger.isComplete()) return;
+    if (this.plan.sync !== 'end' || this.ledger.isAccountedFor()) return;
     const coverage = this.ledger.coverage();
     const open = [...coverage.agents.values()].reduce((sum, agent) => sum + agent.openLeases, 0);
     this.syncing = coverage.free === 0 && open === 0;

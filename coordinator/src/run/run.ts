@@ -46,6 +46,11 @@ export class Run {
   #stage: Stage | undefined;
   #cancelled = false;
   #cleaning = false;
+  /** Whether there were I/O errors, also such as pass. */
+  #hasErrors = false;
+  #evidenceSkipped = 0;
+  /** Objects that were left on the target for their faults. */
+  #spared = 0;
 
   constructor(
     readonly id: string,
@@ -169,7 +174,14 @@ export class Run {
       outcome.complete ? `${resolved.kind} is complete` : `${resolved.kind} ended early`,
     );
     this.log.stageName = '';
-    if (resolved.kind === 'delete' && outcome.complete) {
+    this.#evidenceSkipped += stage.evidenceSkipped;
+    const failedUnits = stage.ledger?.coverage().failed ?? 0;
+    if (failedUnits > 0) {
+      const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
+      this.#notes.push(resolved.kind === 'write' ? `${what}; they are not read or verified` : what);
+    }
+    if (stage.ioErrors.inAll > 0) this.#hasErrors = true;
+    if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {
       this.#hasData = false;
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
@@ -208,6 +220,7 @@ export class Run {
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
     if (this.folder === undefined) return;
+    if (!this.#hasData) this.#spared = this.findings.sparedObjects().length;
     for (const path of this.#hasData ? [this.folder] : this.findings.sparedPaths()) this.#leftBehind.add(path);
   }
 
@@ -217,7 +230,7 @@ export class Run {
     return {
       runId: this.id,
       name: this.plan.name ?? '',
-      outcome: corrupt ? 'corrupt' : (ended ?? 'passed'),
+      outcome: corrupt ? 'corrupt' : (ended ?? (this.#hasErrors ? 'errors' : 'passed')),
       error: failure === undefined ? undefined : toErrorDetail(failure),
       seed: this.plan.content.seed,
       namespace: this.plan.content.namespace,
@@ -229,6 +242,8 @@ export class Run {
       notes: this.#notes,
       agentsSeen: this.#seen.size,
       agentsLost: this.#lost.size,
+      sparedObjects: BigInt(this.#spared),
+      evidenceSkipped: BigInt(this.#evidenceSkipped),
     };
   }
 

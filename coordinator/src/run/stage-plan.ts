@@ -1,9 +1,9 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
 import { Operation, type PrepareStage, type Target } from '@seedstorm/proto';
-import type { Assign, Member as LedgerMember, LedgerOptions, WriterRange } from '../ledger/index.js';
+import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
+import type { ErrorPolicy, ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
 
 /** What a stage needs of the plan. */
 export interface StagePlan {
@@ -35,6 +35,8 @@ export interface StagePlan {
   readonly removesRunFolder: boolean;
   /** Objects that a delete leaves alone. */
   readonly sparedObjects: readonly number[];
+  /** I/O errors that pass. */
+  readonly errors: ErrorPolicy;
 }
 
 /** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
@@ -68,6 +70,7 @@ export function stagePlan(
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
+    errors: plan.errors,
   };
 }
 
@@ -111,6 +114,10 @@ export function prepareStage(
       share: shares.get(member.name) ?? { index: 0, of: 1 },
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,
+      errors: {
+        ofKind: Object.entries(plan.errors.ofKind).map(([kind, most]) => ({ kind, most: BigInt(most) })),
+        inAll: BigInt(plan.errors.inAll),
+      },
     },
   };
 }
@@ -136,8 +143,10 @@ export function ledgerOptions(
   members: readonly LedgerMember[],
   writers: readonly WriterRange[],
   nowMs: number,
+  leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
+    leftOut: plan.name === 'read' || plan.name === 'verify' ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,

@@ -73,7 +73,7 @@ export function stageResult(stage: Stage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
-    complete: stage.ledger?.isComplete() ?? false,
+    complete: stage.ledger?.isAccountedFor() ?? false,
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
     bytes: BigInt(bytes),
@@ -90,6 +90,9 @@ export function stageResult(stage: Stage): StageResult {
     unitsByTheirWriter: BigInt(readsBack(stage) ? ownUnits(stage.ledger?.writers() ?? [], stage.writers) : 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
+    unitsFailed: BigInt(coverage?.failed ?? 0),
+    unitsNotWritten: BigInt(coverage?.leftOut ?? 0),
+    ioErrors: stage.ioErrors.rows(),
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
   };

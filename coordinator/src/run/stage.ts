@@ -11,11 +11,14 @@ import { hostShares } from '../membership/host-shares.js';
 import { measureClocks } from '../membership/measure-clocks.js';
 import type { Member } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
-import type { Findings } from './findings.js';
+import type { Findings, Writer } from './findings.js';
+import { Hanging } from './hanging.js';
+import { IoErrors } from './io-errors.js';
 import { LatencyTotals } from './latency-totals.js';
 import { Leasing } from './leasing.js';
 import { latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
+import { Rereading } from './rereading.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
 import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
@@ -27,6 +30,8 @@ const startLeadNs = 200_000_000n;
 const prepareTimeoutMs = 60_000;
 const cleanUpPrepareTimeoutMs = 10_000;
 const endTimeoutMs = 60_000;
+/** How long second looks at faults are waited for once everybody has ended. */
+const rereadTimeoutMs = 10_000;
 /** How long a stage goes on without any agent before it gives up. */
 const noAgentsTimeoutMs = 30_000;
 const tickMs = 100;
@@ -56,6 +61,11 @@ export class Stage implements MembersListener {
   readonly notes: string[] = [];
   /** Who wrote what this stage reads. */
   readonly writers: readonly WriterRange[];
+  readonly ioErrors = new IoErrors();
+  readonly #rereading: Rereading;
+  readonly #hanging: Hanging;
+  /** Faults of this stage that are kept in full. */
+  readonly #kept: Finding[] = [];
   #phase: Phase = 'waiting';
   #failure: SeedstormError | undefined;
   #cancelled = false;
@@ -69,11 +79,13 @@ export class Stage implements MembersListener {
     private readonly log: RunLog,
     private readonly findings: Findings,
     /** The ledger of the write that made the data: who wrote what; absent when nothing was written. */
-    written: Ledger | undefined,
+    private readonly written: Ledger | undefined,
     /** The ledgers of all earlier writes and deletes: whether somebody may still be at it. */
     private readonly earlier: readonly Ledger[],
   ) {
     this.writers = written?.writers() ?? [];
+    this.#rereading = new Rereading(plan.wireStage, this.participants);
+    this.#hanging = new Hanging(plan.name, log);
   }
 
   /** Runs the stage to its end; it never throws: what went wrong is in the outcome. */
@@ -95,12 +107,17 @@ export class Stage implements MembersListener {
       stopListening();
     }
     this.#progress();
-    return { complete: this.ledger?.isComplete() ?? false, error: this.#failure };
+    return { complete: this.ledger?.isAccountedFor() ?? false, error: this.#failure };
   }
 
   /** What it is doing. */
   get phase(): Phase {
     return this.#phase === 'running' && this.#leasing?.syncing === true ? 'syncing' : this.#phase;
+  }
+
+  /** Faults whose bytes no agent could keep. */
+  get evidenceSkipped(): number {
+    return [...this.participants.values()].reduce((sum, { totals }) => sum + totals.evidenceSkipped, 0);
   }
 
   /** Whether the run's own folder was removed; any agent can, since all see the same. */
@@ -196,6 +213,9 @@ export class Stage implements MembersListener {
       case 'report':
         this.#report(participant, message.value);
         break;
+      case 'placeReread':
+        this.#rereading.answered(participant, message.value);
+        break;
       case 'stageEnded':
         if (message.value.error !== undefined && !this.#cancelled)
           this.#fail(ofAgent(participant, fromErrorDetail(message.value.error)));
@@ -262,7 +282,8 @@ export class Stage implements MembersListener {
   async #work(): Promise<void> {
     const ready = this.#in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs()));
+    const leftOut = this.written?.unfinished() ?? [];
+    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
     const leasing = new Leasing(this.plan, ledger, this.participants, this.log);
     this.ledger = ledger;
     this.#leasing = leasing;
@@ -302,8 +323,19 @@ export class Stage implements MembersListener {
       this.log.event('error', 'agent-hung', what);
       if (!this.#over()) this.#fail(new SeedstormError({ code: 'SEEDSTORM_E_STAGE_FAILED', what }));
     }
+    await this.#lookAgain();
     // Nothing is handed over any more; what somebody may still have in flight is waited for by who needs it settled.
     this.ledger?.close(nowMs());
+  }
+
+  /** Waits for the second looks, and tells those who keep the bytes of faults what is known of them. */
+  async #lookAgain(): Promise<void> {
+    await this.#waiters.until(() => this.#rereading.pending === 0, rereadTimeoutMs);
+    this.#rereading.giveUp();
+    for (const finding of this.#kept.filter(({ evidence }) => evidence !== '')) {
+      const keeper = [...this.participants.values()].find(({ name, member }) => name === finding.reader && member.working);
+      keeper?.member.send({ $case: 'findingKnown', value: { stage: this.plan.wireStage, finding } });
+    }
   }
 
   // ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,6 +385,9 @@ export class Stage implements MembersListener {
       participant.tellTime();
       this.#note(participant, report.notes);
       for (const finding of report.findings) this.#finding(participant, finding);
+      this.ioErrors.take(participant.member, report.errors);
+      const excess = this.ioErrors.excess(this.plan.errors);
+      if (excess !== undefined) this.#fail(excess);
       for (const lease of report.leases) {
         const error = this.#leasing?.report(participant, lease);
         if (error !== undefined) this.#fail(ofAgent(participant, error));
@@ -366,9 +401,21 @@ export class Stage implements MembersListener {
 
   #finding(participant: Participant, found: Finding): void {
     participant.namedFindings += 1;
-    const { kind, path, offset, unit, detail } = this.findings.add(found, participant.name, this.writers);
+    const { name, member } = participant;
+    const readUnixMs = unixMs(Number(member.clock.toCoordinator(found.readNs)) / 1e6);
+    const { finding, kept } = this.findings.add(found, { name, host: member.host, readUnixMs }, this.#writerOf(found));
+    const { kind, path, offset, unit, detail, verdict } = finding;
     const about = detail === '' ? '' : `: ${detail}`;
-    this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}`);
+    this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}; ${verdict}`);
+    if (!kept) return;
+    this.#kept.push(finding);
+    // Memory is nobody else's to look at.
+    if (this.plan.target.kind === 'file') this.#rereading.ask(finding);
+  }
+
+  #writerOf({ unit }: Finding): Writer | undefined {
+    const done = this.written?.doneBy(Number(unit));
+    return done && { agent: done.agent, afterUnixMs: unixMs(done.afterMs), beforeUnixMs: unixMs(done.beforeMs) };
   }
 
   #sayEnd(participant: Participant, cancel = this.#over()): void {
@@ -390,9 +437,18 @@ export class Stage implements MembersListener {
   #tick(): void {
     if (this.#phase === 'running') {
       this.#leasing?.tick();
+      this.#watchForHanging();
       this.#watchForAgents();
     }
     this.#waiters.wake();
+  }
+
+  #watchForHanging(): void {
+    for (const participant of this.#in('running')) {
+      const began = participant.startedNs !== undefined || nowNs() > this.startNs;
+      const busy = began && this.ledger !== undefined && this.ledger.leasesOf(participant.name).length > 0;
+      this.#hanging.look(participant, busy && participant.member.state === 'present', nowMs());
+    }
   }
 
   #watchForAgents(): void {
@@ -445,6 +501,11 @@ export class Stage implements MembersListener {
     }
     this.#waiters.wake();
   }
+}
+
+/** A time of the coordinator's monotonic clock in ms, in ms since 1970. */
+function unixMs(monotonicMs: number): number {
+  return Date.now() - (nowMs() - monotonicMs);
 }
 
 function ofAgent(participant: Participant, error: SeedstormError): SeedstormError {

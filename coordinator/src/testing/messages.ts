@@ -45,6 +45,8 @@ export function report(changes: Partial<Report> = {}): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    errors: [],
+    evidenceSkipped: 0n,
     ...changes,
     pools,
   };
@@ -63,6 +65,16 @@ export function finding(changes: Partial<Finding> = {}): Finding {
     detail: '',
     reader: '',
     writer: '',
+    verdict: '',
+    readers: [],
+    fingerprint: '',
+    host: '',
+    lane: 0,
+    readNs: 0n,
+    readUnixMs: 0n,
+    writtenAfterUnixMs: 0n,
+    writtenBeforeUnixMs: 0n,
+    evidence: '',
     ...changes,
   };
 }

@@ -3,6 +3,7 @@
 //! A code's name is the same on every side: `DirectRefused` here is `SEEDSTORM_E_DIRECT_REFUSED` in TypeScript.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Declares the codes once, so that their names in TypeScript and the list of all of them cannot drift apart.
 macro_rules! codes {
@@ -64,6 +65,58 @@ codes! {
     Cancelled => "CANCELLED",
 }
 
+/// What kind of I/O failed, as a plan's `errors` tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// To open or make an object, or the folder that it is in.
+    Open,
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+    /// To make durable, or to close what was written.
+    Sync,
+    /// To remove.
+    Delete,
+    /// There was no room to write to.
+    Full,
+    /// A plain read found no object, or too short a one.
+    Missing,
+}
+
+impl ErrorKind {
+    /// All kinds, in the order of [`ErrorKind::index`].
+    pub const ALL: [Self; 7] =
+        [Self::Open, Self::Read, Self::Write, Self::Sync, Self::Delete, Self::Full, Self::Missing];
+
+    /// The kind's place in [`ErrorKind::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// What plans and reports call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Delete => "delete",
+            Self::Full => "full",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// What an error of the storage is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// What failed.
+    pub kind: ErrorKind,
+    /// The object, or the folder.
+    pub path: PathBuf,
+}
+
 /// An error with a stable code, what happened to what, and the mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -73,12 +126,20 @@ pub struct Error {
     pub what: String,
     /// What to do next: one sentence without a full stop.
     pub mend: String,
+    /// What failed at which object, for those that count errors; where the storage has a part in it.
+    pub about: Option<Box<About>>,
 }
 
 impl Error {
     /// An error of this code: `what` happened, and `mend` is what to do next.
     pub fn new(code: Code, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, what: what.into(), mend: mend.into() }
+        Self { code, what: what.into(), mend: mend.into(), about: None }
+    }
+
+    /// The same error of this kind of I/O on this object.
+    #[must_use]
+    pub fn about(self, kind: ErrorKind, path: &Path) -> Self {
+        Self { about: Some(Box::new(About { kind, path: path.to_owned() })), ..self }
     }
 }
 

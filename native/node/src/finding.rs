@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 use seedstorm_content::{FaultKind, Part, Place};
-use seedstorm_engine::task::{Finding, FindingKind};
+use seedstorm_engine::task::{Finding, FindingKind, Reread, Saw, Way};
 
 /// A place where the storage gave back something else than it was given.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct JsFinding {
     /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated".
     pub kind: String,
@@ -25,10 +26,51 @@ pub struct JsFinding {
     pub generation: u32,
     /// More about it, for people.
     pub detail: String,
+    /// Number of the lane that read it.
+    pub lane: u32,
+    /// When it was read, by the monotonic clock in ns.
+    pub read_ns: BigInt,
+    /// What was read, in a word: who reads the place again and makes the same word of it saw the same.
+    pub fingerprint: String,
+    /// What the same lane saw when it looked again at once; absent where the sink cannot be looked at again.
+    pub again: Option<JsReread>,
+    /// Its first bytes, where evidence is kept.
+    pub actual: Option<Uint8Array>,
+    /// What these should have been.
+    pub expected: Option<Uint8Array>,
+}
+
+/// A second look at the place of a fault.
+#[napi(object, object_from_js = false)]
+pub struct JsReread {
+    /// Whether it was read past every cache of this host; otherwise the page cache was asked to forget the place first.
+    pub direct: bool,
+    /// What was seen: "same", "right", "other" or "failed".
+    pub saw: String,
+    /// What "other" was, by its name as a finding, or how it "failed".
+    pub detail: String,
+    /// When, by the monotonic clock in ns.
+    pub read_ns: BigInt,
+}
+
+pub(crate) fn reread_of(reread: Reread) -> JsReread {
+    let (saw, detail) = match reread.saw {
+        Saw::Same => ("same", String::new()),
+        Saw::Right => ("right", String::new()),
+        Saw::Other(kind) => ("other", kind.to_owned()),
+        Saw::Failed(why) => ("failed", why),
+    };
+    JsReread {
+        direct: reread.way == Way::Direct,
+        saw: saw.to_owned(),
+        detail,
+        read_ns: BigInt::from(reread.read_at_ns),
+    }
 }
 
 pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
     let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
+    let (actual, expected) = finding.evidence.map(|kept| (kept.actual, kept.expected)).unzip();
     JsFinding {
         kind: finding.kind.name().to_owned(),
         object: finding.object as f64,
@@ -38,6 +80,12 @@ pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFindin
         unit: finding.unit as f64,
         generation: u32::from(finding.expected_generation),
         detail: detail_of(&finding.kind),
+        lane: finding.lane as u32,
+        read_ns: BigInt::from(finding.read_at_ns),
+        fingerprint: finding.fingerprint,
+        again: finding.again.map(reread_of),
+        actual: actual.map(Into::into),
+        expected: expected.map(Into::into),
     }
 }
 

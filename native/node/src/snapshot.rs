@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::histogram::SparseHistogram;
-use seedstorm_engine::task::{FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
+use seedstorm_engine::task::{ErrorRow, FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
 use crate::finding::{JsFinding, finding_of};
@@ -74,7 +74,9 @@ pub struct JsRangeProgress {
     pub done: Vec<f64>,
     /// Units whose I/O was acknowledged, likewise.
     pub written: Vec<f64>,
-    /// All units are done.
+    /// Units that will not be done, because of an error that the plan lets pass, likewise.
+    pub failed: Vec<f64>,
+    /// All units are done or failed.
     pub complete: bool,
     /// Why what is not done will not be done.
     pub error: Option<JsError>,
@@ -110,8 +112,27 @@ pub struct JsTaskSnapshot {
     pub findings: Vec<JsFinding>,
     /// All faults found, by kind.
     pub finding_counts: Vec<JsFindingCount>,
+    /// Faults whose bytes could not be kept, since the beginning.
+    pub evidence_skipped: f64,
+    /// I/O errors: the rows that changed since the snapshot before, with counts since the beginning.
+    pub errors: Vec<JsErrorRow>,
     /// What fell back.
     pub notes: Vec<String>,
+}
+
+/// I/O errors of one kind, at one object, in one lane.
+#[napi(object, object_from_js = false)]
+pub struct JsErrorRow {
+    /// open, read, write, sync, delete, full or missing.
+    pub kind: String,
+    /// The object; empty where it is not known, and in the row for those that are not kept one by one.
+    pub path: String,
+    /// Number of the lane; absent in the row for those that are not kept one by one.
+    pub lane: Option<u32>,
+    /// How many, since the beginning.
+    pub count: f64,
+    /// The first of them.
+    pub first: JsError,
 }
 
 /// The snapshots of one task. They are taken one after the other in the order in which they were asked for: what is new
@@ -191,8 +212,24 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
         finding_counts: counts
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),
+        evidence_skipped: snapshot.evidence_skipped as f64,
+        errors: snapshot.errors.into_iter().map(error_row_of).collect(),
         notes: snapshot.notes,
     }
+}
+
+fn error_row_of(row: ErrorRow) -> JsErrorRow {
+    JsErrorRow {
+        kind: row.kind.name().to_owned(),
+        path: row.path,
+        lane: row.lane.map(|lane| lane as u32),
+        count: row.count as f64,
+        first: plain(row.first),
+    }
+}
+
+fn plain(error: Error) -> JsError {
+    JsError { code: format!("SEEDSTORM_E_{}", error.code.name()), what: error.what, mend: error.mend }
 }
 
 fn pool_of(pool: PoolCounters) -> JsPoolCounters {
@@ -221,11 +258,8 @@ fn range_of(range: RangeProgress) -> JsRangeProgress {
         id: BigInt::from(range.id),
         done: flat(range.done),
         written: flat(range.written),
+        failed: flat(range.failed_units),
         complete: range.complete,
-        error: range.failed.map(|error| JsError {
-            code: format!("SEEDSTORM_E_{}", error.code.name()),
-            what: error.what,
-            mend: error.mend,
-        }),
+        error: range.failed.map(plain),
     }
 }

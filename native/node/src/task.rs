@@ -1,20 +1,21 @@
 //! Tasks for JavaScript: what a stage does on this agent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
-use seedstorm_engine::error::{Code, Error};
+use seedstorm_engine::error::{Code, Error, ErrorKind};
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
-use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
+use seedstorm_engine::task::{ErrorLimits, Operation, Place, Policy, RangeSpec, Task, TaskSpec, look_again};
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
 use crate::engine::{NativeEngine, aside};
 use crate::error::to_js;
+use crate::finding::{JsReread, reread_of};
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
@@ -48,6 +49,59 @@ pub struct JsTaskSpec {
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
     pub sync: Option<String>,
+    /// Whether the bytes of faults are kept for the next snapshot; not when absent.
+    pub evidence: Option<bool>,
+    /// I/O errors that a task lets pass: their units fail, and the range goes on. None when absent.
+    pub errors: Option<JsErrorLimits>,
+}
+
+/// How many I/O errors a task lets pass.
+#[napi(object)]
+pub struct JsErrorLimits {
+    /// By kind: open, read, write, sync, delete, full, missing; none of those that are not named.
+    pub of_kind: HashMap<String, f64>,
+    /// Of all kinds together.
+    pub in_all: f64,
+}
+
+/// A place where a fault was found, to be looked at again.
+#[napi(object)]
+pub struct JsPlace {
+    /// Number of the object in the layout.
+    pub object: f64,
+    /// Where in the object, in bytes.
+    pub offset: f64,
+    /// How many bytes.
+    pub length: f64,
+    /// What was seen there: the finding's fingerprint.
+    pub fingerprint: String,
+}
+
+/// Looks at a place again, on a thread of its own; without an engine, so that a task that is at work is not disturbed.
+/// Undefined where the sink cannot be looked at.
+#[napi(ts_return_type = "Promise<JsReread | null>")]
+pub fn look_again_at<'env>(
+    env: &'env Env,
+    spec: JsTaskSpec,
+    place: JsPlace,
+    memory: Option<&NativeMemoryStore>,
+) -> Result<Object<'env>> {
+    let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
+    let place = Place {
+        object: whole("object", place.object)?,
+        offset: whole("offset", place.offset)?,
+        length: whole("length", place.length)?,
+        fingerprint: place.fingerprint,
+    };
+    let (settle, promise) = Settle::<Option<JsReread>>::new(env)?;
+    let refused = settle.clone();
+    let started = aside("look-again", move || {
+        settle.with(look_again(&spec, &place).map(|seen| value(|| seen.map(reread_of))));
+    });
+    if let Err(error) = started {
+        refused.with(Err(error));
+    }
+    Ok(promise)
 }
 
 /// What a memory sink keeps from one task to the next.
@@ -241,7 +295,18 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         block_bytes: whole("block", given.block_bytes)? as usize,
         lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
+        policy: Policy { evidence: given.evidence.unwrap_or(false), errors: limits_of(given.errors)? },
     })
+}
+
+fn limits_of(given: Option<JsErrorLimits>) -> Result<ErrorLimits> {
+    let Some(given) = given else { return Ok(ErrorLimits::default()) };
+    let mut limits = ErrorLimits { in_all: whole("errors", given.in_all)?, ..ErrorLimits::default() };
+    for (name, most) in given.of_kind {
+        let kind = ErrorKind::ALL.into_iter().find(|kind| kind.name() == name);
+        limits.of_kind[kind.ok_or_else(|| unknown("errors", &name))?.index()] = whole("errors", most)?;
+    }
+    Ok(limits)
 }
 
 fn direct_of(name: &str) -> Result<Direct> {

@@ -1,5 +1,5 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
-import type { JsTaskSnapshot, JsTaskSpec, NativeMemoryStore, NativeTask } from '../binding.js';
+import type { JsPlace, JsReread, JsTaskSnapshot, JsTaskSpec, NativeMemoryStore, NativeTask } from '../binding.js';
 import { binding } from './binding.js';
 import type { Engine } from './engine.js';
 import { native, nativeAsync } from './errors.js';
@@ -8,6 +8,10 @@ import { native, nativeAsync } from './errors.js';
 export type TaskSpec = JsTaskSpec;
 /** Counters and progress; counters are cumulative, histograms and findings are what came since the snapshot before. */
 export type TaskSnapshot = JsTaskSnapshot;
+/** A place where a fault was found. */
+export type Place = JsPlace;
+/** What a second look at a place saw. */
+export type Reread = JsReread;
 
 /** The monotonic clock that barriers, deadlines and snapshots are on, in ns. */
 export function monotonicNs(): bigint {
@@ -28,6 +32,15 @@ export class MemoryStore {
   static create(unitBytes: number, units: number, limitBytes: number): MemoryStore {
     return new MemoryStore(native(() => new binding.NativeMemoryStore(unitBytes, units, limitBytes)));
   }
+}
+
+/**
+ * Looks at the place of a fault again, past the page cache, without an engine: a task at work is not disturbed. Undefined
+ * where the sink cannot be looked at.
+ * @throws SeedstormError TARGET_MISSING, INVALID_ARGUMENT.
+ */
+export async function lookAgain(spec: TaskSpec, place: Place, memory?: MemoryStore): Promise<Reread | undefined> {
+  return (await nativeAsync(() => binding.lookAgainAt(spec, place, memory?.inner))) ?? undefined;
 }
 
 /** A running task. */

@@ -172,7 +172,7 @@ impl FileSink {
     }
 
     /// The open folder that an object is in; a task that writes makes it. `None`: it is not there.
-    fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
+    pub(super) fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
         let Some(run) = self.run() else { return Ok(None) };
         let Some(number) = self.layout.folder_of(object) else { return Ok(Some(run)) };
         if let Some(folder) = lock(&self.numbered).get(&number).and_then(Weak::upgrade) {

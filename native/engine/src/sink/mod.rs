@@ -1,6 +1,7 @@
 //! Sinks: where a task's bytes go to or come from. A sink knows objects and offsets; it must never know of ranges,
 //! leases, lanes or what the bytes mean.
 
+pub(crate) mod again;
 pub(crate) mod direct;
 pub(crate) mod file;
 pub(crate) mod folder;

@@ -11,7 +11,7 @@ use rustix::io::{Errno, pread, pwrite};
 use super::direct::DirectUse;
 use super::folder::{Folder, NameMade};
 use super::os_error::os_error;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, ErrorKind, Result};
 
 /// The alignment that every O_DIRECT file system is content with. A write that was cut short goes on from a multiple
 /// of it; the few bytes before are written again, with the same content.
@@ -172,6 +172,7 @@ pub(crate) fn too_short(path: &std::path::Path, offset: u64, wanted: usize, got:
         format!("{} is too short: wanted {wanted} bytes at offset {offset}, got {got}", path.display()),
         "write the data before it is read, with the same layout",
     )
+    .about(ErrorKind::Missing, path)
 }
 
 /// What [`Code::ObjectMissing`] says of an object that is not there.
@@ -181,6 +182,7 @@ pub(crate) fn not_there(path: &std::path::Path) -> Error {
         format!("{} is not there", path.display()),
         "write the data before it is read, with the same layout",
     )
+    .about(ErrorKind::Missing, path)
 }
 
 #[cfg(test)]

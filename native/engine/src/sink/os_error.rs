@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, ErrorKind};
 
 /// An error of the operating system while it did `what` ("write 4096 bytes at offset 0 of") to `path`.
 pub(crate) fn os_error(what: &str, path: &Path, errno: Errno) -> Error {
@@ -22,7 +22,18 @@ pub(crate) fn os_error(what: &str, path: &Path, errno: Errno) -> Error {
         Errno::STALE | Errno::NOTCONN | Errno::TIMEDOUT => (Code::Io, "look whether the file server still answers"),
         _ => (Code::Io, "look at this host's kernel log and at the file system"),
     };
-    Error::new(code, format!("could not {what} {}: {}", path.display(), text(errno)), mend)
+    Error::new(code, format!("could not {what} {}: {}", path.display(), text(errno)), mend).about(kind_of(what), path)
+}
+
+/// The kind of what was attempted, by its first word.
+fn kind_of(what: &str) -> ErrorKind {
+    match what.split(' ').next() {
+        Some("read" | "stat") => ErrorKind::Read,
+        Some("write") => ErrorKind::Write,
+        Some("sync" | "close") => ErrorKind::Sync,
+        Some("remove") => ErrorKind::Delete,
+        _ => ErrorKind::Open,
+    }
 }
 
 /// The system's words for an errno, without Rust's "(os error N)" behind it.
@@ -42,6 +53,25 @@ mod tests {
         assert_eq!(code(Errno::DQUOT), Code::DiskFull);
         assert_eq!(code(Errno::IO), Code::Io);
         assert_eq!(code(Errno::ROFS), Code::TargetNotWritable);
+    }
+
+    #[test]
+    fn an_error_is_counted_under_what_was_attempted_and_at_the_object() {
+        let kind = |what| os_error(what, Path::new("/t/f00000001"), Errno::IO).about.unwrap().kind;
+        assert_eq!(kind("write 4096 bytes at offset 8192 of"), ErrorKind::Write);
+        assert_eq!((kind("read 1 bytes at offset 0 of"), kind("stat")), (ErrorKind::Read, ErrorKind::Read));
+        assert_eq!(
+            (kind("sync"), kind("sync the folder"), kind("close")),
+            (ErrorKind::Sync, ErrorKind::Sync, ErrorKind::Sync)
+        );
+        assert_eq!(
+            (kind("remove"), kind("open"), kind("make the folder")),
+            (ErrorKind::Delete, ErrorKind::Open, ErrorKind::Open)
+        );
+        assert_eq!(
+            os_error("open", Path::new("/t/f00000001"), Errno::IO).about.unwrap().path,
+            Path::new("/t/f00000001")
+        );
     }
 
     #[test]

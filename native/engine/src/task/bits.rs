@@ -36,6 +36,13 @@ impl Bits {
         }
     }
 
+    /// Takes out all numbers that another set with the same bound has.
+    pub(super) fn remove_all(&self, other: &Self) {
+        for (word, others) in self.words.iter().zip(&other.words) {
+            word.fetch_and(!others.load(Ordering::Acquire), Ordering::AcqRel);
+        }
+    }
+
     /// Whether all numbers of a copy are in this set.
     pub(super) fn holds(&self, copied: &Copied) -> bool {
         copied.0.iter().all(|(word, bits)| self.words[*word].load(Ordering::Acquire) & bits == *bits)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::bits::Copied;
 use super::lanes::LaneRun;
 use super::range::SeedRange;
 use super::shared::Sink;
@@ -40,7 +41,7 @@ impl LaneRun<'_> {
                 Some(file) => self.sync(&file),
                 None => Ok(()),
             });
-            range.synced(&noted, outcome);
+            self.take_in(range, &noted, outcome);
             self.close_all(range);
         }
         if self.shared.spec.operation == Operation::Delete {
@@ -51,7 +52,8 @@ impl LaneRun<'_> {
     fn sync_segment(&mut self, range: &SeedRange, segment: usize) {
         if let Some(file) = range.open_object(segment) {
             let noted = range.note_written(range.claims.segment_claims(segment));
-            range.synced(&noted, self.sync(&file));
+            let outcome = self.sync(&file);
+            self.take_in(range, &noted, outcome);
             self.let_go(range, file, false);
         }
     }
@@ -69,7 +71,7 @@ impl LaneRun<'_> {
             .collect();
         let outcome = self.sync(&file);
         for (range, noted) in noted {
-            range.synced(&noted, outcome.clone());
+            self.take_in(range, &noted, outcome.clone());
             if range.is_stopped() && range.is_idle() {
                 self.close_all(range);
             }
@@ -82,6 +84,14 @@ impl LaneRun<'_> {
             }
         }
         self.since_ns = now_ns();
+    }
+
+    /// What a sync brought a range.
+    fn take_in(&self, range: &SeedRange, noted: &Copied, outcome: Result<()>) {
+        match outcome {
+            Err(error) if self.shared.errors.count(&error, self.shared.spec.operation, self.index) => range.lose(noted),
+            outcome => range.synced(noted, outcome),
+        }
     }
 
     /// Closes a segment's object, or lets go of it when it is kept open for later.
@@ -106,6 +116,8 @@ impl LaneRun<'_> {
         }
         let Some(file) = Arc::into_inner(file) else { return };
         if let Err(error) = self.shut(file) {
+            // Nobody knows which of its bytes it is about, so that it never passes.
+            self.shared.errors.count(&error, self.shared.spec.operation, self.index);
             range.fail(error);
         }
         range.closed();

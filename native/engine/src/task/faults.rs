@@ -3,9 +3,10 @@
 
 use seedstorm_content::{Fault, FaultKind};
 
-use super::findings::{Finding, FindingKind};
+use super::findings::{Evidence, Finding, FindingKind, MAX_EVIDENCE_BYTES};
 use super::lanes::LaneRun;
 use super::range::SeedRange;
+use super::reread::{Place, fingerprint_of, reread};
 use super::transfer::Block;
 use crate::sink::object::ObjectFile;
 
@@ -24,7 +25,9 @@ impl LaneRun<'_> {
         for Fault { offset, length, kind } in faults {
             self.count_units(offset, length);
             let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
-            self.report(block.object, offset, offset - object_start, length, kind);
+            let start = (offset - block.offset) as usize;
+            let actual = &actual[start..start + length as usize];
+            self.report(block.object, offset, offset - object_start, length, kind, actual);
         }
     }
 
@@ -35,7 +38,7 @@ impl LaneRun<'_> {
         if range.first_report(block.segment) {
             let (offset, end) = self.segment_bytes(range, block.segment);
             let object_start = block.offset - block.in_object;
-            self.report(block.object, offset, offset - object_start, end - offset, FindingKind::Missing);
+            self.report(block.object, offset, offset - object_start, end - offset, FindingKind::Missing, &[]);
         }
     }
 
@@ -43,7 +46,7 @@ impl LaneRun<'_> {
     #[cold]
     pub(super) fn missing_unit(&mut self, block: Block) {
         self.count_block(block, 0);
-        self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing);
+        self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing, &[]);
     }
 
     /// A block that the object's end cuts off after `got` bytes: one finding for all of the range's part of the object
@@ -64,12 +67,19 @@ impl LaneRun<'_> {
         };
         if !cut_short || range.first_report(block.segment) {
             let kind = FindingKind::Truncated { file_bytes };
-            self.report(block.object, offset, offset - object_start, end - offset, kind);
+            self.report(block.object, offset, offset - object_start, end - offset, kind, &[]);
         }
     }
 
-    fn report(&self, object: u64, offset: u64, offset_in_file: u64, length: u64, kind: FindingKind) {
+    /// Notes a fault; as long as faults are kept in full, the place is looked at again at once.
+    fn report(&self, object: u64, offset: u64, offset_in_file: u64, length: u64, kind: FindingKind, actual: &[u8]) {
         let spec = &self.shared.spec;
+        if !self.shared.findings.has_room() {
+            return self.shared.findings.count(&kind);
+        }
+        let fingerprint = fingerprint_of(&kind, actual);
+        let place = Place { object, offset: offset_in_file, length, fingerprint };
+        let again = reread(&self.shared.sink, spec, &place);
         self.shared.findings.add(Finding {
             object,
             file: self.shared.name_of(object),
@@ -80,7 +90,22 @@ impl LaneRun<'_> {
             expected_generation: spec.generation,
             lane: self.index,
             read_at_ns: self.since_ns,
+            fingerprint: place.fingerprint,
+            again,
+            evidence: self.evidence_of(offset, actual),
         });
+    }
+
+    /// The first bytes of a fault and what they should have been, where they are to be kept.
+    fn evidence_of(&self, offset: u64, actual: &[u8]) -> Option<Evidence> {
+        let spec = &self.shared.spec;
+        if !spec.policy.evidence || actual.is_empty() {
+            return None;
+        }
+        let actual = actual[..actual.len().min(MAX_EVIDENCE_BYTES)].to_vec();
+        let mut expected = vec![0; actual.len()];
+        spec.content.fill(spec.generation, offset, &mut expected).ok()?;
+        Some(Evidence { actual, expected })
     }
 
     /// Counts a block of which everything from `good` on is missing.

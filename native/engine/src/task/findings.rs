@@ -5,8 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use seedstorm_content::FaultKind;
 
+use super::reread::Reread;
+
 /// How many findings of a task are kept in full.
 pub const MAX_FINDINGS: usize = 1000;
+
+/// How many bytes of one fault are kept as evidence.
+pub(super) const MAX_EVIDENCE_BYTES: usize = 64 << 10;
+
+/// How many bytes of evidence wait for the next snapshot; a fault that comes when they are full is kept without.
+const MAX_WAITING_BYTES: usize = 8 << 20;
 
 /// A place where the storage gave back something else than it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,22 @@ pub struct Finding {
     pub lane: usize,
     /// When it was read, by CLOCK_MONOTONIC in ns.
     pub read_at_ns: u64,
+    /// What was read, in a word: a digest of its bytes, or the length of the object. Whoever reads the place again and
+    /// makes the same word of it saw the same.
+    pub fingerprint: String,
+    /// What the same lane saw when it looked again at once; `None` where the sink cannot be looked at again.
+    pub again: Option<Reread>,
+    /// Its bytes, where they are kept.
+    pub evidence: Option<Evidence>,
+}
+
+/// The first bytes of a fault: what was read, and what should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What was read.
+    pub actual: Vec<u8>,
+    /// What should have been.
+    pub expected: Vec<u8>,
 }
 
 /// What was found instead of the right bytes.
@@ -85,6 +109,8 @@ pub type FindingCounts = [u64; FindingKind::NAMES.len()];
 pub(super) struct Findings {
     kept: Mutex<Kept>,
     counts: [AtomicU64; FindingKind::NAMES.len()],
+    /// Faults whose bytes were not kept although they were to be.
+    skipped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -93,21 +119,47 @@ struct Kept {
     fresh: Vec<Finding>,
     /// Kept since the beginning.
     total: usize,
+    /// Bytes of evidence in `fresh`.
+    waiting_bytes: usize,
 }
 
 impl Findings {
-    pub(super) fn add(&self, finding: Finding) {
+    /// Whether a further finding would be kept in full; beyond, faults are counted and not looked at again.
+    pub(super) fn has_room(&self) -> bool {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).total < MAX_FINDINGS
+    }
+
+    /// Counts a finding that is not kept.
+    pub(super) fn count(&self, kind: &FindingKind) {
+        self.counts[kind.index()].fetch_add(1, Relaxed);
+    }
+
+    /// Faults whose bytes were not kept although they were to be.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped.load(Relaxed)
+    }
+
+    pub(super) fn add(&self, mut finding: Finding) {
         self.counts[finding.kind.index()].fetch_add(1, Relaxed);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.total < MAX_FINDINGS {
             kept.total += 1;
+            let bytes = finding.evidence.as_ref().map_or(0, |kept| kept.actual.len() + kept.expected.len());
+            if kept.waiting_bytes + bytes > MAX_WAITING_BYTES {
+                finding.evidence = None;
+                self.skipped.fetch_add(1, Relaxed);
+            } else {
+                kept.waiting_bytes += bytes;
+            }
             kept.fresh.push(finding);
         }
     }
 
     /// Those kept since the last call.
     pub(super) fn take(&self) -> Vec<Finding> {
-        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner).fresh)
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.waiting_bytes = 0;
+        std::mem::take(&mut kept.fresh)
     }
 
     pub(super) fn counts(&self) -> FindingCounts {
@@ -132,6 +184,9 @@ mod tests {
             expected_generation: 0,
             lane: 0,
             read_at_ns: 0,
+            fingerprint: String::new(),
+            again: None,
+            evidence: None,
         }
     }
 
@@ -145,6 +200,20 @@ mod tests {
         assert_eq!(findings.take().len(), MAX_FINDINGS);
         assert_eq!(findings.take(), [], "each is given out once");
         assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn evidence_of_a_disk_full_of_faults_does_not_fill_memory_and_what_is_left_out_is_counted() {
+        let findings = Findings::default();
+        let kept = || Evidence { actual: vec![1; MAX_EVIDENCE_BYTES], expected: vec![2; MAX_EVIDENCE_BYTES] };
+        let fit = MAX_WAITING_BYTES / (2 * MAX_EVIDENCE_BYTES);
+        for _ in 0..fit + 3 {
+            findings.add(Finding { evidence: Some(kept()), ..finding(FindingKind::Wrong(FaultKind::Foreign)) });
+        }
+        assert_eq!(findings.take().iter().filter(|finding| finding.evidence.is_some()).count(), fit);
+        assert_eq!(findings.skipped(), 3);
+        findings.add(Finding { evidence: Some(kept()), ..finding(FindingKind::Wrong(FaultKind::Foreign)) });
+        assert!(findings.take()[0].evidence.is_some(), "there is room again when they were taken");
     }
 
     #[test]

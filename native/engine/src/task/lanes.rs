@@ -31,7 +31,16 @@ impl Job for Shared {
             _ => None,
         };
         let index = lane.index;
-        let mut run = LaneRun { shared: self, cell, index, memory, object: None, corrupt_unit: None, since_ns: 0 };
+        let mut run = LaneRun {
+            shared: self,
+            cell,
+            index,
+            memory,
+            object: None,
+            corrupt_unit: None,
+            passed_over: false,
+            since_ns: 0,
+        };
         run.serve(lane.buffer.as_mut_slice());
     }
 
@@ -74,6 +83,8 @@ pub(super) struct LaneRun<'a> {
     pub(super) object: Option<(usize, Opened)>,
     /// The unit that was last counted as corrupt: a unit of many bad blocks counts once.
     pub(super) corrupt_unit: Option<u64>,
+    /// Whether the claim at hand failed with an error that the plan lets pass.
+    pub(super) passed_over: bool,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
     pub(super) since_ns: u64,
 }
@@ -106,14 +117,16 @@ impl LaneRun<'_> {
             && let Some(claim) = range.claim()
         {
             self.corrupt_unit = None;
+            self.passed_over = false;
             let done = match self.shared.spec.operation {
                 Operation::Delete => self.remove(range, &claim),
                 _ => self.transfer(range, &claim, buffer),
             };
-            if done.is_break() {
+            if done.is_break() && !self.passed_over {
                 break;
             }
-            if range.claim_written(&claim) {
+            let last = if self.passed_over { range.claim_failed(&claim) } else { range.claim_written(&claim) };
+            if last {
                 self.put_back(range);
                 self.segment_written(range, claim.segment);
             }
@@ -194,14 +207,20 @@ impl LaneRun<'_> {
         self.since_ns = now_ns;
     }
 
-    /// Fails the range; the lane leaves it. The task goes on with other ranges: whether it should is not its to say.
+    /// Takes in an I/O error. One that the plan lets pass fails the claim at hand alone (`passed_over`), and the lane goes
+    /// on with the next one. Any other fails the range, and the lane leaves it; the task goes on with other ranges:
+    /// whether it should is not its to say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
         self.cell.counters.errors.add(1);
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }
-        range.fail(error);
+        if self.shared.errors.count(&error, self.shared.spec.operation, self.index) {
+            self.passed_over = true;
+        } else {
+            range.fail(error);
+        }
         Flow::Break(())
     }
 }
@@ -227,7 +246,7 @@ mod tests {
     use crate::layout::Layout;
     use crate::sink::SinkSpec;
     use crate::task::range::RangeSpec;
-    use crate::task::spec::TaskSpec;
+    use crate::task::spec::{Policy, TaskSpec};
 
     /// A task in which one lane panics.
     struct Panics(Arc<Shared>);
@@ -261,6 +280,7 @@ mod tests {
             block_bytes: 4096,
             lanes: None,
             spared_objects: HashSet::new(),
+            policy: Policy::default(),
         };
         for _ in 0..2 {
             let tell = tell.lock().unwrap().clone();

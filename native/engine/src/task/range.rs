@@ -31,7 +31,9 @@ pub struct RangeProgress {
     pub done: Vec<(u64, u64)>,
     /// Units whose I/O was acknowledged, likewise; those that are not also done are not durable yet.
     pub written: Vec<(u64, u64)>,
-    /// All units are done, and the objects that were open for the range are closed.
+    /// Units that will not be done, because of an error that the plan lets pass, likewise; none of them is done.
+    pub failed_units: Vec<(u64, u64)>,
+    /// All units are done or failed, and the objects that were open for the range are closed.
     pub complete: bool,
     /// The range was fenced or failed, and no lane works on it nor has an I/O in flight on it any more.
     pub drained: bool,
@@ -73,6 +75,8 @@ pub(super) struct SeedRange {
     written: Bits,
     /// What of it is durable, where that is not the same.
     durable: Option<Bits>,
+    /// Claims that failed with an error that the plan lets pass; made with the first of them.
+    passed_over: OnceLock<Bits>,
     segments: Box<[Segment]>,
     segments_left: AtomicUsize,
     /// Lanes that work on it now.
@@ -99,6 +103,7 @@ impl SeedRange {
             next: Apart::default(),
             written: Bits::new(claims.count()),
             durable: durable_apart.then(|| Bits::new(claims.count())),
+            passed_over: OnceLock::new(),
             segments: (0..claims.segments()).map(segment).collect(),
             segments_left: AtomicUsize::new(claims.segments()),
             inside: AtomicUsize::new(0),
@@ -217,6 +222,17 @@ impl SeedRange {
         self.segments[claim.segment].left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
+    /// A claim failed, and the range goes on without it. `true`: it was the last one of its segment.
+    #[must_use]
+    pub(super) fn claim_failed(&self, claim: &Claim) -> bool {
+        self.passed_over().insert(claim.index);
+        self.segments[claim.segment].left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    fn passed_over(&self) -> &Bits {
+        self.passed_over.get_or_init(|| Bits::new(self.claims.count()))
+    }
+
     /// A segment is written. `true`: it was the last one of the range.
     #[must_use]
     pub(super) fn segment_written(&self) -> bool {
@@ -244,6 +260,14 @@ impl SeedRange {
         }
     }
 
+    /// A sync failed with an error that the plan lets pass: what was noted and is not durable failed, and the range goes on.
+    pub(super) fn lose(&self, noted: &Copied) {
+        if let Some(durable) = &self.durable {
+            self.passed_over().insert_all(noted);
+            self.passed_over().remove_all(durable);
+        }
+    }
+
     /// How far it has come.
     pub(super) fn progress(&self) -> RangeProgress {
         let all_closed = || self.open.load(Ordering::Acquire) == 0;
@@ -254,13 +278,15 @@ impl SeedRange {
         let written = self.units(&self.written);
         let done = done.unwrap_or_else(|| written.clone());
         let failed = self.failed.get().cloned();
+        let failed_units = self.passed_over.get().map_or_else(Vec::new, |failed| self.units(failed));
         let units = self.claims.units();
         RangeProgress {
             id: self.id,
             // After the units: before they were done there may have been nothing open yet.
-            complete: done == [(units.start, units.end)] && failed.is_none() && all_closed(),
+            complete: covers(&done, &failed_units, units) && failed.is_none() && all_closed(),
             drained,
             failed,
+            failed_units,
             written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
             done,
         }
@@ -272,6 +298,12 @@ impl SeedRange {
         let end = |claim: u64| self.claims.get(claim - 1).units.end;
         claims.runs().into_iter().map(|run| (first(run.start), end(run.end))).collect()
     }
+}
+
+/// Whether two lists of runs, each rising and none overlapping another, are together all of `units`.
+fn covers(some: &[(u64, u64)], others: &[(u64, u64)], units: Range<u64>) -> bool {
+    let count = |runs: &[(u64, u64)]| runs.iter().map(|(first, end)| end - first).sum::<u64>();
+    count(some) + count(others) == units.end - units.start
 }
 
 #[cfg(test)]
@@ -310,6 +342,30 @@ mod tests {
         assert_eq!((progress.done, progress.written), (vec![(0, 4)], vec![(0, 4)]));
         assert_eq!((progress.failed, progress.complete), (Some(broken()), false));
         assert!(progress.drained && range.claim().is_none());
+    }
+
+    #[test]
+    fn a_claim_that_may_fail_is_neither_done_nor_in_the_way_of_the_others() {
+        let range = range(true);
+        let failed = range.claim().unwrap();
+        assert!(!range.claim_failed(&failed));
+        assert_eq!(write(&range, 9), 3, "the segment of the failed claim ends too");
+        range.synced(&range.note_written(0..10), Ok(()));
+        let progress = range.progress();
+        assert_eq!((progress.done, progress.failed_units), (vec![(1, 10)], vec![(0, 1)]));
+        assert!(progress.complete && progress.failed.is_none());
+    }
+
+    #[test]
+    fn a_failed_sync_that_the_plan_lets_pass_fails_what_it_lost_and_no_more() {
+        let range = range(true);
+        write(&range, 4);
+        range.synced(&range.note_written(0..4), Ok(()));
+        write(&range, 6);
+        range.lose(&range.note_written(0..10));
+        let progress = range.progress();
+        assert_eq!((progress.done, progress.failed_units), (vec![(0, 4)], vec![(4, 10)]));
+        assert!(progress.complete);
     }
 
     #[test]

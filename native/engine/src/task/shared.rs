@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::control::Control;
+use super::errors::Errors;
 use super::findings::Findings;
 use super::snapshot::Given;
 use super::spec::{Operation, TaskSpec};
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) sink: Sink,
     pub(super) control: Control,
     pub(super) findings: Findings,
+    pub(super) errors: Errors,
     /// The lanes that take part, by number.
     pub(super) members: Vec<Member>,
     /// OS index of each pool's NUMA node.
@@ -86,6 +88,7 @@ impl Shared {
         Self {
             control: Control::new(spec.syncs_at_end()),
             findings: Findings::default(),
+            errors: Errors::new(spec.policy.errors),
             pools: placement.pools.iter().map(|pool| pool.numa_node).collect(),
             given: Mutex::new(Given::new(placement.pools.len())),
             ended: Mutex::new(Some(ended)),

@@ -2,6 +2,7 @@
 //! differences, ranges with their progress. Never waits for a lane or for I/O.
 
 use super::control::Control;
+use super::errors::ErrorRow;
 use super::findings::{Finding, FindingCounts};
 use super::range::RangeProgress;
 use super::shared::{Member, Shared};
@@ -29,6 +30,10 @@ pub struct TaskSnapshot {
     pub findings: Vec<Finding>,
     /// All findings by kind, cumulative.
     pub finding_counts: FindingCounts,
+    /// Faults whose bytes could not be kept, because more were found than are given out between two snapshots.
+    pub evidence_skipped: u64,
+    /// I/O errors by kind, object and lane: the rows that changed since the snapshot before, with cumulative counts.
+    pub errors: Vec<ErrorRow>,
     /// What fell back, all of it each time.
     pub notes: Vec<String>,
 }
@@ -99,6 +104,8 @@ impl Shared {
             ranges,
             findings: self.findings.take(),
             finding_counts: self.findings.counts(),
+            evidence_skipped: self.findings.skipped(),
+            errors: self.errors.take(),
             notes: self.notes(),
         }
     }

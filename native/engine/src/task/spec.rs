@@ -6,6 +6,7 @@ use std::sync::Arc;
 use seedstorm_content::Content;
 
 use super::claims::Claims;
+use super::errors::ErrorLimits;
 use super::range::RangeSpec;
 use crate::error::{Code, Error, Result};
 use crate::layout::Layout;
@@ -54,6 +55,18 @@ pub struct TaskSpec {
     pub lanes: Option<usize>,
     /// Objects that a delete leaves alone.
     pub spared_objects: HashSet<u64>,
+    /// What is done about what goes wrong.
+    pub policy: Policy,
+}
+
+/// What a task does about what goes wrong. By default the first I/O error of a range fails it, and bytes of faults are
+/// not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the bytes of faults are kept for the next snapshot.
+    pub evidence: bool,
+    /// How many I/O errors a task lets pass: the units of the block count as failed, and the range goes on.
+    pub errors: ErrorLimits,
 }
 
 impl TaskSpec {

@@ -5,8 +5,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_engine::error::ErrorKind;
 use seedstorm_engine::sink::SyncPolicy;
-use seedstorm_engine::task::{Finding, FindingKind, Operation};
+use seedstorm_engine::task::{
+    ErrorLimits, Finding, FindingKind, Operation, Place as Spot, Policy, Saw, Way, look_again,
+};
 
 use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
 
@@ -194,4 +197,71 @@ fn a_plain_read_of_a_file_that_is_missing_or_too_short_fails_and_says_what_it_wa
     assert!(error_of(0).what.ends_with("f00000000 is not there"), "{}", error_of(0));
     assert!(error_of(21).what.contains("f00000002 is too short: wanted 16384 bytes"), "{}", error_of(21));
     assert!(outcome.last.ranges.iter().all(|range| range.complete != range.failed.is_some()));
+}
+
+/// What a second look by somebody else, who knows only the task, sees of a finding.
+fn seen_later(plan: &Plan, finding: &Finding) -> Saw {
+    look_again(&plan.spec(Operation::Verify), &Spot::of(finding)).unwrap().unwrap().saw
+}
+
+#[test]
+fn a_fault_is_looked_at_again_at_once_and_later_and_a_fault_that_stays_is_told_from_one_that_is_gone() {
+    let target = Folder::new();
+    let mut plan = Plan::new(24, 10, files(target.run(), SyncPolicy::File));
+    plan.policy = Policy { evidence: true, ..Policy::default() };
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    let at = 2 * UNIT + 8192;
+    open(&plan.file(0)).write_all_at(&[0; 4096], at).unwrap();
+    fs::remove_file(plan.file(1)).unwrap();
+    open(&plan.file(2)).set_len(UNIT + 4096).unwrap();
+    let outcome = plan.over_all(&engine, Operation::Verify);
+    outcome.expect_all_done(24);
+    assert!(outcome.findings().len() >= 3);
+    for finding in outcome.findings() {
+        let again = finding.again.as_ref().unwrap();
+        assert_eq!((&again.saw, again.way), (&Saw::Same, Way::Direct), "{finding:?}");
+        assert!(again.read_at_ns >= finding.read_at_ns);
+        assert_eq!(seen_later(&plan, finding), Saw::Same);
+    }
+    let zeroed = outcome.findings().iter().find(|finding| finding.kind.name() == "zeroed").unwrap();
+    let evidence = zeroed.evidence.as_ref().unwrap();
+    assert_eq!(evidence.actual, [0; 4096]);
+    assert_eq!(evidence.expected, plan.bytes_of(0)[at as usize..][..4096]);
+    // Now other bytes are there; then the right ones.
+    open(&plan.file(0)).write_all_at(&[0x5a; 4096], at).unwrap();
+    assert_eq!(seen_later(&plan, zeroed), Saw::Other("foreign"));
+    for object in 0..3 {
+        fs::write(plan.file(object), plan.bytes_of(object)).unwrap();
+    }
+    for finding in outcome.findings() {
+        assert_eq!(seen_later(&plan, finding), Saw::Right, "{finding:?}");
+    }
+    fs::remove_file(plan.file(0)).unwrap();
+    assert_eq!(seen_later(&plan, zeroed), Saw::Other("missing"));
+}
+
+#[test]
+fn errors_that_the_plan_lets_pass_fail_their_units_alone_and_are_told_by_kind_file_and_lane() {
+    let target = Folder::new();
+    let mut plan = Plan::new(24, 10, files(target.run(), SyncPolicy::File));
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    fs::remove_file(plan.file(0)).unwrap();
+    let mut errors = ErrorLimits { in_all: 100, ..ErrorLimits::default() };
+    errors.of_kind[ErrorKind::Missing.index()] = 100;
+    plan.policy.errors = errors;
+    let outcome = plan.over_all(&engine, Operation::Read);
+    assert_eq!(outcome.result, Ok(()));
+    assert!(outcome.last.ranges.iter().all(|range| range.complete && range.failed.is_none()));
+    let failed: Vec<_> = outcome.last.ranges.iter().flat_map(|range| range.failed_units.clone()).collect();
+    assert_eq!(failed, [(0, 7), (7, 10)]);
+    assert_eq!(count(&outcome.last, |counts| counts.errors), 10);
+    let rows = &outcome.last.errors;
+    assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 10);
+    assert!(rows.iter().all(|row| row.kind == ErrorKind::Missing && row.path == plan.file(0).to_str().unwrap()));
+    // One fewer than there are: the last one fails its range.
+    plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 9;
+    let outcome = plan.over_all(&engine, Operation::Read);
+    assert_eq!(outcome.last.ranges.iter().filter(|range| range.failed.is_some()).count(), 1);
 }

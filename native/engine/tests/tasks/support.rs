@@ -13,7 +13,7 @@ use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
-use seedstorm_engine::task::{Finding, Operation, RangeSpec, Task, TaskSnapshot, TaskSpec};
+use seedstorm_engine::task::{Finding, Operation, Policy, RangeSpec, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// A test that takes longer hangs.
@@ -108,6 +108,7 @@ pub struct Plan {
     pub generation: u16,
     pub lanes: Option<usize>,
     pub spared: HashSet<u64>,
+    pub policy: Policy,
 }
 
 pub fn files(folder: PathBuf, sync: SyncPolicy) -> SinkSpec {
@@ -129,6 +130,7 @@ impl Plan {
             sink,
             lanes: None,
             spared: HashSet::new(),
+            policy: Policy::default(),
         }
     }
 
@@ -142,6 +144,7 @@ impl Plan {
             block_bytes: self.block as usize,
             lanes: self.lanes,
             spared_objects: self.spared.clone(),
+            policy: self.policy,
         }
     }
 

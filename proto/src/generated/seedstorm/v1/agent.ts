@@ -22,10 +22,12 @@ import {
   Finding,
   FindingCount,
   Interval,
+  IoError,
   Operation,
   operationFromJSON,
   operationToNumber,
   PoolCounters,
+  Reading,
   SparseHistogram,
 } from "./common.js";
 
@@ -107,6 +109,9 @@ export interface AttendRequest {
     | //
     /** The agent wants to go: it asks for no more leases and gives back what it did not begin. */
     { $case: "leaving"; value: Leaving }
+    | //
+    /** The answer to RereadPlace. */
+    { $case: "placeReread"; value: PlaceReread }
     | undefined;
 }
 
@@ -150,6 +155,12 @@ export interface AttendResponse {
     | //
     /** The agent may go. */
     { $case: "dismiss"; value: Dismiss }
+    | //
+    /** Look at the place of a fault that another agent found. */
+    { $case: "rereadPlace"; value: RereadPlace }
+    | //
+    /** All that is known of a fault whose bytes the agent keeps. */
+    { $case: "findingKnown"; value: FindingKnown }
     | undefined;
 }
 
@@ -299,6 +310,24 @@ export interface PrepareStage {
   sparedObjects: bigint[];
   /** How long the agent's leases run after a heartbeat that was acknowledged, from when it was sent, in ms. */
   leaseMs: number;
+  /** I/O errors that pass: their units fail, and the lease goes on. None when absent. */
+  errors: ErrorLimits | undefined;
+}
+
+/** How many I/O errors pass. */
+export interface ErrorLimits {
+  /** By kind; none of those that are not named. */
+  ofKind: ErrorLimit[];
+  /** Of all kinds together. */
+  inAll: bigint;
+}
+
+/** How many I/O errors of one kind pass. */
+export interface ErrorLimit {
+  /** open, read, write, sync, delete, full or missing. */
+  kind: string;
+  /** How many. */
+  most: bigint;
 }
 
 /** One agent's share of its host's cores. */
@@ -381,6 +410,10 @@ export interface Report {
   findingCounts: FindingCount[];
   /** What fell back, since the report before, for people. */
   notes: string[];
+  /** I/O errors by kind, object and lane: the rows that changed since the report before, with cumulative counts. */
+  errors: IoError[];
+  /** Faults whose bytes could not be kept, cumulative. */
+  evidenceSkipped: bigint;
 }
 
 /** How far a lease has come. */
@@ -397,8 +430,44 @@ export interface LeaseProgress {
   error:
     | ErrorDetail
     | undefined;
-  /** Every unit is done; the lease is not reported again once this report is acknowledged. */
+  /** Every unit is done or failed; the lease is not reported again once this report is acknowledged. */
   complete: boolean;
+  /** Will not be done, because of an error that passes; none of them is done. */
+  failed: Interval[];
+}
+
+/** Look at the place of a fault that another agent found, past every cache. */
+export interface RereadPlace {
+  /** The stage. */
+  stage: number;
+  /** Names the question. */
+  id: bigint;
+  /** The object's index in the layout. */
+  object: bigint;
+  /** Where in the object, in bytes. */
+  offset: bigint;
+  /** How many bytes. */
+  length: bigint;
+  /** What the first reader saw, in a word. */
+  fingerprint: string;
+}
+
+/** What was seen there. */
+export interface PlaceReread {
+  /** The stage. */
+  stage: number;
+  /** The question's id. */
+  id: bigint;
+  /** What was seen; agent, host and time are the coordinator's to fill in. */
+  reading: Reading | undefined;
+}
+
+/** All that is known of a fault whose bytes the agent keeps. */
+export interface FindingKnown {
+  /** The stage. */
+  stage: number;
+  /** The fault. */
+  finding: Finding | undefined;
 }
 
 /** A report was taken into the ledger. */
@@ -512,6 +581,9 @@ export const AttendRequest: MessageFns<AttendRequest> = {
       case "leaving":
         Leaving.encode(message.message.value, writer.uint32(66).fork()).join();
         break;
+      case "placeReread":
+        PlaceReread.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
     }
     return writer;
   },
@@ -593,6 +665,14 @@ export const AttendRequest: MessageFns<AttendRequest> = {
             message.message = { $case: "leaving", value: Leaving.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "placeReread", value: PlaceReread.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -659,6 +739,12 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         }
         break;
       }
+      case "placeReread": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "placeReread", value: PlaceReread.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -706,6 +792,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
         break;
       case "dismiss":
         Dismiss.encode(message.message.value, writer.uint32(98).fork()).join();
+        break;
+      case "rereadPlace":
+        RereadPlace.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "findingKnown":
+        FindingKnown.encode(message.message.value, writer.uint32(170).fork()).join();
         break;
     }
     return writer;
@@ -820,6 +912,22 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "dismiss", value: Dismiss.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "rereadPlace", value: RereadPlace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "findingKnown", value: FindingKnown.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -907,6 +1015,18 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "dismiss": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "dismiss", value: Dismiss.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "rereadPlace": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "rereadPlace", value: RereadPlace.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "findingKnown": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "findingKnown", value: FindingKnown.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1844,6 +1964,7 @@ function createBasePrepareStage(): PrepareStage {
     share: undefined,
     sparedObjects: [],
     leaseMs: 0,
+    errors: undefined,
   };
 }
 
@@ -1903,6 +2024,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.leaseMs !== 0) {
       writer.uint32(104).uint32(message.leaseMs);
+    }
+    if (message.errors !== undefined) {
+      ErrorLimits.encode(message.errors, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -2034,6 +2158,14 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.leaseMs = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.errors = ErrorLimits.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2074,6 +2206,149 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       : undefined;
     message.sparedObjects = object.sparedObjects?.map((e) => BigInt(e)) || [];
     message.leaseMs = object.leaseMs ?? 0;
+    message.errors = (object.errors !== undefined && object.errors !== null)
+      ? ErrorLimits.fromPartial(object.errors)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseErrorLimits(): ErrorLimits {
+  return { ofKind: [], inAll: 0n };
+}
+
+export const ErrorLimits: MessageFns<ErrorLimits> = {
+  encode(message: ErrorLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ofKind) {
+      ErrorLimit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.inAll !== 0n) {
+      if (BigInt.asUintN(64, message.inAll) !== message.inAll) {
+        throw new globalThis.Error("value provided for field message.inAll of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.inAll);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErrorLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErrorLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ofKind.push(ErrorLimit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.inAll = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ErrorLimits>, I>>(base?: I): ErrorLimits {
+    return ErrorLimits.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ErrorLimits>, I>>(object: I): ErrorLimits {
+    const message = createBaseErrorLimits();
+    message.ofKind = object.ofKind?.map((e) => ErrorLimit.fromPartial(e)) || [];
+    message.inAll = (object.inAll !== undefined && object.inAll !== null) ? BigInt(object.inAll) : 0n;
+    return message;
+  },
+};
+
+function createBaseErrorLimit(): ErrorLimit {
+  return { kind: "", most: 0n };
+}
+
+export const ErrorLimit: MessageFns<ErrorLimit> = {
+  encode(message: ErrorLimit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.most !== 0n) {
+      if (BigInt.asUintN(64, message.most) !== message.most) {
+        throw new globalThis.Error("value provided for field message.most of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.most);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ErrorLimit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseErrorLimit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.most = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ErrorLimit>, I>>(base?: I): ErrorLimit {
+    return ErrorLimit.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ErrorLimit>, I>>(object: I): ErrorLimit {
+    const message = createBaseErrorLimit();
+    message.kind = object.kind ?? "";
+    message.most = (object.most !== undefined && object.most !== null) ? BigInt(object.most) : 0n;
     return message;
   },
 };
@@ -2545,6 +2820,8 @@ function createBaseReport(): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    errors: [],
+    evidenceSkipped: 0n,
   };
 }
 
@@ -2594,6 +2871,15 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.notes) {
       writer.uint32(90).string(v!);
+    }
+    for (const v of message.errors) {
+      IoError.encode(v!, writer.uint32(162).fork()).join();
+    }
+    if (message.evidenceSkipped !== 0n) {
+      if (BigInt.asUintN(64, message.evidenceSkipped) !== message.evidenceSkipped) {
+        throw new globalThis.Error("value provided for field message.evidenceSkipped of type uint64 too large");
+      }
+      writer.uint32(168).uint64(message.evidenceSkipped);
     }
     return writer;
   },
@@ -2699,6 +2985,22 @@ export const Report: MessageFns<Report> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.errors.push(IoError.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.evidenceSkipped = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2729,12 +3031,16 @@ export const Report: MessageFns<Report> = {
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.errors = object.errors?.map((e) => IoError.fromPartial(e)) || [];
+    message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
+      ? BigInt(object.evidenceSkipped)
+      : 0n;
     return message;
   },
 };
 
 function createBaseLeaseProgress(): LeaseProgress {
-  return { leaseId: 0n, epoch: 0n, done: [], written: [], error: undefined, complete: false };
+  return { leaseId: 0n, epoch: 0n, done: [], written: [], error: undefined, complete: false, failed: [] };
 }
 
 export const LeaseProgress: MessageFns<LeaseProgress> = {
@@ -2762,6 +3068,9 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
     }
     if (message.complete !== false) {
       writer.uint32(48).bool(message.complete);
+    }
+    for (const v of message.failed) {
+      Interval.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -2827,6 +3136,14 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
             message.complete = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.failed.push(Interval.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2852,6 +3169,287 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
       ? ErrorDetail.fromPartial(object.error)
       : undefined;
     message.complete = object.complete ?? false;
+    message.failed = object.failed?.map((e) => Interval.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRereadPlace(): RereadPlace {
+  return { stage: 0, id: 0n, object: 0n, offset: 0n, length: 0n, fingerprint: "" };
+}
+
+export const RereadPlace: MessageFns<RereadPlace> = {
+  encode(message: RereadPlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.id);
+    }
+    if (message.object !== 0n) {
+      if (BigInt.asUintN(64, message.object) !== message.object) {
+        throw new globalThis.Error("value provided for field message.object of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.object);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.offset);
+    }
+    if (message.length !== 0n) {
+      if (BigInt.asUintN(64, message.length) !== message.length) {
+        throw new globalThis.Error("value provided for field message.length of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.length);
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(50).string(message.fingerprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RereadPlace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRereadPlace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.object = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.length = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RereadPlace>, I>>(base?: I): RereadPlace {
+    return RereadPlace.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RereadPlace>, I>>(object: I): RereadPlace {
+    const message = createBaseRereadPlace();
+    message.stage = object.stage ?? 0;
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.object = (object.object !== undefined && object.object !== null) ? BigInt(object.object) : 0n;
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.length = (object.length !== undefined && object.length !== null) ? BigInt(object.length) : 0n;
+    message.fingerprint = object.fingerprint ?? "";
+    return message;
+  },
+};
+
+function createBasePlaceReread(): PlaceReread {
+  return { stage: 0, id: 0n, reading: undefined };
+}
+
+export const PlaceReread: MessageFns<PlaceReread> = {
+  encode(message: PlaceReread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.id);
+    }
+    if (message.reading !== undefined) {
+      Reading.encode(message.reading, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlaceReread {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlaceReread();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reading = Reading.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PlaceReread>, I>>(base?: I): PlaceReread {
+    return PlaceReread.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlaceReread>, I>>(object: I): PlaceReread {
+    const message = createBasePlaceReread();
+    message.stage = object.stage ?? 0;
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.reading = (object.reading !== undefined && object.reading !== null)
+      ? Reading.fromPartial(object.reading)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFindingKnown(): FindingKnown {
+  return { stage: 0, finding: undefined };
+}
+
+export const FindingKnown: MessageFns<FindingKnown> = {
+  encode(message: FindingKnown, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.finding !== undefined) {
+      Finding.encode(message.finding, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindingKnown {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindingKnown();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.finding = Finding.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FindingKnown>, I>>(base?: I): FindingKnown {
+    return FindingKnown.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FindingKnown>, I>>(object: I): FindingKnown {
+    const message = createBaseFindingKnown();
+    message.stage = object.stage ?? 0;
+    message.finding = (object.finding !== undefined && object.finding !== null)
+      ? Finding.fromPartial(object.finding)
+      : undefined;
     return message;
   },
 };

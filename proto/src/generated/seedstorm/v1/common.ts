@@ -144,6 +144,66 @@ export interface Finding {
   reader: string;
   /** Who wrote it, where the ledger knows. */
   writer: string;
+  /**
+   * persistent: a second look saw it again, or something else that is wrong. transient: every second look saw what
+   * should be there. undecided: there was no second look.
+   */
+  verdict: string;
+  /** Who looked again, and what each saw. */
+  readers: Reading[];
+  /** What was read, in a word: who makes the same word of it saw the same. */
+  fingerprint: string;
+  /** The reader's host. */
+  host: string;
+  /** The reader's lane. */
+  lane: number;
+  /** When it was read, by the reader's monotonic clock, in ns. */
+  readNs: bigint;
+  /** When it was read, in ms since 1970, by the coordinator's clock. */
+  readUnixMs: bigint;
+  /**
+   * It was written between these, in ms since 1970: when the writer got the range, and when it said that the range was
+   * done. 0: not known.
+   */
+  writtenAfterUnixMs: bigint;
+  /** See written_after_unix_ms. */
+  writtenBeforeUnixMs: bigint;
+  /** Where the reader's host keeps its bytes: this path with .actual, .expected and .json behind it. Empty: it does not. */
+  evidence: string;
+}
+
+/** A second look at the place of a fault. */
+export interface Reading {
+  /** Who looked. */
+  agent: string;
+  /** On which host. */
+  host: string;
+  /** Past every cache of that host; otherwise the page cache was asked to forget the place first. */
+  direct: boolean;
+  /** same, right, other or failed. */
+  saw: string;
+  /** What the other thing was, by its name as a finding, or how it failed. */
+  detail: string;
+  /** When, in ms since 1970, by the coordinator's clock. */
+  unixMs: bigint;
+}
+
+/** I/O errors of one kind, at one object, in one lane. */
+export interface IoError {
+  /** open, read, write, sync, delete, full or missing. */
+  kind: string;
+  /** The object's path; empty where it is not known, and in the row for errors that are not kept one by one. */
+  path: string;
+  /** The agent. */
+  agent: string;
+  /** Its lane; absent in the row for errors that are not kept one by one. */
+  lane?:
+    | number
+    | undefined;
+  /** How many. */
+  count: bigint;
+  /** The first of them. */
+  first: ErrorDetail | undefined;
 }
 
 /** How often one kind of finding was made, cumulative. */
@@ -592,6 +652,16 @@ function createBaseFinding(): Finding {
     detail: "",
     reader: "",
     writer: "",
+    verdict: "",
+    readers: [],
+    fingerprint: "",
+    host: "",
+    lane: 0,
+    readNs: 0n,
+    readUnixMs: 0n,
+    writtenAfterUnixMs: 0n,
+    writtenBeforeUnixMs: 0n,
+    evidence: "",
   };
 }
 
@@ -638,6 +708,48 @@ export const Finding: MessageFns<Finding> = {
     }
     if (message.writer !== "") {
       writer.uint32(82).string(message.writer);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(162).string(message.verdict);
+    }
+    for (const v of message.readers) {
+      Reading.encode(v!, writer.uint32(170).fork()).join();
+    }
+    if (message.fingerprint !== "") {
+      writer.uint32(178).string(message.fingerprint);
+    }
+    if (message.host !== "") {
+      writer.uint32(186).string(message.host);
+    }
+    if (message.lane !== 0) {
+      writer.uint32(192).uint32(message.lane);
+    }
+    if (message.readNs !== 0n) {
+      if (BigInt.asUintN(64, message.readNs) !== message.readNs) {
+        throw new globalThis.Error("value provided for field message.readNs of type uint64 too large");
+      }
+      writer.uint32(200).uint64(message.readNs);
+    }
+    if (message.readUnixMs !== 0n) {
+      if (BigInt.asUintN(64, message.readUnixMs) !== message.readUnixMs) {
+        throw new globalThis.Error("value provided for field message.readUnixMs of type uint64 too large");
+      }
+      writer.uint32(208).uint64(message.readUnixMs);
+    }
+    if (message.writtenAfterUnixMs !== 0n) {
+      if (BigInt.asUintN(64, message.writtenAfterUnixMs) !== message.writtenAfterUnixMs) {
+        throw new globalThis.Error("value provided for field message.writtenAfterUnixMs of type uint64 too large");
+      }
+      writer.uint32(216).uint64(message.writtenAfterUnixMs);
+    }
+    if (message.writtenBeforeUnixMs !== 0n) {
+      if (BigInt.asUintN(64, message.writtenBeforeUnixMs) !== message.writtenBeforeUnixMs) {
+        throw new globalThis.Error("value provided for field message.writtenBeforeUnixMs of type uint64 too large");
+      }
+      writer.uint32(224).uint64(message.writtenBeforeUnixMs);
+    }
+    if (message.evidence !== "") {
+      writer.uint32(234).string(message.evidence);
     }
     return writer;
   },
@@ -735,6 +847,86 @@ export const Finding: MessageFns<Finding> = {
             message.writer = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.readers.push(Reading.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.fingerprint = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.lane = reader.uint32();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.readNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.readUnixMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.writtenAfterUnixMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.writtenBeforeUnixMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.evidence = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -762,6 +954,260 @@ export const Finding: MessageFns<Finding> = {
     message.detail = object.detail ?? "";
     message.reader = object.reader ?? "";
     message.writer = object.writer ?? "";
+    message.verdict = object.verdict ?? "";
+    message.readers = object.readers?.map((e) => Reading.fromPartial(e)) || [];
+    message.fingerprint = object.fingerprint ?? "";
+    message.host = object.host ?? "";
+    message.lane = object.lane ?? 0;
+    message.readNs = (object.readNs !== undefined && object.readNs !== null) ? BigInt(object.readNs) : 0n;
+    message.readUnixMs = (object.readUnixMs !== undefined && object.readUnixMs !== null)
+      ? BigInt(object.readUnixMs)
+      : 0n;
+    message.writtenAfterUnixMs = (object.writtenAfterUnixMs !== undefined && object.writtenAfterUnixMs !== null)
+      ? BigInt(object.writtenAfterUnixMs)
+      : 0n;
+    message.writtenBeforeUnixMs = (object.writtenBeforeUnixMs !== undefined && object.writtenBeforeUnixMs !== null)
+      ? BigInt(object.writtenBeforeUnixMs)
+      : 0n;
+    message.evidence = object.evidence ?? "";
+    return message;
+  },
+};
+
+function createBaseReading(): Reading {
+  return { agent: "", host: "", direct: false, saw: "", detail: "", unixMs: 0n };
+}
+
+export const Reading: MessageFns<Reading> = {
+  encode(message: Reading, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== "") {
+      writer.uint32(10).string(message.agent);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.direct !== false) {
+      writer.uint32(24).bool(message.direct);
+    }
+    if (message.saw !== "") {
+      writer.uint32(34).string(message.saw);
+    }
+    if (message.detail !== "") {
+      writer.uint32(42).string(message.detail);
+    }
+    if (message.unixMs !== 0n) {
+      if (BigInt.asUintN(64, message.unixMs) !== message.unixMs) {
+        throw new globalThis.Error("value provided for field message.unixMs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.unixMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reading {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReading();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.saw = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.unixMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Reading>, I>>(base?: I): Reading {
+    return Reading.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Reading>, I>>(object: I): Reading {
+    const message = createBaseReading();
+    message.agent = object.agent ?? "";
+    message.host = object.host ?? "";
+    message.direct = object.direct ?? false;
+    message.saw = object.saw ?? "";
+    message.detail = object.detail ?? "";
+    message.unixMs = (object.unixMs !== undefined && object.unixMs !== null) ? BigInt(object.unixMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseIoError(): IoError {
+  return { kind: "", path: "", agent: "", lane: undefined, count: 0n, first: undefined };
+}
+
+export const IoError: MessageFns<IoError> = {
+  encode(message: IoError, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.agent !== "") {
+      writer.uint32(26).string(message.agent);
+    }
+    if (message.lane !== undefined) {
+      writer.uint32(32).uint32(message.lane);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asUintN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.count);
+    }
+    if (message.first !== undefined) {
+      ErrorDetail.encode(message.first, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IoError {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIoError();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lane = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.count = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.first = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<IoError>, I>>(base?: I): IoError {
+    return IoError.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IoError>, I>>(object: I): IoError {
+    const message = createBaseIoError();
+    message.kind = object.kind ?? "";
+    message.path = object.path ?? "";
+    message.agent = object.agent ?? "";
+    message.lane = object.lane ?? undefined;
+    message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
+    message.first = (object.first !== undefined && object.first !== null)
+      ? ErrorDetail.fromPartial(object.first)
+      : undefined;
     return message;
   },
 };

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, PoolCounters } from "./common.js";
+import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters } from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -169,7 +169,7 @@ export interface RunResult {
   runId: string;
   /** The plan's name. */
   name: string;
-  /** passed, corrupt, failed or cancelled. */
+  /** passed, corrupt, errors (done, but for units that failed as the plan allows), failed or cancelled. */
   outcome: string;
   /** Why, when it failed. */
   error:
@@ -195,6 +195,10 @@ export interface RunResult {
   agentsSeen: number;
   /** Agents that were lost. */
   agentsLost: number;
+  /** Objects that are spared because they hold faults; left_behind names the first of them. */
+  sparedObjects: bigint;
+  /** Faults whose bytes could not be kept as evidence. */
+  evidenceSkipped: bigint;
 }
 
 /** How a stage ended. */
@@ -243,6 +247,12 @@ export interface StageResult {
   agents: AgentStageResult[];
   /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
+  /** Units that failed with errors that the plan lets pass. */
+  unitsFailed: bigint;
+  /** Units that were left out, because their write failed. */
+  unitsNotWritten: bigint;
+  /** I/O errors by kind, object, agent and lane. */
+  ioErrors: IoError[];
 }
 
 /** What an agent did in a stage. */
@@ -287,7 +297,7 @@ export interface RunSummary {
   runId: string;
   /** The plan's name. */
   name: string;
-  /** waiting, running, passed, corrupt, failed or cancelled. */
+  /** waiting, running, passed, corrupt, errors, failed or cancelled. */
   state: string;
   /** When it began, in ms since 1970. */
   startedUnixMs: bigint;
@@ -1434,6 +1444,8 @@ function createBaseRunResult(): RunResult {
     notes: [],
     agentsSeen: 0,
     agentsLost: 0,
+    sparedObjects: 0n,
+    evidenceSkipped: 0n,
   };
 }
 
@@ -1489,6 +1501,18 @@ export const RunResult: MessageFns<RunResult> = {
     }
     if (message.agentsLost !== 0) {
       writer.uint32(112).uint32(message.agentsLost);
+    }
+    if (message.sparedObjects !== 0n) {
+      if (BigInt.asUintN(64, message.sparedObjects) !== message.sparedObjects) {
+        throw new globalThis.Error("value provided for field message.sparedObjects of type uint64 too large");
+      }
+      writer.uint32(160).uint64(message.sparedObjects);
+    }
+    if (message.evidenceSkipped !== 0n) {
+      if (BigInt.asUintN(64, message.evidenceSkipped) !== message.evidenceSkipped) {
+        throw new globalThis.Error("value provided for field message.evidenceSkipped of type uint64 too large");
+      }
+      writer.uint32(168).uint64(message.evidenceSkipped);
     }
     return writer;
   },
@@ -1618,6 +1642,22 @@ export const RunResult: MessageFns<RunResult> = {
             message.agentsLost = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.sparedObjects = reader.uint64() as bigint;
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.evidenceSkipped = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1655,6 +1695,12 @@ export const RunResult: MessageFns<RunResult> = {
     message.notes = object.notes?.map((e) => e) || [];
     message.agentsSeen = object.agentsSeen ?? 0;
     message.agentsLost = object.agentsLost ?? 0;
+    message.sparedObjects = (object.sparedObjects !== undefined && object.sparedObjects !== null)
+      ? BigInt(object.sparedObjects)
+      : 0n;
+    message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
+      ? BigInt(object.evidenceSkipped)
+      : 0n;
     return message;
   },
 };
@@ -1682,6 +1728,9 @@ function createBaseStageResult(): StageResult {
     clockErrorNs: 0n,
     agents: [],
     closeNs: 0n,
+    unitsFailed: 0n,
+    unitsNotWritten: 0n,
+    ioErrors: [],
   };
 }
 
@@ -1788,6 +1837,21 @@ export const StageResult: MessageFns<StageResult> = {
         throw new globalThis.Error("value provided for field message.closeNs of type uint64 too large");
       }
       writer.uint32(168).uint64(message.closeNs);
+    }
+    if (message.unitsFailed !== 0n) {
+      if (BigInt.asUintN(64, message.unitsFailed) !== message.unitsFailed) {
+        throw new globalThis.Error("value provided for field message.unitsFailed of type uint64 too large");
+      }
+      writer.uint32(240).uint64(message.unitsFailed);
+    }
+    if (message.unitsNotWritten !== 0n) {
+      if (BigInt.asUintN(64, message.unitsNotWritten) !== message.unitsNotWritten) {
+        throw new globalThis.Error("value provided for field message.unitsNotWritten of type uint64 too large");
+      }
+      writer.uint32(248).uint64(message.unitsNotWritten);
+    }
+    for (const v of message.ioErrors) {
+      IoError.encode(v!, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -1973,6 +2037,30 @@ export const StageResult: MessageFns<StageResult> = {
             message.closeNs = reader.uint64() as bigint;
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.unitsFailed = reader.uint64() as bigint;
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.unitsNotWritten = reader.uint64() as bigint;
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.ioErrors.push(IoError.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2027,6 +2115,13 @@ export const StageResult: MessageFns<StageResult> = {
       : 0n;
     message.agents = object.agents?.map((e) => AgentStageResult.fromPartial(e)) || [];
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
+    message.unitsFailed = (object.unitsFailed !== undefined && object.unitsFailed !== null)
+      ? BigInt(object.unitsFailed)
+      : 0n;
+    message.unitsNotWritten = (object.unitsNotWritten !== undefined && object.unitsNotWritten !== null)
+      ? BigInt(object.unitsNotWritten)
+      : 0n;
+    message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
     return message;
   },
 };

@@ -1,0 +1,141 @@
+//! A place where a fault was found, looked at again: by the lane that found it, at once, and by anybody who asks later.
+//! Only reached when something is wrong, so it may allocate. Must never decide what a fault is called.
+
+use super::findings::{Finding, FindingKind};
+use super::shared::Sink;
+use super::spec::{Operation, TaskSpec};
+use crate::clock::now_ns;
+use crate::error::Result;
+use crate::sink::again::AgainFile;
+
+/// The most bytes that are read again where an object, or its end, was not there and now is.
+const MAX_RETURNED_BYTES: u64 = 1 << 20;
+
+/// How a place was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// With O_DIRECT, or from a sink that has no cache.
+    Direct,
+    /// Through the page cache, which was asked to forget the place first.
+    Cache,
+}
+
+/// What a second look saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saw {
+    /// The very same.
+    Same,
+    /// What should be there.
+    Right,
+    /// Something else that is wrong: its name as a finding.
+    Other(&'static str),
+    /// Nothing: the storage gave an error.
+    Failed(String),
+}
+
+/// A second look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reread {
+    /// How it was read.
+    pub way: Way,
+    /// What was seen.
+    pub saw: Saw,
+    /// When, by CLOCK_MONOTONIC in ns.
+    pub read_at_ns: u64,
+}
+
+/// A place to look at again, as whoever found the fault tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the object in the layout.
+    pub object: u64,
+    /// Where in the object, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What was seen there ([`Finding::fingerprint`]).
+    pub fingerprint: String,
+}
+
+impl Place {
+    /// The place of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        let Finding { object, offset_in_file: offset, length, ref fingerprint, .. } = *finding;
+        Self { object, offset, length, fingerprint: fingerprint.clone() }
+    }
+}
+
+/// What was seen at a place in one word, so that two readers need not send each other bytes to know that they saw the same.
+pub(super) fn fingerprint_of(kind: &FindingKind, actual: &[u8]) -> String {
+    match kind {
+        FindingKind::Wrong(_) => format!("bytes {}", &blake3::hash(actual).to_hex()[..32]),
+        FindingKind::Missing => "missing".to_owned(),
+        FindingKind::Truncated { file_bytes } => format!("ends at {file_bytes}"),
+    }
+}
+
+/// Looks at a place again, with nothing but the task that the place belongs to: no engine, no lanes. Calls the file
+/// system, which may take its time. `None`: this sink cannot be looked at from here.
+///
+/// # Errors
+/// Those of [`super::Task::prepare`].
+pub fn look_again(spec: &TaskSpec, place: &Place) -> Result<Option<Reread>> {
+    let spec = TaskSpec { operation: Operation::Verify, ..spec.clone() };
+    spec.validate()?;
+    let sink = Sink::prepare(&spec)?;
+    Ok(reread(&sink, &spec, place))
+}
+
+/// As [`look_again`], on a sink that is open.
+pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Reread> {
+    let object_start = spec.layout.units_of(place.object).start * spec.layout.unit_bytes();
+    let mut way = Way::Direct;
+    let saw = match sink {
+        Sink::File(sink) => match sink.open_again(place.object) {
+            Ok(Some(file)) => {
+                let saw = in_file(&file, spec, place, object_start);
+                if !file.is_direct() {
+                    way = Way::Cache;
+                }
+                saw
+            }
+            Ok(None) => Ok(same_or(place, "missing", "missing")),
+            Err(error) => Err(error),
+        },
+        Sink::Memory(store) => {
+            let mut bytes = vec![0; place.length.min(MAX_RETURNED_BYTES) as usize];
+            match store.read(object_start + place.offset, &mut bytes) {
+                Ok(()) => Ok(judge(spec, place, object_start, &bytes)),
+                Err(_) => Ok(same_or(place, "missing", "missing")),
+            }
+        }
+        Sink::Null => return None,
+    };
+    let saw = saw.unwrap_or_else(|error| Saw::Failed(error.what));
+    Some(Reread { way, saw, read_at_ns: now_ns() })
+}
+
+fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
+    let had_bytes = place.fingerprint.starts_with("bytes ");
+    let length = if had_bytes { place.length } else { place.length.min(MAX_RETURNED_BYTES) };
+    let bytes = file.read(place.offset, length)?;
+    if (bytes.len() as u64) < length {
+        return Ok(same_or(place, &format!("ends at {}", file.bytes()?), "truncated"));
+    }
+    Ok(judge(spec, place, object_start, &bytes))
+}
+
+/// Compares the bytes of a place with what they must be, and with what was seen there before.
+fn judge(spec: &TaskSpec, place: &Place, object_start: u64, bytes: &[u8]) -> Saw {
+    let offset = object_start + place.offset;
+    if matches!(spec.content.compare(spec.generation, offset, bytes), Ok(None)) {
+        return Saw::Right;
+    }
+    let faults = spec.content.diagnose(spec.generation, offset, bytes);
+    let other = faults.first().map_or("foreign", |fault| fault.kind.name());
+    same_or(place, &format!("bytes {}", &blake3::hash(bytes).to_hex()[..32]), other)
+}
+
+fn same_or(place: &Place, fingerprint: &str, other: &'static str) -> Saw {
+    if place.fingerprint == fingerprint { Saw::Same } else { Saw::Other(other) }
+}
