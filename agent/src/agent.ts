@@ -55,7 +55,9 @@ export class Agent implements ConnectionListener {
   constructor(private readonly options: AgentOptions) {
     this.#hello = introduce(options.name, options.version);
     this.#evidence =
-      options.evidence === undefined ? undefined : new EvidenceKeeper(options.evidence, this.#hello.name, this.#hello.host);
+      options.evidence === undefined
+        ? undefined
+        : new EvidenceKeeper(options.evidence, this.#hello.name, this.#hello.host);
     this.#ended = new Promise((resolve, reject) => {
       this.#resolveEnded = resolve;
       this.#rejectEnded = reject;
@@ -160,7 +162,14 @@ export class Agent implements ConnectionListener {
           this.#stage(this.#work, message);
         } else if (message.$case === 'rereadPlace') {
           const { stage, id } = message.value;
-          const reading = { agent: '', host: '', direct: false, saw: 'failed', detail: 'the stage is over', unixMs: 0n };
+          const reading = {
+            agent: '',
+            host: '',
+            direct: false,
+            saw: 'failed',
+            detail: 'the stage is over',
+            unixMs: 0n,
+          };
           this.#say({ $case: 'placeReread', value: { stage, id, reading } });
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.

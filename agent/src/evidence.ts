@@ -63,7 +63,7 @@ export class EvidenceKeeper {
     const path = join(folder, fileName(`${this.agent}-stage${stage.stage}-${basename(fault.path)}-at-${fault.offset}`));
     const about = this.#about(stage, fault);
     this.#kept.set(path, about);
-    this.#then(async () => {
+    void this.#then(async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await this.#warnOfTarget(stage);
       await writeFile(`${path}.actual`, actual, { mode: 0o600 });
@@ -82,11 +82,9 @@ export class EvidenceKeeper {
     const { verdict, writer, writtenAfterUnixMs, writtenBeforeUnixMs } = finding;
     const readers = finding.readers.map((seen) => ({ ...seen, unixMs: undefined, at: time(seen.unixMs) }));
     const written =
-      writer === ''
-        ? undefined
-        : { agent: writer, after: time(writtenAfterUnixMs), before: time(writtenBeforeUnixMs) };
+      writer === '' ? undefined : { agent: writer, after: time(writtenAfterUnixMs), before: time(writtenBeforeUnixMs) };
     const whole = { ...about, readAt: time(finding.readUnixMs), verdict, readers, written };
-    this.#then(() => writeFile(`${finding.evidence}.json`, json(whole), { mode: 0o600 }));
+    void this.#then(() => writeFile(`${finding.evidence}.json`, json(whole), { mode: 0o600 }));
   }
 
   /** What people should know of it, each once. */

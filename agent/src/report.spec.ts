@@ -5,7 +5,14 @@ import { reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
 import { prepareStage } from './testing.js';
 
-const context = { stage: 3, sequence: 7n, reader: 'agent-1', epochs: new Map([[5n, 2n]]) };
+const context = {
+  stage: 3,
+  sequence: 7n,
+  reader: 'agent-1',
+  epochs: new Map([[5n, 2n]]),
+  keep: () => '',
+  evidenceSkipped: () => 0,
+};
 
 const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   takenNs: 9n,
@@ -17,6 +24,8 @@ const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   ranges: [],
   findings: [],
   findingCounts: [],
+  evidenceSkipped: 0,
+  errors: [],
   notes: [],
   ...changes,
 });
@@ -26,7 +35,7 @@ const sent = (report: Report): Report => Report.decode(Report.encode(report).fin
 
 describe('a report', () => {
   test('tells of each lease what is done and what is only written, under the epoch that it was granted with', () => {
-    const range = { id: 5n, done: [0, 4, 9, 10], written: [0, 10], complete: false };
+    const range = { id: 5n, done: [0, 4, 9, 10], written: [0, 10], failed: [4, 9], complete: false };
     const report = sent(reportOf(snapshot({ ranges: [range] }), context));
     expect(report).toMatchObject({ stage: 3, sequence: 7n, agentNs: 9n, startedNs: 1n, lastDoneNs: 8n });
     expect(report.leases).toEqual([
@@ -40,18 +49,19 @@ describe('a report', () => {
         written: [{ first: 0n, end: 10n }],
         error: undefined,
         complete: false,
+        failed: [{ first: 4n, end: 9n }],
       },
     ]);
   });
 
   test('tells why a lease failed, with code and mend', () => {
     const error = { code: 'SEEDSTORM_E_DISK_FULL', what: 'no room in /t/0', mend: 'free some space' };
-    const ranges = [{ id: 5n, done: [], written: [], complete: false, error }];
+    const ranges = [{ id: 5n, done: [], written: [], failed: [], complete: false, error }];
     expect(sent(reportOf(snapshot({ ranges }), context)).leases[0]?.error).toEqual(error);
   });
 
   test('says nothing of a lease whose epoch is not known: it would be refused with all the rest', () => {
-    const ranges = [{ id: 6n, done: [0, 1], written: [0, 1], complete: true }];
+    const ranges = [{ id: 6n, done: [0, 1], written: [0, 1], failed: [], complete: true }];
     expect(reportOf(snapshot({ ranges }), context).leases).toEqual([]);
   });
 
@@ -65,9 +75,22 @@ describe('a report', () => {
       unit: 2 ** 40,
       generation: 3,
       detail: '1 bit differs',
+      lane: 1,
+      readNs: 2n ** 50n,
+      fingerprint: 'bytes 00ff',
     };
+    const again = { direct: true, saw: 'right', detail: '', readNs: 2n ** 50n + 1n };
     const findingCounts = [{ kind: 'bit flip', count: 12 }];
-    const report = sent(reportOf(snapshot({ findings: [finding], findingCounts }), context));
+    const findings = [{ ...finding, again, actual: new Uint8Array([1]), expected: new Uint8Array([2]) }];
+    const keep = ({ path, actual }: (typeof findings)[number]): string => `/kept${path}/${actual.length}`;
+    const report = sent(
+      reportOf(snapshot({ findings, findingCounts, evidenceSkipped: 2 }), {
+        ...context,
+        keep: keep as typeof context.keep,
+        evidenceSkipped: () => 3,
+      }),
+    );
+    expect(report.evidenceSkipped).toBe(5n);
     expect(report.findings).toEqual([
       {
         ...finding,
@@ -77,6 +100,13 @@ describe('a report', () => {
         unit: 2n ** 40n,
         reader: 'agent-1',
         writer: '',
+        verdict: '',
+        readers: [{ agent: '', host: '', direct: true, saw: 'right', detail: '', unixMs: 0n }],
+        host: '',
+        readUnixMs: 0n,
+        writtenAfterUnixMs: 0n,
+        writtenBeforeUnixMs: 0n,
+        evidence: '/kept/t/run/1/1',
       },
     ]);
     expect(report.findingCounts).toEqual([{ kind: 'bit flip', count: 12n }]);

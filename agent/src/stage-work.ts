@@ -8,12 +8,12 @@ import { type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@se
 import {
   type EndStage,
   type ErrorDetail,
-  type GrantLease,
   type Finding,
+  type GrantLease,
   type PrepareStage,
   type Reading,
-  type RereadPlace,
   type Report,
+  type RereadPlace,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';

@@ -26,6 +26,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     share: { index: 0, of: 1 },
     sparedObjects: [],
     leaseMs: 10_000,
+    errors: undefined,
     ...changes,
   };
 }

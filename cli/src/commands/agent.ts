@@ -3,11 +3,11 @@ import { Agent } from '@seedstorm/agent';
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
+import { evidenceOf, evidenceOption } from '../evidence.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
 import { usualAddress } from './coordinator.js';
-import { evidenceOf, evidenceOption } from '../evidence.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
 interface Options extends EngineFlags {

@@ -28,7 +28,9 @@ export function showResult(result: RunResult): void {
     lines.push(`… and ${formatCount(unnamed)} more objects with faults, not named or not there`);
   }
   if (result.evidenceSkipped > 0n) {
-    lines.push(`evidence: the bytes of ${formatCount(result.evidenceSkipped)} faults were not kept: they were too many`);
+    lines.push(
+      `evidence: the bytes of ${formatCount(result.evidenceSkipped)} faults were not kept: they were too many`,
+    );
   }
   if (result.agentsLost > 0) lines.push(`agents: ${result.agentsSeen} seen, ${result.agentsLost} lost`);
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -94,7 +96,9 @@ function remarks(stage: StageResult): string[] {
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: their write failed` : '',
     ...stage.ioErrors.slice(0, maxErrorRows).map(errorRow),
-    stage.ioErrors.length > maxErrorRows ? `… ${formatCount(stage.ioErrors.length - maxErrorRows)} more rows of errors in the JSON result` : '',
+    stage.ioErrors.length > maxErrorRows
+      ? `… ${formatCount(stage.ioErrors.length - maxErrorRows)} more rows of errors in the JSON result`
+      : '',
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
@@ -130,7 +134,8 @@ function faults({ findings, stages }: RunResult): string[] {
 function written({ writer, writtenAfterUnixMs, writtenBeforeUnixMs }: Finding): string {
   if (writer === '') return '';
   const time = (unixMs: bigint): string => new Date(Number(unixMs)).toISOString();
-  const when = writtenBeforeUnixMs === 0n ? '' : ` between ${time(writtenAfterUnixMs)} and ${time(writtenBeforeUnixMs)}`;
+  const when =
+    writtenBeforeUnixMs === 0n ? '' : ` between ${time(writtenAfterUnixMs)} and ${time(writtenBeforeUnixMs)}`;
   return `, written by ${writer}${when}`;
 }
 

@@ -3,7 +3,7 @@
  * of these at once. It must never know of time or membership: whoever calls it says which lease ends, and why.
  */
 import { assert } from './assert.js';
-import { IntervalMap, type IntervalSet, type Range } from './intervals.js';
+import { IntervalMap, IntervalSet, type Range } from './intervals.js';
 import { type LeaseEnd, LeaseRecord } from './lease.js';
 import type { MemberRecord } from './members.js';
 import type { ResolvedOptions } from './options.js';

@@ -44,6 +44,7 @@ describe('a resolved plan', () => {
       agentsMinimum: 1,
       leaseMs: 10_000,
       settleTimeoutMs: 60_000,
+      errors: { ofKind: {}, inAll: 0 },
       stages: [{ kind: 'write', delayMs: 0, generation: 0 }],
       notes: [],
     });

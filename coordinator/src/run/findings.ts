@@ -33,7 +33,11 @@ export class Findings {
   #overflow = false;
 
   /** Takes a fault in. One of the first is kept, and given back as it is kept: what more is learnt of it goes there. */
-  add(finding: Finding, reader: Reader, writer: Writer | undefined): { readonly finding: Finding; readonly kept: boolean } {
+  add(
+    finding: Finding,
+    reader: Reader,
+    writer: Writer | undefined,
+  ): { readonly finding: Finding; readonly kept: boolean } {
     count(finding.unit, 'the unit of a finding');
     const object = count(finding.object, 'the object of a finding');
     const readUnixMs = BigInt(Math.round(reader.readUnixMs));

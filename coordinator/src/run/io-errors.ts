@@ -4,10 +4,10 @@
  */
 import { SeedstormError } from '@seedstorm/errors';
 import type { IoError } from '@seedstorm/proto';
+import type { Member } from '../membership/member.js';
 import type { ErrorKind, ErrorPolicy } from '../plan/index.js';
 import { count } from './numbers.js';
 import { participantKey } from './participant.js';
-import type { Member } from '../membership/member.js';
 
 /** Rows that one agent may report: a thousand, and one a kind for those that are not kept one by one. */
 const maxRowsOfAgent = 1100;

@@ -56,7 +56,14 @@ export class Rereading {
   /** No answer is waited for any more. */
   giveUp(): void {
     for (const { finding, participant } of this.#open.values()) {
-      this.#take(finding, participant, { agent: '', host: '', direct: false, saw: 'failed', detail: 'no answer came', unixMs: 0n });
+      this.#take(finding, participant, {
+        agent: '',
+        host: '',
+        direct: false,
+        saw: 'failed',
+        detail: 'no answer came',
+        unixMs: 0n,
+      });
     }
     this.#open.clear();
     this.#waiting = [];
@@ -73,7 +80,8 @@ export class Rereading {
       const able = this.#able(question);
       // With nobody else there is no other opinion.
       if (able.length === 0) return false;
-      const asked = (one: Participant): number => [...this.#open.values()].filter(({ participant }) => participant === one).length;
+      const asked = (one: Participant): number =>
+        [...this.#open.values()].filter(({ participant }) => participant === one).length;
       const participant = able.sort((a, b) => asked(a) - asked(b)).find((one) => asked(one) < maxAsked);
       if (participant === undefined) return true;
       const { finding } = question;

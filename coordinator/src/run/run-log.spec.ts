@@ -19,6 +19,8 @@ const result: RunResult = {
   notes: [],
   agentsSeen: 1,
   agentsLost: 0,
+  sparedObjects: 0n,
+  evidenceSkipped: 0n,
 };
 
 /** A watcher and what it was told: kinds of events, or the message's own. */

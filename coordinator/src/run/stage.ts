@@ -333,7 +333,9 @@ export class Stage implements MembersListener {
     await this.#waiters.until(() => this.#rereading.pending === 0, rereadTimeoutMs);
     this.#rereading.giveUp();
     for (const finding of this.#kept.filter(({ evidence }) => evidence !== '')) {
-      const keeper = [...this.participants.values()].find(({ name, member }) => name === finding.reader && member.working);
+      const keeper = [...this.participants.values()].find(
+        ({ name, member }) => name === finding.reader && member.working,
+      );
       keeper?.member.send({ $case: 'findingKnown', value: { stage: this.plan.wireStage, finding } });
     }
   }

@@ -137,7 +137,7 @@ export class ScriptedAgent {
             : { buckets: [], counts: [], maxNs: 0 },
         ),
       ],
-      leases: [{ leaseId, epoch, done: [], written: [], error: undefined, complete: false, ...progress }],
+      leases: [{ leaseId, epoch, done: [], written: [], failed: [], error: undefined, complete: false, ...progress }],
     });
   }
 

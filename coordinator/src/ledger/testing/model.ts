@@ -230,6 +230,8 @@ export class Model {
       leased: count((unit) => this.doneBy[unit] === undefined && this.#isHeld(unit)),
       free: count((unit) => this.#isFree(unit) && !this.isLost(unit)),
       lost: count((unit) => this.isLost(unit)),
+      failed: 0,
+      leftOut: 0,
       rework: reworkOf(this.leases),
       indeterminate: new Set([...this.#indeterminate.values()].flatMap((set) => [...set])).size,
       unsettled: new Set(this.#inFlight.map(({ unit }) => unit)).size,
