@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: 'black-box',
-          include: ['test/*.test.ts'],
+          include: ['test/*.test.ts', 'test/faults/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 120_000,
