@@ -52,7 +52,7 @@ export class Disk {
   static over(sandbox: Sandbox, name: string, file: string, { kind, options = 'rw' }: FileSystem): Disk {
     const folder = sandbox.makeFolder(name);
     const device = run('losetup', '--find', '--show', file);
-    // Without a journal in xfs there is none; in ext4 the disk must be as it is left, without writes that come later.
+    // The disk is to be as it was left: ext4 would fill its tables in later.
     run(`mkfs.${kind}`, '-q', ...(kind === 'ext4' ? ['-E', 'lazy_itable_init=0'] : []), device);
     run('mount', '-t', kind, '-o', options, device, folder);
     return new Disk(folder, file, device);
@@ -134,6 +134,7 @@ export class FaultyDisk {
     private readonly server: ChildProcess,
     private readonly bridge: ChildProcess,
     private readonly switches: string,
+    private readonly file: string,
   ) {}
 
   /** A disk whose every write takes `writeMs`. */
@@ -168,7 +169,7 @@ export class FaultyDisk {
       patienceMs,
       () => 'nbdfuse did not start',
     );
-    return new FaultyDisk(Disk.over(sandbox, name, file, fileSystem), server, bridge, at);
+    return new FaultyDisk(Disk.over(sandbox, name, file, fileSystem), server, bridge, at, file);
   }
 
   /** From now on every read from the disk, or every write to it, fails. */
@@ -196,6 +197,7 @@ export class FaultyDisk {
     this.mend();
     this.resume();
     this.disk.remove();
+    run('umount', '-l', this.file);
     for (const process of [this.bridge, this.server]) {
       const gone = new Promise((resolve) => process.once('exit', resolve));
       if (process.exitCode !== null || process.signalCode !== null) continue;
