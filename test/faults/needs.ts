@@ -26,7 +26,7 @@ async function missing(): Promise<string | undefined> {
 
 const what = await missing();
 // Where everything should be tested, nothing is left out in silence.
-if (what !== undefined && process.env['CI'] === 'true') throw new Error(`disks with faults need ${what}`);
+if (what !== undefined && process.env.CI === 'true') throw new Error(`disks with faults need ${what}`);
 if (what !== undefined) process.stderr.write(`skipped: needs ${what}\n`);
 
 /** A test on a disk with faults. */

@@ -3,9 +3,9 @@
 
 use super::findings::{Finding, FindingKind};
 use super::shared::Sink;
-use super::spec::{Operation, TaskSpec};
+use super::spec::{MAX_BLOCK_BYTES, Operation, TaskSpec};
 use crate::clock::now_ns;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::sink::again::AgainFile;
 
 /// The most bytes that are read again where an object, or its end, was not there and now is.
@@ -63,6 +63,24 @@ impl Place {
         let Finding { object, offset_in_file: offset, length, ref fingerprint, .. } = *finding;
         Self { object, offset, length, fingerprint: fingerprint.clone() }
     }
+
+    fn validate(&self, spec: &TaskSpec) -> Result<()> {
+        let layout = &spec.layout;
+        let is_there = self.object < layout.objects()
+            && self.length > 0
+            && self.offset.checked_add(self.length).is_some_and(|end| end <= layout.bytes_of(self.object));
+        if is_there && self.bytes_to_read() <= MAX_BLOCK_BYTES as u64 {
+            return Ok(());
+        }
+        let what = format!("no fault is at object {}, offset {}, length {}", self.object, self.offset, self.length);
+        Err(Error::new(Code::InvalidArgument, what, "give a place that a finding names"))
+    }
+
+    /// All where there were bytes, so that they can be compared; the first of them where there was nothing.
+    fn bytes_to_read(&self) -> u64 {
+        let had_bytes = self.fingerprint.starts_with("bytes ");
+        if had_bytes { self.length } else { self.length.min(MAX_RETURNED_BYTES) }
+    }
 }
 
 /// What was seen at a place in one word, so that two readers need not send each other bytes to know that they saw the same.
@@ -78,10 +96,11 @@ pub(super) fn fingerprint_of(kind: &FindingKind, actual: &[u8]) -> String {
 /// system, which may take its time. `None`: this sink cannot be looked at from here.
 ///
 /// # Errors
-/// Those of [`super::Task::prepare`].
+/// Those of [`super::Task::prepare`]; [`Code::InvalidArgument`] for a place that the layout does not have.
 pub fn look_again(spec: &TaskSpec, place: &Place) -> Result<Option<Reread>> {
     let spec = TaskSpec { operation: Operation::Verify, ..spec.clone() };
     spec.validate()?;
+    place.validate(&spec)?;
     let sink = Sink::prepare(&spec)?;
     Ok(reread(&sink, &spec, place))
 }
@@ -103,7 +122,7 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
             Err(error) => Err(error),
         },
         Sink::Memory(store) => {
-            let mut bytes = vec![0; place.length.min(MAX_RETURNED_BYTES) as usize];
+            let mut bytes = vec![0; place.bytes_to_read() as usize];
             match store.read(object_start + place.offset, &mut bytes) {
                 Ok(()) => Ok(judge(spec, place, object_start, &bytes)),
                 Err(_) => Ok(same_or(place, "missing", "missing")),
@@ -116,8 +135,7 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
 }
 
 fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
-    let had_bytes = place.fingerprint.starts_with("bytes ");
-    let length = if had_bytes { place.length } else { place.length.min(MAX_RETURNED_BYTES) };
+    let length = place.bytes_to_read();
     let bytes = file.read(place.offset, length)?;
     if (bytes.len() as u64) < length {
         return Ok(same_or(place, &format!("ends at {}", file.bytes()?), "truncated"));

@@ -16,7 +16,7 @@ use crate::sink::{SinkSpec, SyncPolicy};
 const MAX_CLAIMS: u64 = 1 << 28;
 
 /// The largest block: far beyond what storage takes in one piece.
-const MAX_BLOCK_BYTES: usize = 1 << 30;
+pub(super) const MAX_BLOCK_BYTES: usize = 1 << 30;
 
 /// The smallest block: the sector of storage.
 const MIN_BLOCK_BYTES: usize = 512;

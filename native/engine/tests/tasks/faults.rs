@@ -265,3 +265,29 @@ fn errors_that_the_plan_lets_pass_fail_their_units_alone_and_are_told_by_kind_fi
     let outcome = plan.over_all(&engine, Operation::Read);
     assert_eq!(outcome.last.ranges.iter().filter(|range| range.failed.is_some()).count(), 1);
 }
+
+#[test]
+fn a_place_that_the_layout_does_not_have_is_refused_and_not_looked_for() {
+    let target = Folder::new();
+    let plan = Plan::new(24, 10, files(target.run(), SyncPolicy::File));
+    let place = |object, offset, length| Spot { object, offset, length, fingerprint: "bytes 00".into() };
+    for spot in [place(3, 0, 1), place(0, 10 * UNIT, 1), place(0, u64::MAX, 2), place(0, 0, 0)] {
+        let refused = look_again(&plan.spec(Operation::Verify), &spot).unwrap_err();
+        assert_eq!(refused.code, seedstorm_engine::error::Code::InvalidArgument);
+    }
+}
+
+#[test]
+fn memory_is_looked_at_again_too() {
+    let store = std::sync::Arc::new(seedstorm_engine::sink::MemoryStore::new(UNIT, 24, 1 << 30).unwrap());
+    let plan = Plan::new(24, 10, seedstorm_engine::sink::SinkSpec::Memory(store));
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    // What is there is right, but of another generation than the one that is looked for.
+    let other = Plan { generation: 1, ..plan };
+    let outcome = other.over_all(&engine, Operation::Verify);
+    assert_eq!(outcome.findings().len(), 24);
+    for finding in outcome.findings() {
+        assert_eq!((finding.kind.name(), &finding.again.as_ref().unwrap().saw), ("stale", &Saw::Same));
+    }
+}
