@@ -1,14 +1,13 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, Finding, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
+import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
 
-/** Faults that are listed; the others are in the JSON. */
-const maxListed = 20;
-/** Rows of I/O errors that are listed of each stage. */
-const maxErrorRows = 5;
+/** Lines of I/O errors of each stage; the others are in the JSON. */
+const maxErrorLines = 10;
 
 const head = ['stage', 'agent', 'NUMA node', 'GB/s', 'IOPS', 'p50', 'p99', 'max', 'units done', 'corrupt'];
 
@@ -21,7 +20,7 @@ export function showResult(result: RunResult): void {
   ];
   if (result.stages.length > 0) lines.push(table(result.stages), ...result.stages.flatMap(remarks));
   for (const note of result.notes) lines.push(`note: ${printable(note)}`);
-  lines.push(...faults(result));
+  lines.push(...faultLines(result));
   for (const path of result.leftBehind) lines.push(`left on the target: ${printable(path)}`);
   const unnamed = Number(result.sparedObjects) - result.leftBehind.length;
   if (result.leftBehind.length > 0 && unnamed > 0) {
@@ -95,58 +94,22 @@ function remarks(stage: StageResult): string[] {
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: their write failed` : '',
-    ...stage.ioErrors.slice(0, maxErrorRows).map(errorRow),
-    stage.ioErrors.length > maxErrorRows
-      ? `… ${formatCount(stage.ioErrors.length - maxErrorRows)} more rows of errors in the JSON result`
-      : '',
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`];
+  return [`${name}: ${[took, ...parts].join('; ')}`, ...errorLines(stage)];
 }
 
-function errorRow({ count, kind, path, agent, lane, first }: StageResult['ioErrors'][number]): string {
-  const where = path === '' ? '' : ` at ${path}`;
-  const by = lane === undefined ? agent : `${agent}, lane ${lane}`;
-  return printable(`${formatCount(count)} × ${kind}${where} (${by})${first === undefined ? '' : `: ${first.what}`}`);
-}
-
-function faults({ findings, stages }: RunResult): string[] {
-  const counts = stages.flatMap((stage) =>
-    stage.findingCounts.map(({ kind, count }) => `${formatCount(count)} × ${kind} in ${stage.name}`),
-  );
-  if (counts.length === 0) return [];
-  const lines = [`faults found: ${counts.join(', ')}`];
-  for (const finding of findings.slice(0, maxListed)) {
-    const { kind, path, offset, length, unit, generation, detail, reader } = finding;
-    const about = detail === '' ? '' : ` (${detail})`;
-    const place = `${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}`;
-    lines.push(printable(`  ${kind}${about}: ${place}; read by ${reader}${written(finding)}${lookedAgain(finding)}`));
-    if (finding.evidence !== '') {
-      lines.push(printable(`    evidence: ${finding.evidence}.{actual,expected,json} on ${finding.host}`));
-    }
-  }
-  if (findings.length > maxListed)
-    lines.push(`  … and ${formatCount(findings.length - maxListed)} more, in the JSON result`);
-  return lines;
-}
-
-function written({ writer, writtenAfterUnixMs, writtenBeforeUnixMs }: Finding): string {
-  if (writer === '') return '';
-  const time = (unixMs: bigint): string => new Date(Number(unixMs)).toISOString();
-  const when =
-    writtenBeforeUnixMs === 0n ? '' : ` between ${time(writtenAfterUnixMs)} and ${time(writtenBeforeUnixMs)}`;
-  return `, written by ${writer}${when}`;
-}
-
-/** Whether the fault is still there, and by whose word. */
-function lookedAgain({ verdict, readers }: Finding): string {
-  const seen = readers.map(({ agent, saw, detail, direct }) => {
-    const words = { same: 'saw the same', right: 'saw what should be there', other: `saw ${detail}` };
-    const what = words[saw as keyof typeof words] ?? `could not look (${detail})`;
-    return `${agent} ${what}${direct || saw === 'failed' ? '' : ' (not directly)'}`;
+/** What failed where, and in whose hands. */
+function errorLines({ ioErrors }: StageResult): string[] {
+  const lines = ioErrors.slice(0, maxErrorLines).map(({ count, kind, path, agent, lane, first }) => {
+    const where = path === '' ? '' : ` at ${path}`;
+    const by = lane === undefined ? agent : `${agent}, lane ${lane}`;
+    const why = first === undefined ? '' : `: ${first.what}`;
+    return printable(`  ${formatCount(count)} × ${kind}${where} (${by})${why}`);
   });
-  return `; ${verdict}${seen.length === 0 ? '' : `: read again, ${seen.join(', ')}`}`;
+  const others = ioErrors.length - lines.length;
+  return others > 0 ? [...lines, `  … and ${formatCount(others)} more, in the JSON result`] : lines;
 }
 
 function rate(bytesPerSecond: number): string {

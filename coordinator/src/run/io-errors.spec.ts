@@ -20,8 +20,8 @@ describe('the I/O errors of a stage', () => {
   test('are counted once however often they are told, and go by who told them', () => {
     const errors = new IoErrors();
     const [a, b] = [member('a'), member('b')];
-    errors.take(a, [row({ count: 2n })]);
-    errors.take(a, [row({ count: 5n })]);
+    expect(errors.take(a, [row({ count: 2n })])).toHaveLength(1);
+    expect(errors.take(a, [row({ count: 5n })])).toEqual([]);
     errors.take(b, [row({ count: 1n }), row({ lane: 1, count: 1n })]);
     expect(errors.inAll).toBe(7);
     expect(errors.rows().map(({ agent, lane, count }) => [agent, lane, count])).toEqual([

@@ -21,11 +21,13 @@ export class IoErrors {
   #inAll = 0;
 
   /**
-   * Takes what an agent says of its errors: counts since the stage began, so that what is said twice counts once.
+   * Takes what an agent says of its errors: counts since the stage began, so that what is said twice counts once. Gives
+   * the rows that are new.
    * @throws SeedstormError MESSAGE_INVALID when it cannot be true.
    */
-  take(member: Member, rows: readonly IoError[]): void {
-    if (rows.length === 0) return;
+  take(member: Member, rows: readonly IoError[]): IoError[] {
+    if (rows.length === 0) return [];
+    const fresh: IoError[] = [];
     const key = participantKey(member);
     const own = this.#rows.get(key) ?? new Map<string, IoError>();
     this.#rows.set(key, own);
@@ -38,10 +40,13 @@ export class IoErrors {
           what: `agent ${member.name} reports I/O errors that cannot be: ${more < 0 ? 'a count went back' : 'too many rows'}`,
         });
       }
-      own.set(at, { ...row, agent: member.name });
+      const whole = { ...row, agent: member.name };
+      if (!own.has(at)) fresh.push(whole);
+      own.set(at, whole);
       this.#ofKind.set(row.kind, (this.#ofKind.get(row.kind) ?? 0) + more);
       this.#inAll += more;
     }
+    return fresh;
   }
 
   /** Errors of all kinds. */

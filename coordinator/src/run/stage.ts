@@ -4,7 +4,7 @@
  * ledger alone.
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Finding, fromErrorDetail, type Report } from '@seedstorm/proto';
+import { type Finding, fromErrorDetail, type IoError, type Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import { Ledger, type WriterRange } from '../ledger/index.js';
 import { hostShares } from '../membership/host-shares.js';
@@ -37,6 +37,8 @@ const noAgentsTimeoutMs = 30_000;
 const tickMs = 100;
 const progressMs = 1000;
 const maxNotes = 200;
+/** Kinds of errors at objects that are told as they come. */
+const maxToldErrors = 20;
 
 /** What a stage is doing. */
 export type Phase = 'waiting' | 'preparing' | 'running' | 'syncing' | 'ending';
@@ -62,6 +64,7 @@ export class Stage implements MembersListener {
   /** Who wrote what this stage reads. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
+  #toldErrors = 0;
   readonly #rereading: Rereading;
   readonly #hanging: Hanging;
   /** Faults of this stage that are kept in full. */
@@ -387,7 +390,7 @@ export class Stage implements MembersListener {
       participant.tellTime();
       this.#note(participant, report.notes);
       for (const finding of report.findings) this.#finding(participant, finding);
-      this.ioErrors.take(participant.member, report.errors);
+      this.#tellErrors(this.ioErrors.take(participant.member, report.errors));
       const excess = this.ioErrors.excess(this.plan.errors);
       if (excess !== undefined) this.#fail(excess);
       for (const lease of report.leases) {
@@ -418,6 +421,20 @@ export class Stage implements MembersListener {
   #writerOf({ unit }: Finding): Writer | undefined {
     const done = this.written?.doneBy(Number(unit));
     return done && { agent: done.agent, afterUnixMs: unixMs(done.afterMs), beforeUnixMs: unixMs(done.beforeMs) };
+  }
+
+  /** Errors that pass are told as they come; one that does not ends the stage, which tells it. */
+  #tellErrors(rows: readonly IoError[]): void {
+    if (this.plan.errors.inAll === 0) return;
+    for (const { agent, kind, first } of rows.slice(0, maxToldErrors - this.#toldErrors)) {
+      this.#toldErrors += 1;
+      const more = this.#toldErrors === maxToldErrors ? '; further ones are in the result' : '';
+      this.log.event(
+        'warning',
+        'io-error',
+        `agent ${agent}: ${kind} error that the plan lets pass: ${first?.what ?? ''}${more}`,
+      );
+    }
   }
 
   #sayEnd(participant: Participant, cancel = this.#over()): void {
