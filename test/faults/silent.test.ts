@@ -172,7 +172,8 @@ describe('a host that remembers what its disk does not hold', () => {
       const target = disk.target();
       const stages = '{ write: {} }, { verify: { delay: 3s } }, { delete: {} }';
       const text = plan(target, stages, ', io: { direct: false }');
-      const run = sandbox.start('run', sandbox.plan(text), '--agents', '2', '--json');
+      const kept = sandbox.makeFolder('kept');
+      const run = sandbox.start('run', sandbox.plan(text), '--agents', '2', '--json', '--evidence', kept);
       await run.event('stage-waiting', 'verify');
       const file = fileOf(target, 7);
       const right = disk.read(file, 4096, 4096);
@@ -191,6 +192,7 @@ describe('a host that remembers what its disk does not hold', () => {
         { saw: 'right', direct: true },
         { saw: 'right', direct: true },
       ]);
+      expect(found?.evidence.startsWith(`${kept}/${result.runId}/`)).toBe(true);
       expect(readFileSync(`${found?.evidence}.actual`).equals(Buffer.alloc(4096))).toBe(true);
       expect(readFileSync(`${found?.evidence}.expected`).equals(right)).toBe(true);
       expect([result.leftBehind, sandbox.files(target)]).toEqual([[], []]);

@@ -37,7 +37,10 @@ export function siblings(path: Path, targetKind: unknown): PlanKey[] {
 
 function keysOf(schema: unknown, path: readonly string[], targetKind: string | undefined): PlanKey[] {
   if (schema instanceof z.ZodOptional) return keysOf(schema.unwrap(), path, targetKind);
-  if (schema instanceof z.ZodPipe) return keysOf(schema.in, path, targetKind);
+  if (schema instanceof z.ZodPipe) {
+    // A word that stands for a mapping is made one before it is looked at.
+    return keysOf(schema.in instanceof z.ZodTransform ? schema.out : schema.in, path, targetKind);
+  }
   if (schema instanceof z.ZodArray) return keysOf(schema.element, path, targetKind);
   if (schema instanceof z.ZodDiscriminatedUnion) {
     return schema.options.flatMap((option) => {

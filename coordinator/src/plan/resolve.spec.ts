@@ -58,6 +58,22 @@ describe('a resolved plan', () => {
     expect(plan).toMatchObject({ name: 'x', lanesPerAgent: 2 });
   });
 
+  test.each([
+    ['errors: stop', {}, 0],
+    ['errors: { upTo: 5 }', { read: 5, full: 5 }, 5],
+    ['errors: { read: 3, missing: 2 }', { read: 3, missing: 2, write: 0, sync: 0 }, 5],
+    ['errors: { read: 3, upTo: 2 }', { read: 3, write: 0 }, 2],
+  ])('lets as many I/O errors pass as %s says', (text, ofKind, inAll) => {
+    const { errors } = resolve(`${small}${text}\n`);
+    expect(errors.inAll).toBe(inAll);
+    for (const [kind, most] of Object.entries(ofKind)) expect(errors.ofKind).toMatchObject({ [kind]: most });
+  });
+
+  test('lets no error of the generators or of memory pass: there is no storage to have them', () => {
+    const text = 'data: { size: 1GiB }\ntarget: { kind: memory }\nstages: [{ write: {} }]\nerrors: { upTo: 5 }\n';
+    expect(resolve(text).errors.inAll).toBe(0);
+  });
+
   test('counts generations from the last delete, so that verify looks for what was written last', () => {
     const stages = ['generate', 'write', 'verify', 'write', 'read', 'verify', 'delete', 'write', 'verify'];
     const list = stages.map((stage) => `{ ${stage}: {} }`).join(', ');

@@ -250,6 +250,24 @@ function errorDoc(attempt: string, kind: string): KeyDoc {
   };
 }
 
+/** A word for `upTo: 0`, and the limits by kind. */
+const errorLimits = z
+  .strictObject({
+    upTo: key(errorCount().optional(), {
+      meaning: 'I/O errors of all kinds together that each stage lets pass.',
+      default: 'the sum of the kinds',
+      example: 'upTo: 100',
+    }),
+    open: key(errorCount().optional(), errorDoc('to open or make a file or a folder', 'open')),
+    read: key(errorCount().optional(), errorDoc('to read', 'read')),
+    write: key(errorCount().optional(), errorDoc('to write', 'write')),
+    sync: key(errorCount().optional(), errorDoc('to make durable; one loses all since the last good sync', 'sync')),
+    delete: key(errorCount().optional(), errorDoc('to remove', 'delete')),
+    full: key(errorCount().optional(), errorDoc('to write for want of space', 'full')),
+    missing: key(errorCount().optional(), errorDoc('to read a file that is not there or too short', 'missing')),
+  })
+  .meta({ minProperties: 1 });
+
 const stageOptions = z.strictObject({
   delay: key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
     meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
@@ -375,26 +393,14 @@ export const planSchema = z.strictObject({
   ),
   errors: key(
     z
-      .strictObject({
-        upTo: key(errorCount().optional(), {
-          meaning: 'I/O errors of all kinds together that each stage lets pass.',
-          default: 'the sum of the kinds',
-          example: 'upTo: 100',
-        }),
-        open: key(errorCount().optional(), errorDoc('to open or make a file or a folder', 'open')),
-        read: key(errorCount().optional(), errorDoc('to read', 'read')),
-        write: key(errorCount().optional(), errorDoc('to write', 'write')),
-        sync: key(errorCount().optional(), errorDoc('to make durable; one loses all since the last good sync', 'sync')),
-        delete: key(errorCount().optional(), errorDoc('to remove', 'delete')),
-        full: key(errorCount().optional(), errorDoc('to write for want of space', 'full')),
-        missing: key(errorCount().optional(), errorDoc('to read a file that is not there or too short', 'missing')),
-      })
-      .meta({ minProperties: 1 })
+      .preprocess((given) => (given === 'stop' ? { upTo: '0' } : given), errorLimits)
+      // What a pattern says holds for texts alone.
+      .meta({ type: ['object', 'string'] as never, pattern: '^stop$' })
       .optional(),
     {
       meaning:
-        'I/O errors that a stage lets pass, over all agents: the units of the failed I/O count as failed, are not done and not verified later, and the stage goes on. One more ends it. Not for verification: what is corrupt is always found and never ends a stage.',
-      default: 'the first I/O error ends the stage',
+        'stop, or how many I/O errors a stage lets pass, over all agents: the units of the failed I/O count as failed, are not done and not verified later, and the stage goes on. One more ends it. Not for verification: what is corrupt is always found and never ends a stage.',
+      default: 'stop: the first I/O error ends the stage',
       example: 'errors: { read: 100, missing: 0 }',
     },
   ),

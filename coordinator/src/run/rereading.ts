@@ -42,8 +42,8 @@ export class Rereading {
     this.#send();
   }
 
-  /** How many answers are still to come. */
-  get pending(): number {
+  /** Asks anew where the one who was asked has gone, and says how many answers are still to come. */
+  pending(): number {
     for (const [id, { finding, without, participant }] of this.#open) {
       if (participant.member.working) continue;
       this.#open.delete(id);

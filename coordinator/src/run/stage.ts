@@ -333,7 +333,7 @@ export class Stage implements MembersListener {
 
   /** Waits for the second looks, and tells those who keep the bytes of faults what is known of them. */
   async #lookAgain(): Promise<void> {
-    await this.#waiters.until(() => this.#rereading.pending === 0, rereadTimeoutMs);
+    await this.#waiters.until(() => this.#rereading.pending() === 0, rereadTimeoutMs);
     this.#rereading.giveUp();
     for (const finding of this.#kept.filter(({ evidence }) => evidence !== '')) {
       const keeper = [...this.participants.values()].find(

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine } from './engine.js';
-import { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
+import { lookAgain, MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
 import { content, outcome, twoNodes } from './testing.js';
 
 let engine: Engine;
@@ -74,6 +74,55 @@ describe('a task', () => {
     expect(snapshot.lastDoneNs).toBeGreaterThanOrEqual(snapshot.startedNs);
     expect(snapshot.takenNs).toBeGreaterThanOrEqual(snapshot.lastDoneNs);
     expect(snapshot.takenNs).toBeLessThanOrEqual(monotonicNs());
+  });
+
+  test('tells the bytes of a fault and what was seen at once; anybody can look at the place again without an engine', async () => {
+    const files = { ...spec, sink: 'file', folder: join(folder, 'faulty') } as const;
+    await whole(files);
+    const file = join(folder, 'faulty', 'f00000001');
+    const handle = await open(file, 'r+');
+    await handle.write(new Uint8Array(512), 0, 512, 1024);
+    await handle.close();
+    const { findings } = await whole({ ...files, operation: 'verify', evidence: true });
+    expect(findings).toMatchObject([{ kind: 'zeroed', path: file, offset: 1024, again: { saw: 'same' } }]);
+    const [found] = findings;
+    if (found === undefined) throw new Error('no fault');
+    expect([...(found.actual ?? [])]).toEqual(Array.from({ length: 512 }, () => 0));
+    expect(found.expected).toHaveLength(512);
+    expect(await lookAgain(files, found)).toMatchObject({ saw: 'same', detail: '' });
+    const mended = await open(file, 'r+');
+    await mended.write(found.expected ?? new Uint8Array(), 0, 512, 1024);
+    await mended.close();
+    expect(await lookAgain(files, found)).toMatchObject({ saw: 'right' });
+    await truncate(file, 1024);
+    expect(await lookAgain(files, found)).toMatchObject({ saw: 'other', detail: 'truncated' });
+    await expect(lookAgain(files, { ...found, object: 99 })).rejects.toMatchObject({
+      code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+    });
+    await rm(files.folder, { recursive: true });
+  });
+
+  test('lets as many errors of a kind pass as it is told, and says which units failed, at which file and why', async () => {
+    const files = { ...spec, sink: 'file', folder: join(folder, 'short') } as const;
+    await whole(files);
+    await rm(join(folder, 'short', 'f00000003'));
+    const errors = { ofKind: { missing: 16 }, inAll: 16 };
+    const read = await whole({ ...files, operation: 'read', errors });
+    expect(read.ranges).toMatchObject([{ done: [0, 48], failed: [48, 64], complete: true }]);
+    expect(read.errors.reduce((sum, { count }) => sum + count, 0)).toBe(16);
+    for (const { kind, path, first } of read.errors) {
+      expect([kind, path, first.code]).toEqual([
+        'missing',
+        join(folder, 'short', 'f00000003'),
+        'SEEDSTORM_E_OBJECT_MISSING',
+      ]);
+    }
+    const strict = await whole({ ...files, operation: 'read' });
+    expect(strict.ranges).toMatchObject([{ complete: false, error: { code: 'SEEDSTORM_E_OBJECT_MISSING' } }]);
+    await rm(files.folder, { recursive: true });
+    await expect(Task.prepare(engine, { ...spec, errors: { ofKind: { luck: 1 }, inAll: 1 } })).rejects.toMatchObject({
+      code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+    });
   });
 
   test('gives what is new to one of many who ask at once, in their order: nothing is counted twice or lost', async () => {

@@ -36,11 +36,10 @@ impl Bits {
         }
     }
 
-    /// Takes out all numbers that another set with the same bound has.
-    pub(super) fn remove_all(&self, other: &Self) {
-        for (word, others) in self.words.iter().zip(&other.words) {
-            word.fetch_and(!others.load(Ordering::Acquire), Ordering::AcqRel);
-        }
+    /// The numbers of a copy that are not in this set.
+    pub(super) fn missing_of(&self, copied: &Copied) -> Copied {
+        let missing = copied.0.iter().map(|(word, bits)| (*word, bits & !self.words[*word].load(Ordering::Acquire)));
+        Copied(missing.filter(|(_, bits)| *bits != 0).collect())
     }
 
     /// Whether all numbers of a copy are in this set.

@@ -41,7 +41,8 @@ impl LaneRun<'_> {
                 Some(file) => self.sync(&file),
                 None => Ok(()),
             });
-            self.take_in(range, &noted, outcome);
+            let passes = self.passes(&outcome);
+            take_in(range, &noted, outcome, passes);
             self.close_all(range);
         }
         if self.shared.spec.operation == Operation::Delete {
@@ -53,7 +54,8 @@ impl LaneRun<'_> {
         if let Some(file) = range.open_object(segment) {
             let noted = range.note_written(range.claims.segment_claims(segment));
             let outcome = self.sync(&file);
-            self.take_in(range, &noted, outcome);
+            let passes = self.passes(&outcome);
+            take_in(range, &noted, outcome, passes);
             self.let_go(range, file, false);
         }
     }
@@ -70,8 +72,9 @@ impl LaneRun<'_> {
             .map(|(range, segment)| (range, range.note_written(range.claims.segment_claims(segment))))
             .collect();
         let outcome = self.sync(&file);
+        let passes = self.passes(&outcome);
         for (range, noted) in noted {
-            self.take_in(range, &noted, outcome.clone());
+            take_in(range, &noted, outcome.clone(), passes);
             if range.is_stopped() && range.is_idle() {
                 self.close_all(range);
             }
@@ -86,12 +89,10 @@ impl LaneRun<'_> {
         self.since_ns = now_ns();
     }
 
-    /// What a sync brought a range.
-    fn take_in(&self, range: &SeedRange, noted: &Copied, outcome: Result<()>) {
-        match outcome {
-            Err(error) if self.shared.errors.count(&error, self.shared.spec.operation, self.index) => range.lose(noted),
-            outcome => range.synced(noted, outcome),
-        }
+    /// Counts a sync that failed, and says whether the plan lets that pass.
+    fn passes(&self, outcome: &Result<()>) -> bool {
+        let Err(error) = outcome else { return false };
+        self.shared.errors.count(error, self.shared.spec.operation, self.index)
     }
 
     /// Closes a segment's object, or lets go of it when it is kept open for later.
@@ -157,5 +158,14 @@ impl LaneRun<'_> {
             (Sink::File(sink), Operation::Write) => Some(sink.sync_policy()),
             _ => None,
         }
+    }
+}
+
+/// What a sync, or one that failed in a way that passes, brought a range.
+fn take_in(range: &SeedRange, noted: &Copied, outcome: Result<()>, passes: bool) {
+    if passes {
+        range.lose(noted);
+    } else {
+        range.synced(noted, outcome);
     }
 }

@@ -263,8 +263,7 @@ impl SeedRange {
     /// A sync failed with an error that the plan lets pass: what was noted and is not durable failed, and the range goes on.
     pub(super) fn lose(&self, noted: &Copied) {
         if let Some(durable) = &self.durable {
-            self.passed_over().insert_all(noted);
-            self.passed_over().remove_all(durable);
+            self.passed_over().insert_all(&durable.missing_of(noted));
         }
     }
 
