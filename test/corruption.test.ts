@@ -213,6 +213,8 @@ describe('on agents that an administrator started', () => {
           length,
           unit: number * unitsPerFile + Math.floor(offset / unitBytes),
           detail: detail instanceof RegExp ? expect.stringMatching(detail) : detail,
+          verdict: 'persistent',
+          readers: [{ saw: 'same' }, { saw: 'same' }],
         },
       ]);
     }

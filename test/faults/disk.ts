@@ -25,6 +25,8 @@ export interface FileSystem {
   readonly kind: 'ext4' | 'xfs';
   readonly megabytes: number;
   readonly options?: string;
+  /** Without a journal ext4 does not end with the first write that fails. */
+  readonly journal?: boolean;
 }
 
 function run(program: string, ...args: string[]): string {
@@ -49,11 +51,22 @@ export class Disk {
   }
 
   /** A file system over a file. */
-  static over(sandbox: Sandbox, name: string, file: string, { kind, options = 'rw' }: FileSystem): Disk {
+  static over(
+    sandbox: Sandbox,
+    name: string,
+    file: string,
+    { kind, options = 'rw', journal = true }: FileSystem,
+  ): Disk {
     const folder = sandbox.makeFolder(name);
     const device = run('losetup', '--find', '--show', file);
     // The disk is to be as it was left: ext4 would fill its tables in later.
-    run(`mkfs.${kind}`, '-q', ...(kind === 'ext4' ? ['-E', 'lazy_itable_init=0'] : []), device);
+    run(
+      `mkfs.${kind}`,
+      '-q',
+      ...(kind === 'ext4' ? ['-E', 'lazy_itable_init=0'] : []),
+      ...(journal ? [] : ['-O', '^has_journal']),
+      device,
+    );
     run('mount', '-t', kind, '-o', options, device, folder);
     return new Disk(folder, file, device);
   }

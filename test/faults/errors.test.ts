@@ -102,6 +102,33 @@ describe('a disk that gives errors', () => {
     },
   );
 
+  onDisk(
+    'a disk that fails writes for a while loses what it could not keep, and nothing that it said is durable',
+    async () => {
+      const options = 'errors=continue';
+      faulty = await FaultyDisk.make(
+        sandbox,
+        'disk',
+        { kind: 'ext4', megabytes: 200, options, journal: false },
+        { writeMs: 20 },
+      );
+      const target = faulty.disk.target();
+      const text = plan(target, '{ write: {} }, { verify: {} }', 'errors: { upTo: 100000 }');
+      const run = sandbox.start('run', sandbox.plan(text), '--agents', '2', '--json');
+      await run.midStage('write');
+      faulty.fail('pwrite');
+      await run.progress('write', ({ errors }) => errors > 0, 'errors');
+      faulty.mend();
+      const { code, stderr, result } = await run.ended;
+      expect(code, stderr).toBe(3);
+      expect(result).toMatchObject({ outcome: 'errors', findings: [] });
+      const written = accounts(result, 'write');
+      expect([written.done > 0, written.failed > 0]).toEqual([true, true]);
+      expect(stageOf(result, 'write').ioErrors.map(({ kind }) => kind)).toContain('write');
+      expect(accounts(result, 'verify')).toEqual({ done: written.done, failed: 0, leftOut: written.failed });
+    },
+  );
+
   onDisk('one error more than the plan lets pass ends the stage, and says how many there were', async () => {
     faulty = await FaultyDisk.make(sandbox, 'disk', { kind: 'ext4', megabytes: 200 });
     const target = faulty.disk.target();
