@@ -206,6 +206,8 @@ export class StageWork {
     clearInterval(this.#poll);
     if (this.#abandoned) return;
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
+    // What is to be said of evidence goes with the last report.
+    await this.host.evidence?.written();
     try {
       // One that is under way comes before: snapshots come in the order in which they are asked for.
       if (task !== undefined) await this.#report(task);

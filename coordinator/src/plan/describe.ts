@@ -15,9 +15,15 @@ export function describePlan(plan: ResolvedPlan): string[] {
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
     `agents   at least ${formatCount(plan.agentsMinimum)}, ${plan.lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(plan.lanesPerAgent)} lanes of each`}`,
+    ...(plan.errors.inAll === 0 ? [] : [`errors   ${errorsText(plan)}`]),
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
     ...plan.notes.map((note) => `note     ${note}`),
   ];
+}
+
+function errorsText({ errors: { ofKind, inAll } }: ResolvedPlan): string {
+  const kinds = Object.entries(ofKind).flatMap(([kind, most]) => (most > 0 ? [`${kind} ${formatCount(most)}`] : []));
+  return `each stage lets up to ${formatCount(inAll)} I/O errors pass: at most ${kinds.join(', ')}`;
 }
 
 function dedupText({ content }: ResolvedPlan): string {

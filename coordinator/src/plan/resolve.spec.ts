@@ -69,6 +69,14 @@ describe('a resolved plan', () => {
     for (const [kind, most] of Object.entries(ofKind)) expect(errors.ofKind).toMatchObject({ [kind]: most });
   });
 
+  test('says how many I/O errors it lets pass, and nothing of them when it lets none pass', () => {
+    const described = (text: string): string[] => describePlan(resolve(`${small}${text}`));
+    expect(described('errors: { read: 3, missing: 0, sync: 2 }\n')).toContain(
+      'errors   each stage lets up to 5 I/O errors pass: at most read 3, sync 2',
+    );
+    expect(described('').filter((line) => line.startsWith('errors'))).toEqual([]);
+  });
+
   test('lets no error of the generators or of memory pass: there is no storage to have them', () => {
     const text = 'data: { size: 1GiB }\ntarget: { kind: memory }\nstages: [{ write: {} }]\nerrors: { upTo: 5 }\n';
     expect(resolve(text).errors.inAll).toBe(0);

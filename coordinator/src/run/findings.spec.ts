@@ -71,6 +71,13 @@ describe('the faults of a run', () => {
     expect([findings.any, findings.sparedObjects(), findings.sparedPaths()]).toEqual([true, [5], []]);
   });
 
+  test('an object that was missing and has come back is spared and named: only its beginning was looked at', () => {
+    const findings = new Findings();
+    const { finding: one } = findings.add(finding({ kind: 'missing', object: 5n, path: '/t/5' }), reader, writer);
+    Findings.read(one, reading('right'));
+    expect([findings.sparedObjects(), findings.sparedPaths()]).toEqual([[5], ['/t/5']]);
+  });
+
   test('without faults everything may be deleted', () => {
     const findings = new Findings();
     expect([findings.any, findings.sparedObjects(), findings.sparedPaths()]).toEqual([false, [], []]);

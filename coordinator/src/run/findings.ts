@@ -84,8 +84,8 @@ export class Findings {
   }
 
   /**
-   * The objects that deletes leave alone; 'all' when they are too many to name. One whose every fault was transient holds
-   * what it should, and is not spared: what was read of it is kept as evidence, and there is no more to see in it.
+   * The objects that deletes leave alone; 'all' when they are too many to name. One that holds what it should, since wrong
+   * bytes in it were transient, is not spared: what was read of it is kept as evidence, and there is no more to see in it.
    */
   sparedObjects(): readonly number[] | 'all' {
     return this.#overflow ? 'all' : [...this.#spared().keys()].sort((a, b) => a - b);
@@ -101,7 +101,7 @@ export class Findings {
   #spared(): Map<number, string> {
     const spared = new Map(this.#others);
     for (const finding of this.kept) {
-      if (finding.verdict === 'transient') continue;
+      if (finding.verdict === 'transient' && !isAbsent(finding)) continue;
       const object = Number(finding.object);
       spared.set(object, pathOf(finding) || (spared.get(object) ?? ''));
     }
@@ -109,8 +109,13 @@ export class Findings {
   }
 }
 
-function pathOf({ kind, path }: Finding): string {
-  return kind === 'missing' ? '' : path;
+/** Of what was not there and came back only the beginning was looked at: nobody knows the rest. */
+function isAbsent({ kind }: Finding): boolean {
+  return kind === 'missing' || kind === 'truncated';
+}
+
+function pathOf({ kind, path, verdict }: Finding): string {
+  return kind === 'missing' && verdict !== 'transient' ? '' : path;
 }
 
 /** What second looks make of a fault. */

@@ -86,10 +86,15 @@ impl Place {
 /// What was seen at a place in one word, so that two readers need not send each other bytes to know that they saw the same.
 pub(super) fn fingerprint_of(kind: &FindingKind, actual: &[u8]) -> String {
     match kind {
-        FindingKind::Wrong(_) => format!("bytes {}", &blake3::hash(actual).to_hex()[..32]),
+        FindingKind::Wrong(_) => word_of(actual),
         FindingKind::Missing => "missing".to_owned(),
         FindingKind::Truncated { file_bytes } => format!("ends at {file_bytes}"),
     }
+}
+
+/// Bytes in one word.
+fn word_of(bytes: &[u8]) -> String {
+    format!("bytes {}", &blake3::hash(bytes).to_hex()[..32])
 }
 
 /// Looks at a place again, with nothing but the task that the place belongs to: no engine, no lanes. Calls the file
@@ -151,7 +156,7 @@ fn judge(spec: &TaskSpec, place: &Place, object_start: u64, bytes: &[u8]) -> Saw
     }
     let faults = spec.content.diagnose(spec.generation, offset, bytes);
     let other = faults.first().map_or("foreign", |fault| fault.kind.name());
-    same_or(place, &format!("bytes {}", &blake3::hash(bytes).to_hex()[..32]), other)
+    same_or(place, &word_of(bytes), other)
 }
 
 fn same_or(place: &Place, fingerprint: &str, other: &'static str) -> Saw {
