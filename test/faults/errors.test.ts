@@ -55,7 +55,7 @@ describe('a disk that gives errors', () => {
     expect(ended.code).toBe(1);
     expect(ended.result).toMatchObject({ outcome: 'failed', findings: [] });
     expect(ended.result.error?.what).toMatch(
-      /^agent agent-[12]: could not .*\/f\d{8}: (Input\/output error|Read-only)/u,
+      /^agent agent-[12]: could not .*\/\d{8}-\d{6}-[0-9a-f]{8}(\/f\d{8})?: (Input\/output error|Read-only)/u,
     );
     const { unitsDone, units, ioErrors, complete } = stageOf(ended.result, 'write');
     expect([complete, unitsDone < units]).toEqual([false, true]);
@@ -110,7 +110,7 @@ describe('a disk that gives errors', () => {
         sandbox,
         'disk',
         { kind: 'ext4', megabytes: 200, options, journal: false },
-        { writeMs: 20 },
+        { writeMs: 8 },
       );
       const target = faulty.disk.target();
       const text = plan(target, '{ write: {} }, { verify: {} }', 'errors: { upTo: 100000 }');
@@ -147,7 +147,7 @@ describe('a disk that gives errors', () => {
   });
 
   onDisk('a disk that stops to answer for ten seconds is said to hang, is waited for, and loses nothing', async () => {
-    faulty = await FaultyDisk.make(sandbox, 'disk', { kind: 'ext4', megabytes: 200 }, { writeMs: 20 });
+    faulty = await FaultyDisk.make(sandbox, 'disk', { kind: 'ext4', megabytes: 200 }, { writeMs: 6 });
     const target = faulty.disk.target();
     const stages = '{ write: {} }, { verify: {} }, { delete: {} }';
     const run = sandbox.start('run', sandbox.plan(plan(target, stages)), '--agents', '2', '--json');
@@ -165,7 +165,7 @@ describe('a disk that gives errors', () => {
     expect(result).toMatchObject({ outcome: 'passed', findings: [], leftBehind: [], agentsLost: 0 });
     expect(accounts(result, 'write').done).toBe(256);
     expect(accounts(result, 'verify').done).toBe(256);
-    expect(stageOf(result, 'write').latency?.maxNs).toBeGreaterThan(8e9);
+    expect(stageOf(result, 'write').durationNs).toBeGreaterThan(8e9);
     expect(sandbox.files(target)).toEqual([]);
   });
 });
