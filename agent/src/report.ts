@@ -28,6 +28,8 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
       corruptBlocks: BigInt(pool.corruptBlocks),
       syncNs: BigInt(pool.syncNs),
       syncs: BigInt(pool.syncs),
+      ioNs: BigInt(pool.ioNs),
+      greatestInFlight: BigInt(pool.greatestInFlight),
     })),
     latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
@@ -45,6 +47,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     })),
     findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
     notes: snapshot.notes,
+    ioEngine: snapshot.ioEngine,
   };
 }
 

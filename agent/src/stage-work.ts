@@ -65,14 +65,16 @@ export class StageWork {
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
       const running = await engine;
-      const task = await Task.prepare(running, taskSpec(this.message), memory());
+      const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      const spec = taskSpec(this.message, lanes);
+      const task = await Task.prepare(running, spec, memory());
       this.#task = task;
       if (this.#abandoned) return;
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
       task.ended().catch((error: unknown) => this.#endEarly(error));
       task.setDeadline(this.#deadlineNs);
       answer.notes = task.notes;
-      answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      answer.lanes = Math.min(lanes, spec.lanes ?? lanes);
       this.#poll = setInterval(() => this.#look(), pollMs);
       this.#prepared = { $case: 'stagePrepared', value: answer };
     } catch (error) {

@@ -15,11 +15,13 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
 /** A run's own folder is one name, so that nothing in a message can lead out of the target. */
 const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
+const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
+
 /**
- * The task of a stage.
+ * The task of a stage, on an agent with so many lanes.
  * @throws SeedstormError MESSAGE_INVALID when the message asks for what this version does not know.
  */
-export function taskSpec(message: PrepareStage): TaskSpec {
+export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
   const { content, target } = message;
   const operation = operations[message.operation];
   const sink = target?.kind;
@@ -45,13 +47,32 @@ export function taskSpec(message: PrepareStage): TaskSpec {
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
     blockBytes: Number(message.blockBytes),
-    ...(message.lanes === 0 ? {} : { lanes: message.lanes }),
+    queueDepth: message.queueDepth,
+    ioEngine: ioEngineOf(message.ioEngine),
+    ...lanesOf(message, lanes),
     sparedObjects: message.sparedObjects.map(Number),
     sink: sink.$case,
     ...(sink.$case === 'file'
       ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
       : {}),
   };
+}
+
+/** How many lanes take part, where not all do. */
+function lanesOf({ lanes: asked, modestLanes }: PrepareStage, lanes: number): { lanes?: number } {
+  if (asked > 0) return { lanes: asked };
+  return modestLanes > 0 && modestLanes < lanes ? { lanes: modestLanes } : {};
+}
+
+function ioEngineOf(name: string): NonNullable<TaskSpec['ioEngine']> {
+  const known = ioEngines.find((engine) => engine === name);
+  if (known === undefined) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: `the coordinator asks for I/O by ${JSON.stringify(name)}, which this agent does not know`,
+    });
+  }
+  return known;
 }
 
 /** The run's own folder. */

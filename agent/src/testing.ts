@@ -26,6 +26,9 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     share: { index: 0, of: 1 },
     sparedObjects: [],
     leaseMs: 10_000,
+    queueDepth: 4,
+    ioEngine: 'auto',
+    modestLanes: 0,
     ...changes,
   };
 }

@@ -223,6 +223,13 @@ export const catalog = [
     mend: 'set target.io.direct to auto or false',
   },
   {
+    code: 'SEEDSTORM_E_IO_ENGINE',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'The way for I/O that the plan names cannot be had on this agent.',
+    mend: 'set target.io.engine to auto, which takes the best that the kernel has',
+  },
+  {
     code: 'SEEDSTORM_E_OBJECT_MISSING',
     area: 'target',
     exit: ExitCode.failed,

@@ -507,6 +507,10 @@ export interface JsPoolCounters {
   syncs: number
   /** Time spent on them, in ns. */
   syncNs: number
+  /** Time inside I/O operations, summed over those in flight, in ns. */
+  ioNs: number
+  /** The most blocks that one lane had in flight at once. */
+  greatestInFlight: number
   /** Latency since the snapshot before. */
   latency: JsHistogram
 }
@@ -571,6 +575,8 @@ export interface JsTaskSnapshot {
   findings: Array<JsFinding>
   /** All faults found, by kind. */
   findingCounts: Array<JsFindingCount>
+  /** Which ways the I/O of files goes; empty when none does. */
+  ioEngine: string
   /** What fell back. */
   notes: Array<string>
 }
@@ -589,6 +595,10 @@ export interface JsTaskSpec {
   unitsPerObject: number
   /** Bytes of an I/O. */
   blockBytes: number
+  /** Blocks that each lane keeps in flight; 1 when absent. */
+  queueDepth?: number
+  /** Which way the I/O of files goes; auto when absent. */
+  ioEngine?: 'auto' | 'io_uring' | 'aio' | 'threads'
   /** How many lanes take part; all when absent. */
   lanes?: number
   /** Objects that a delete leaves alone. */

@@ -5,6 +5,9 @@ import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto'
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
+/** A mean depth below this part of the plan's is said to be short of it. */
+const shortOfDepth = 0.8;
+
 /** Faults that are listed; the others are in the JSON. */
 const maxListed = 20;
 
@@ -82,10 +85,19 @@ function remarks(stage: StageResult): string[] {
       ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
       : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
+    inFlight(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
   return [`${name}: ${[took, ...parts].join('; ')}`];
+}
+
+/** How deep the queues really were; said loudly where the plan asked for much more. */
+function inFlight({ inFlight: of }: StageResult): string {
+  if (of === undefined) return '';
+  const short = of.meanPerLane < of.depth * shortOfDepth ? ' — short of the plan' : '';
+  const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
+  return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${short}`;
 }
 
 function faults({ findings, stages }: RunResult): string[] {

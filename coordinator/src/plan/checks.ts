@@ -16,6 +16,7 @@ export function checkSections(sections: Sections): Problem[] {
   return [
     ...(data === undefined ? [] : checkDedup(data)),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
+    ...(data === undefined || target?.kind !== 'file' ? [] : checkDepth(data, target, sections.load)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
   ];
 }
@@ -69,6 +70,18 @@ function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
     refuse(['align'], `${formatSize(align)} neither divides the unit of ${unit} nor is a multiple of it`, mend);
   }
   return problems;
+}
+
+/** The most memory of the blocks that one lane has in flight: what Linux registers in one piece. */
+const maxLaneBytes = 1024 ** 3;
+
+function checkDepth(data: Plan['data'], target: PlanFileTarget, load: Plan['load']): Problem[] {
+  const block = target.io?.block ?? largestBlock(data.unit ?? defaults.unitBytes);
+  const depth = load?.queueDepth ?? defaults.queueDepth;
+  if (block * depth <= maxLaneBytes) return [];
+  const what = `load.queueDepth: ${depth} blocks of ${formatSize(block)} are more than 1 GiB for each lane`;
+  const mend = `write at most ${Math.floor(maxLaneBytes / block)}, or choose a smaller target.io.block`;
+  return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
 function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {

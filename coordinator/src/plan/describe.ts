@@ -14,10 +14,17 @@ export function describePlan(plan: ResolvedPlan): string[] {
     `target   ${targetText(plan.target)}`,
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
-    `agents   at least ${formatCount(plan.agentsMinimum)}, ${plan.lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(plan.lanesPerAgent)} lanes of each`}`,
+    `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
     ...plan.notes.map((note) => `note     ${note}`),
   ];
+}
+
+function lanesText({ lanesPerAgent, storageLanes, queueDepth, target }: ResolvedPlan): string {
+  if (target.kind !== 'file') {
+    return lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(lanesPerAgent)} lanes of each`;
+  }
+  return `at most ${formatCount(lanesPerAgent ?? storageLanes)} lanes of each, ${formatCount(queueDepth)} blocks in flight of each lane`;
 }
 
 function dedupText({ content }: ResolvedPlan): string {

@@ -125,8 +125,13 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     ],
     [
       'a key like no other',
-      `${good}load: { queueDepth: 4 }`,
-      '8:9 UNKNOWN_KEY unknown key "queueDepth" in load; the only key here is lanesPerAgent',
+      `${good}agents: { wheels: 4 }`,
+      '8:11 UNKNOWN_KEY unknown key "wheels" in agents; the only key here is minimum',
+    ],
+    [
+      'more in flight than a lane may hold',
+      `${good.replace('path:', 'io: { block: 64MiB }, path:')}load: { queueDepth: 17 }`,
+      '8:21 INVALID load.queueDepth: 17 blocks of 64MiB are more than 1 GiB for each lane; write at most 16, or choose a smaller target.io.block',
     ],
     [
       'a key that would reach into the prototype',

@@ -43,6 +43,8 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseUnits: geometry.leaseUnits,
     assign: plan.assign ?? defaults.assign,
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
+    storageLanes: defaults.storageLanes,
+    queueDepth: load?.queueDepth ?? defaults.queueDepth,
     agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
@@ -63,6 +65,7 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
     runFolder: path.join(folder, context.runId),
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
+    engine: target.io?.engine ?? defaults.ioEngine,
   };
 }
 

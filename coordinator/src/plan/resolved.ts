@@ -1,6 +1,6 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { Layout } from './geometry.js';
-import type { Codec, StageKind, SyncMode } from './schema.js';
+import type { Codec, IoEngine, StageKind, SyncMode } from './schema.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -33,6 +33,7 @@ export type ResolvedTarget =
       readonly runFolder: string;
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
+      readonly engine: IoEngine;
     };
 
 interface StageOf<K extends StageKind> {
@@ -63,8 +64,12 @@ export interface ResolvedPlan {
   /** Units in one lease under `assign: dynamic`; a multiple of `grainUnits`. */
   readonly leaseUnits: number;
   readonly assign: 'dynamic' | 'static';
-  /** The most lanes that an agent uses; absent when it uses all that it has. */
+  /** The most lanes that an agent uses, as the plan says; absent when it does not say. */
   readonly lanesPerAgent?: number;
+  /** The most lanes that an agent uses in stages that go to storage, where the plan does not say. */
+  readonly storageLanes: number;
+  /** Blocks that each lane keeps in flight. */
+  readonly queueDepth: number;
   readonly agentsMinimum: number;
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;

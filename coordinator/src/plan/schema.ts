@@ -35,6 +35,8 @@ export const codecs = ['any', 'lz4', 'zstd', 'deflate', 'at-least'] as const;
 export const recordSizes = [4 * KiB, 16 * KiB, 128 * KiB] as const;
 /** When written data is made durable. */
 export const syncModes = ['block', 'range', 'file', 'end', 'never'] as const;
+/** Which way the I/O of files goes. */
+export const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
 /** The stages, in the order of the reference page. */
 export const stageKinds = ['write', 'read', 'verify', 'generate', 'delete'] as const;
 
@@ -46,6 +48,9 @@ export const defaults = {
   recordBytes: 128 * KiB,
   direct: 'auto',
   sync: 'range',
+  ioEngine: 'auto',
+  queueDepth: 4,
+  storageLanes: 16,
   agentsMinimum: 1,
   leaseMs: 10_000,
   settleTimeoutMs: 60_000,
@@ -223,6 +228,12 @@ const fileTarget = z.strictObject({
           default: defaults.sync,
           example: 'sync: end',
         }),
+        engine: key(choice(ioEngines).optional(), {
+          meaning:
+            'Which way the I/O goes. auto: io_uring, else Linux AIO for direct I/O, else threads that help; blocking calls for a queueDepth of 1. One that is named and cannot be had is an error.',
+          default: defaults.ioEngine,
+          example: 'engine: io_uring',
+        }),
       })
       .optional(),
     {
@@ -318,12 +329,22 @@ export const planSchema = z.strictObject({
       .strictObject({
         lanesPerAgent: key(integer({ minimum: 1, maximum: 4096 }).optional(), {
           meaning: 'The most lanes (pinned native threads) that each agent uses.',
-          default: 'all that the agent has: one per core',
+          default: `${defaults.storageLanes} for stages that go to storage, else all that the agent has: one per core`,
           example: 'lanesPerAgent: 16',
+        }),
+        queueDepth: key(integer({ minimum: 1, maximum: 1024 }).optional(), {
+          meaning:
+            'Blocks that each lane keeps in flight, of storage that does not answer at once; block × queueDepth is at most 1 GiB.',
+          default: String(defaults.queueDepth),
+          example: 'queueDepth: 32',
         }),
       })
       .optional(),
-    { meaning: 'How hard the agents push.', default: 'all lanes', example: 'load: { lanesPerAgent: 16 }' },
+    {
+      meaning: 'How hard the agents push.',
+      default: 'modest: the defaults of its keys',
+      example: 'load: { lanesPerAgent: 16, queueDepth: 8 }',
+    },
   ),
   agents: key(
     z
@@ -384,5 +405,7 @@ export type PlanStage = Plan['stages'][number];
 export type StageKind = (typeof stageKinds)[number];
 /** When written data is made durable. */
 export type SyncMode = (typeof syncModes)[number];
+/** Which way the I/O of files goes. */
+export type IoEngine = (typeof ioEngines)[number];
 /** What a compression ratio is aimed at. */
 export type Codec = (typeof codecs)[number];

@@ -11,12 +11,23 @@ import { count } from './numbers.js';
 const maxPools = 1024;
 /** Kinds of findings; there are fewer. */
 const maxKinds = 64;
+/** Letters of the list of ways that I/O can go; all of them together are shorter. */
+const maxEngineLength = 100;
 /** Rates are over at least this time, so that two reports close together give no wild number. */
 const rateWindowNs = 500_000_000n;
 /** A rate that is older than this is no rate any more. */
 const rateFreshNs = 3_000_000_000n;
 /** Counters of a pool that may only rise. */
-const rising = ['operations', 'bytes', 'errors', 'corruptBlocks', 'syncNs', 'syncs'] as const;
+const rising = [
+  'operations',
+  'bytes',
+  'errors',
+  'corruptBlocks',
+  'syncNs',
+  'syncs',
+  'ioNs',
+  'greatestInFlight',
+] as const;
 
 interface Sample {
   readonly agentNs: bigint;
@@ -34,6 +45,8 @@ export interface PoolTotals {
 export class AgentTotals {
   readonly pools: PoolTotals[] = [];
   readonly findingCounts = new Map<string, number>();
+  /** Which ways its I/O went; empty when none did. */
+  ioEngine = '';
   startedNs = 0n;
   lastDoneNs = 0n;
   #sequence = 0n;
@@ -67,6 +80,7 @@ export class AgentTotals {
       if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
+    this.ioEngine = report.ioEngine;
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
@@ -113,6 +127,7 @@ export class AgentTotals {
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');
     for (const { kind, count: found } of report.findingCounts) {
       const before = this.findingCounts.get(kind) ?? 0;

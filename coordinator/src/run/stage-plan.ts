@@ -26,6 +26,9 @@ export interface StagePlan {
   readonly settleMs: number;
   readonly assign: ResolvedPlan['assign'];
   readonly lanesPerAgent: number | undefined;
+  /** Lanes that take part where the plan says nothing and an agent has more; undefined: all. */
+  readonly modestLanes: number | undefined;
+  readonly queueDepth: number;
   readonly sync: SyncMode;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
@@ -63,12 +66,19 @@ export function stagePlan(
     settleMs: plan.settleTimeoutMs,
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
+    modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
+    queueDepth: plan.queueDepth,
     sync: stage.kind === 'write' && plan.target.kind === 'file' ? plan.target.sync : 'never',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
   };
+}
+
+/** Whether a stage's I/O leaves the agents' memory. */
+function goesToStorage({ target }: ResolvedPlan, stage: ResolvedStage): boolean {
+  return stage.kind !== 'generate' && target.kind === 'file';
 }
 
 const operations: Record<ResolvedStage['kind'], Operation> = {
@@ -111,6 +121,9 @@ export function prepareStage(
       share: shares.get(member.name) ?? { index: 0, of: 1 },
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,
+      queueDepth: plan.queueDepth,
+      ioEngine: plan.target.kind === 'file' ? plan.target.engine : 'auto',
+      modestLanes: plan.modestLanes ?? 0,
     },
   };
 }

@@ -1,5 +1,5 @@
 /** What a stage says of itself: its progress once a second, and its result at the end. */
-import type { AgentProgress, AgentStageResult, FindingCount, Progress, StageResult } from '@seedstorm/proto';
+import type { AgentProgress, AgentStageResult, FindingCount, InFlight, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { LatencyTotals } from './latency-totals.js';
@@ -91,7 +91,23 @@ export function stageResult(stage: Stage): StageResult {
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
+    inFlight: inFlight(stage, all, seconds),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+  };
+}
+
+/** How many blocks the lanes had in flight: by Little's law the time inside I/O over the time there was. */
+function inFlight({ plan }: Stage, all: readonly Participant[], seconds: number): InFlight | undefined {
+  const engines = new Set(all.flatMap(({ totals }) => (totals.ioEngine === '' ? [] : totals.ioEngine.split(', '))));
+  const lanes = sum(all, ({ totals }) => sum(totals.pools, ({ counters }) => counters.lanes));
+  if (engines.size === 0 || lanes === 0) return undefined;
+  const greatest = all.flatMap(({ totals }) => totals.pools.map(({ counters }) => Number(counters.greatestInFlight)));
+  return {
+    engines: [...engines].sort(),
+    depth: plan.queueDepth,
+    meanPerLane: seconds > 0 ? sum(all, ({ totals }) => totals.sum('ioNs')) / 1e9 / seconds / lanes : 0,
+    greatestPerLane: Math.max(0, ...greatest),
+    lanes,
   };
 }
 

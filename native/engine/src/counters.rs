@@ -92,6 +92,8 @@ pub(crate) struct LaneCell {
     pub(crate) counters: LaneCounters,
     /// Service times of successful operations.
     pub(crate) latency: LaneHistogram,
+    /// The most blocks that were in flight at once.
+    pub(crate) greatest_in_flight: Counter,
     /// When the lane passed the common start, by CLOCK_MONOTONIC in ns; 0: not yet.
     pub(crate) begun_ns: Counter,
     /// When the first operation was submitted, by CLOCK_MONOTONIC in ns; 0: none yet.

@@ -56,6 +56,8 @@ codes! {
     DiskFull => "DISK_FULL",
     /// The file system refuses O_DIRECT and the plan insists on it.
     DirectRefused => "DIRECT_REFUSED",
+    /// The way for I/O that the plan names cannot be had.
+    IoEngine => "IO_ENGINE",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
     /// Any other error of the operating system on an I/O.

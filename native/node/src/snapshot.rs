@@ -50,6 +50,10 @@ pub struct JsPoolCounters {
     pub syncs: f64,
     /// Time spent on them, in ns.
     pub sync_ns: f64,
+    /// Time inside I/O operations, summed over those in flight, in ns.
+    pub io_ns: f64,
+    /// The most blocks that one lane had in flight at once.
+    pub greatest_in_flight: f64,
     /// Latency since the snapshot before.
     pub latency: JsHistogram,
 }
@@ -110,6 +114,8 @@ pub struct JsTaskSnapshot {
     pub findings: Vec<JsFinding>,
     /// All faults found, by kind.
     pub finding_counts: Vec<JsFindingCount>,
+    /// Which ways the I/O of files goes; empty when none does.
+    pub io_engine: String,
     /// What fell back.
     pub notes: Vec<String>,
 }
@@ -191,12 +197,13 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
         finding_counts: counts
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),
+        io_engine: snapshot.io_engine,
         notes: snapshot.notes,
     }
 }
 
 fn pool_of(pool: PoolCounters) -> JsPoolCounters {
-    let PoolCounters { numa_node, lanes, counts, latency } = pool;
+    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, latency } = pool;
     let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
     JsPoolCounters {
         numa_node,
@@ -207,6 +214,8 @@ fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         corrupt_blocks: counts.corrupt_blocks as f64,
         syncs: counts.syncs as f64,
         sync_ns: counts.sync_ns as f64,
+        io_ns: counts.io_ns as f64,
+        greatest_in_flight: greatest_in_flight as f64,
         latency: JsHistogram {
             buckets: buckets.into(),
             counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),

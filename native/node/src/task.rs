@@ -8,12 +8,13 @@ use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
+use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
-use crate::engine::{NativeEngine, aside};
+use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
@@ -35,6 +36,11 @@ pub struct JsTaskSpec {
     pub units_per_object: f64,
     /// Bytes of an I/O.
     pub block_bytes: f64,
+    /// Blocks that each lane keeps in flight; 1 when absent.
+    pub queue_depth: Option<f64>,
+    /// Which way the I/O of files goes; auto when absent.
+    #[napi(ts_type = "'auto' | 'io_uring' | 'aio' | 'threads'")]
+    pub io_engine: Option<String>,
     /// How many lanes take part; all when absent.
     pub lanes: Option<f64>,
     /// Objects that a delete leaves alone.
@@ -221,8 +227,8 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         ("memory", Some(store)) => SinkSpec::Memory(store),
         ("file", _) => SinkSpec::File {
             folder: PathBuf::from(given.folder.ok_or_else(|| unknown("folder", "not given"))?),
-            direct: direct_of(given.direct.as_deref().unwrap_or("auto"))?,
-            sync: sync_of(given.sync.as_deref().unwrap_or("range"))?,
+            direct: chosen("direct", given.direct.as_deref().unwrap_or("auto"), Direct::NAMES)?,
+            sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
         },
         (other, _) => return Err(unknown("sink", other)),
     };
@@ -239,29 +245,11 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         layout: layout.map_err(|error| to_js(&error))?,
         sink,
         block_bytes: whole("block", given.block_bytes)? as usize,
+        queue_depth: whole("queue depth", given.queue_depth.unwrap_or(1.0))? as usize,
+        io_engine: chosen("I/O engine", given.io_engine.as_deref().unwrap_or("auto"), IoEngine::NAMES)?,
         lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
     })
-}
-
-fn direct_of(name: &str) -> Result<Direct> {
-    match name {
-        "true" => Ok(Direct::Yes),
-        "false" => Ok(Direct::No),
-        "auto" => Ok(Direct::Auto),
-        other => Err(unknown("direct", other)),
-    }
-}
-
-fn sync_of(name: &str) -> Result<SyncPolicy> {
-    match name {
-        "block" => Ok(SyncPolicy::Block),
-        "range" => Ok(SyncPolicy::Range),
-        "file" => Ok(SyncPolicy::File),
-        "end" => Ok(SyncPolicy::End),
-        "never" => Ok(SyncPolicy::Never),
-        other => Err(unknown("sync", other)),
-    }
 }
 
 fn unknown(what: &str, given: &str) -> napi::Error {

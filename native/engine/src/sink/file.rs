@@ -94,6 +94,11 @@ impl FileSink {
         }
     }
 
+    /// Whether an object that is opened now is opened with O_DIRECT.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.direct.in_use()
+    }
+
     /// When a write counts as durable.
     pub(crate) fn sync_policy(&self) -> SyncPolicy {
         self.sync

@@ -13,8 +13,11 @@ pub(crate) mod target;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::named::named;
+
 pub use direct::Direct;
 pub use memory::MemoryStore;
+pub(crate) use os_error::text as text_of;
 pub use target::remove_run_folder;
 
 /// Where a task's bytes go to or come from.
@@ -35,17 +38,19 @@ pub enum SinkSpec {
     },
 }
 
-/// When what was written is made durable, and with that done. Of no meaning to tasks that do not write files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncPolicy {
-    /// With each block (O_DSYNC).
-    Block,
-    /// Once all units of a range are written.
-    Range,
-    /// Once all units of a range in one file are written.
-    File,
-    /// When the task is told to, and at its end.
-    End,
-    /// Not at all: a unit is done when its write was acknowledged.
-    Never,
+named! {
+    /// When what was written is made durable, and with that done. Of no meaning to tasks that do not write files.
+    SyncPolicy {
+        /// With each block (O_DSYNC).
+        Block => "block",
+        /// Once all units of a range are written.
+        #[default]
+        Range => "range",
+        /// Once all units of a range in one file are written.
+        File => "file",
+        /// When the task is told to, and at its end.
+        End => "end",
+        /// Not at all: a unit is done when its write was acknowledged.
+        Never => "never",
+    }
 }

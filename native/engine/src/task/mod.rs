@@ -9,6 +9,7 @@ mod faults;
 mod findings;
 mod lanes;
 mod poison;
+mod queue;
 mod range;
 mod remove;
 mod shared;
@@ -24,7 +25,7 @@ pub use findings::{Finding, FindingCounts, FindingKind, MAX_FINDINGS};
 pub use range::{RangeProgress, RangeSpec};
 pub use shared::Ended;
 pub use snapshot::{LaneCounts, PoolCounters, TaskSnapshot};
-pub use spec::{Operation, TaskSpec};
+pub use spec::{MAX_QUEUE_DEPTH, Operation, TaskSpec};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
@@ -56,7 +57,7 @@ impl Task {
     pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
         spec.validate()?;
         let lanes = Lanes::of(engine.placement(), None, spec.lanes)?;
-        engine.check_room(&lanes, spec.block_bytes)?;
+        engine.check_room(&lanes, spec.buffer_bytes())?;
         let sink = Sink::prepare(&spec)?;
         let shared = Arc::new(Shared::new(spec, sink, engine, &lanes, ended));
         match engine.submit_to(lanes, Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {

@@ -25,7 +25,7 @@ impl LaneRun<'_> {
                 let start_ns = self.may_submit(range)?;
                 let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();
                 if removed > 0 {
-                    self.count(start_ns, 0);
+                    self.count_now(start_ns, 0);
                 } else {
                     self.cell.counters.absent.add(1);
                 }
@@ -38,7 +38,7 @@ impl LaneRun<'_> {
         let start_ns = self.may_submit(range)?;
         match sink.remove(object) {
             Ok(Removed::Removed) => {
-                self.count(start_ns, 0);
+                self.count_now(start_ns, 0);
                 Flow::Continue(())
             }
             Ok(Removed::Absent) => {

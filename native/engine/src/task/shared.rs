@@ -1,6 +1,8 @@
 //! What a task's lanes and its handle share: the spec, the sink, the switchboard and the counters. Must never do work
 //! of its own.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::control::Control;
@@ -65,8 +67,12 @@ pub(super) struct Shared {
     pub(super) members: Vec<Member>,
     /// OS index of each pool's NUMA node.
     pub(super) pools: Vec<u32>,
+    /// OS indexes of the PUs of each pool's NUMA node that this process may use.
+    pub(super) pus: Vec<Vec<u32>>,
     pub(super) given: Mutex<Given>,
     notes: Vec<String>,
+    /// Which ways the lanes' I/O goes, and what fell back there, each once.
+    io: Mutex<(BTreeSet<&'static str>, BTreeSet<String>)>,
     /// What the engine has to say, whatever the task.
     of_engine: Arc<Notes>,
     ended: Mutex<Option<Ended>>,
@@ -87,7 +93,9 @@ impl Shared {
             control: Control::new(spec.syncs_at_end()),
             findings: Findings::default(),
             pools: placement.pools.iter().map(|pool| pool.numa_node).collect(),
+            pus: placement.pools.iter().map(|pool| pus_of(engine, pool.numa_node)).collect(),
             given: Mutex::new(Given::new(placement.pools.len())),
+            io: Mutex::default(),
             ended: Mutex::new(Some(ended)),
             spec,
             sink,
@@ -120,6 +128,24 @@ impl Shared {
         }
     }
 
+    /// Where an object is, for messages.
+    pub(super) fn path_of(&self, object: u64) -> PathBuf {
+        self.file_sink().map_or_else(|| self.name_of(object).into(), |sink| sink.path_of(object))
+    }
+
+    /// A lane's I/O goes this way; with it what fell back.
+    pub(super) fn note_io(&self, name: &'static str, note: Option<String>) {
+        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.0.insert(name);
+        io.1.extend(note);
+    }
+
+    /// Which ways the lanes' I/O goes: one, but where some lanes got what others did not.
+    pub(super) fn io_engines(&self) -> String {
+        let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.0.iter().copied().collect::<Vec<_>>().join(", ")
+    }
+
     /// An object's name relative to the run's folder.
     pub(super) fn name_of(&self, object: u64) -> String {
         self.spec.layout.name_of(object)
@@ -128,7 +154,8 @@ impl Shared {
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
         let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
-        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).collect()
+        let of_io = self.io.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).chain(of_io).collect()
     }
 
     /// Closes the sink and tells how the task ended.
@@ -141,6 +168,13 @@ impl Shared {
             ended(outcome);
         }
     }
+}
+
+/// The PUs of a node that this process may use.
+fn pus_of(engine: &Engine, numa_node: u32) -> Vec<u32> {
+    let topology = engine.topology();
+    let of_node = topology.numa_node(numa_node).map(|node| node.cpuset.clone()).unwrap_or_default();
+    of_node.into_iter().filter(|pu| topology.allowed.pus.contains(pu)).collect()
 }
 
 /// The lanes that take part, each with its pool.

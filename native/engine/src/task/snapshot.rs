@@ -29,6 +29,8 @@ pub struct TaskSnapshot {
     pub findings: Vec<Finding>,
     /// All findings by kind, cumulative.
     pub finding_counts: FindingCounts,
+    /// Which ways the I/O of files goes: one, but where some lanes got what others did not. Empty: none does.
+    pub io_engine: String,
     /// What fell back, all of it each time.
     pub notes: Vec<String>,
 }
@@ -42,6 +44,8 @@ pub struct PoolCounters {
     pub lanes: usize,
     /// Cumulative.
     pub counts: Counts,
+    /// The most blocks that one of its lanes had in flight at once.
+    pub greatest_in_flight: u64,
     /// Service times of successful operations since the snapshot before.
     pub latency: SparseHistogram,
 }
@@ -78,6 +82,7 @@ impl Shared {
                 numa_node: *numa_node,
                 lanes: self.members.iter().filter(|member| member.pool == pool).count(),
                 counts: Counts::default(),
+                greatest_in_flight: 0,
                 latency: differences
                     .next(self.cells().filter(|(member, _)| member.pool == pool).map(|(_, cell)| &cell.latency)),
             })
@@ -85,7 +90,9 @@ impl Shared {
         let mut lanes = Vec::with_capacity(self.members.len());
         for (member, cell) in self.cells() {
             let counts = cell.counters.read();
-            pools[member.pool].counts += counts;
+            let pool = &mut pools[member.pool];
+            pool.counts += counts;
+            pool.greatest_in_flight = pool.greatest_in_flight.max(cell.greatest_in_flight.get());
             lanes.push(LaneCounts { lane: member.lane, pool: member.pool, counts });
         }
         let started = self.cells().map(|(_, cell)| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
@@ -99,6 +106,7 @@ impl Shared {
             ranges,
             findings: self.findings.take(),
             finding_counts: self.findings.counts(),
+            io_engine: self.io_engines(),
             notes: self.notes(),
         }
     }

@@ -1,5 +1,6 @@
 //! Tasks as the control plane drives them: through the public face of the engine only, on real files.
 
+mod depth;
 mod faults;
 mod flow;
 mod round_trip;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result};
+use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Finding, Operation, RangeSpec, Task, TaskSnapshot, TaskSpec};
@@ -106,6 +107,8 @@ pub struct Plan {
     pub sink: SinkSpec,
     pub block: u64,
     pub generation: u16,
+    pub depth: usize,
+    pub io: IoEngine,
     pub lanes: Option<usize>,
     pub spared: HashSet<u64>,
 }
@@ -127,6 +130,8 @@ impl Plan {
             block: parameters.unit_bytes,
             generation: 0,
             sink,
+            depth: 4,
+            io: IoEngine::Auto,
             lanes: None,
             spared: HashSet::new(),
         }
@@ -140,6 +145,8 @@ impl Plan {
             layout: self.layout,
             sink: self.sink.clone(),
             block_bytes: self.block as usize,
+            queue_depth: self.depth,
+            io_engine: self.io,
             lanes: self.lanes,
             spared_objects: self.spared.clone(),
         }

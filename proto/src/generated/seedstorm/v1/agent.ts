@@ -299,6 +299,12 @@ export interface PrepareStage {
   sparedObjects: bigint[];
   /** How long the agent's leases run after a heartbeat that was acknowledged, from when it was sent, in ms. */
   leaseMs: number;
+  /** Blocks that each lane keeps in flight. */
+  queueDepth: number;
+  /** Which way the I/O of files goes: auto, io_uring, aio or threads. */
+  ioEngine: string;
+  /** Lanes that take part where lanes is 0 and the agent has more of them; 0: all. */
+  modestLanes: number;
 }
 
 /** One agent's share of its host's cores. */
@@ -381,6 +387,8 @@ export interface Report {
   findingCounts: FindingCount[];
   /** What fell back, since the report before, for people. */
   notes: string[];
+  /** Which ways the I/O of files goes; empty when none does. */
+  ioEngine: string;
 }
 
 /** How far a lease has come. */
@@ -1844,6 +1852,9 @@ function createBasePrepareStage(): PrepareStage {
     share: undefined,
     sparedObjects: [],
     leaseMs: 0,
+    queueDepth: 0,
+    ioEngine: "",
+    modestLanes: 0,
   };
 }
 
@@ -1903,6 +1914,15 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.leaseMs !== 0) {
       writer.uint32(104).uint32(message.leaseMs);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(112).uint32(message.queueDepth);
+    }
+    if (message.ioEngine !== "") {
+      writer.uint32(122).string(message.ioEngine);
+    }
+    if (message.modestLanes !== 0) {
+      writer.uint32(128).uint32(message.modestLanes);
     }
     return writer;
   },
@@ -2034,6 +2054,30 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.leaseMs = reader.uint32();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.ioEngine = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.modestLanes = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2074,6 +2118,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       : undefined;
     message.sparedObjects = object.sparedObjects?.map((e) => BigInt(e)) || [];
     message.leaseMs = object.leaseMs ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.ioEngine = object.ioEngine ?? "";
+    message.modestLanes = object.modestLanes ?? 0;
     return message;
   },
 };
@@ -2545,6 +2592,7 @@ function createBaseReport(): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    ioEngine: "",
   };
 }
 
@@ -2594,6 +2642,9 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.notes) {
       writer.uint32(90).string(v!);
+    }
+    if (message.ioEngine !== "") {
+      writer.uint32(98).string(message.ioEngine);
     }
     return writer;
   },
@@ -2699,6 +2750,14 @@ export const Report: MessageFns<Report> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.ioEngine = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2729,6 +2788,7 @@ export const Report: MessageFns<Report> = {
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.ioEngine = object.ioEngine ?? "";
     return message;
   },
 };

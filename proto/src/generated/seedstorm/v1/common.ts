@@ -120,6 +120,10 @@ export interface PoolCounters {
   syncNs: bigint;
   /** How many fsyncs were made. */
   syncs: bigint;
+  /** Time inside I/O operations, summed over those in flight, in ns: over lanes and time, it is their mean number. */
+  ioNs: bigint;
+  /** The most blocks that one lane had in flight at once. */
+  greatestInFlight: bigint;
 }
 
 /** One place where the storage gave back something else than it was given. */
@@ -420,7 +424,18 @@ export const SparseHistogram: MessageFns<SparseHistogram> = {
 };
 
 function createBasePoolCounters(): PoolCounters {
-  return { numaNode: 0, lanes: 0, operations: 0n, bytes: 0n, errors: 0n, corruptBlocks: 0n, syncNs: 0n, syncs: 0n };
+  return {
+    numaNode: 0,
+    lanes: 0,
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    corruptBlocks: 0n,
+    syncNs: 0n,
+    syncs: 0n,
+    ioNs: 0n,
+    greatestInFlight: 0n,
+  };
 }
 
 export const PoolCounters: MessageFns<PoolCounters> = {
@@ -466,6 +481,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.syncs of type uint64 too large");
       }
       writer.uint32(64).uint64(message.syncs);
+    }
+    if (message.ioNs !== 0n) {
+      if (BigInt.asUintN(64, message.ioNs) !== message.ioNs) {
+        throw new globalThis.Error("value provided for field message.ioNs of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.ioNs);
+    }
+    if (message.greatestInFlight !== 0n) {
+      if (BigInt.asUintN(64, message.greatestInFlight) !== message.greatestInFlight) {
+        throw new globalThis.Error("value provided for field message.greatestInFlight of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.greatestInFlight);
     }
     return writer;
   },
@@ -547,6 +574,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.syncs = reader.uint64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.ioNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.greatestInFlight = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -576,6 +619,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
       : 0n;
     message.syncNs = (object.syncNs !== undefined && object.syncNs !== null) ? BigInt(object.syncNs) : 0n;
     message.syncs = (object.syncs !== undefined && object.syncs !== null) ? BigInt(object.syncs) : 0n;
+    message.ioNs = (object.ioNs !== undefined && object.ioNs !== null) ? BigInt(object.ioNs) : 0n;
+    message.greatestInFlight = (object.greatestInFlight !== undefined && object.greatestInFlight !== null)
+      ? BigInt(object.greatestInFlight)
+      : 0n;
     return message;
   },
 };

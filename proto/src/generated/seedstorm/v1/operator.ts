@@ -243,6 +243,22 @@ export interface StageResult {
   agents: AgentStageResult[];
   /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
+  /** How the I/O of files went; absent when there was none. */
+  inFlight: InFlight | undefined;
+}
+
+/** How many I/Os were in flight at once. */
+export interface InFlight {
+  /** Which ways the I/O went: io_uring, aio, threads, calls; several where agents or lanes differ. */
+  engines: string[];
+  /** Blocks in flight that the plan asked of each lane. */
+  depth: number;
+  /** Blocks in flight of each lane over the whole stage, on average over lanes and time. */
+  meanPerLane: number;
+  /** The most that one lane had. */
+  greatestPerLane: number;
+  /** Lanes that took part. */
+  lanes: number;
 }
 
 /** What an agent did in a stage. */
@@ -1682,6 +1698,7 @@ function createBaseStageResult(): StageResult {
     clockErrorNs: 0n,
     agents: [],
     closeNs: 0n,
+    inFlight: undefined,
   };
 }
 
@@ -1788,6 +1805,9 @@ export const StageResult: MessageFns<StageResult> = {
         throw new globalThis.Error("value provided for field message.closeNs of type uint64 too large");
       }
       writer.uint32(168).uint64(message.closeNs);
+    }
+    if (message.inFlight !== undefined) {
+      InFlight.encode(message.inFlight, writer.uint32(178).fork()).join();
     }
     return writer;
   },
@@ -1973,6 +1993,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.closeNs = reader.uint64() as bigint;
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.inFlight = InFlight.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2027,6 +2055,112 @@ export const StageResult: MessageFns<StageResult> = {
       : 0n;
     message.agents = object.agents?.map((e) => AgentStageResult.fromPartial(e)) || [];
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
+    message.inFlight = (object.inFlight !== undefined && object.inFlight !== null)
+      ? InFlight.fromPartial(object.inFlight)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseInFlight(): InFlight {
+  return { engines: [], depth: 0, meanPerLane: 0, greatestPerLane: 0, lanes: 0 };
+}
+
+export const InFlight: MessageFns<InFlight> = {
+  encode(message: InFlight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.engines) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.depth !== 0) {
+      writer.uint32(16).uint32(message.depth);
+    }
+    if (message.meanPerLane !== 0) {
+      writer.uint32(25).double(message.meanPerLane);
+    }
+    if (message.greatestPerLane !== 0) {
+      writer.uint32(32).uint32(message.greatestPerLane);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(40).uint32(message.lanes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InFlight {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInFlight();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.engines.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.depth = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.meanPerLane = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.greatestPerLane = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<InFlight>, I>>(base?: I): InFlight {
+    return InFlight.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InFlight>, I>>(object: I): InFlight {
+    const message = createBaseInFlight();
+    message.engines = object.engines?.map((e) => e) || [];
+    message.depth = object.depth ?? 0;
+    message.meanPerLane = object.meanPerLane ?? 0;
+    message.greatestPerLane = object.greatestPerLane ?? 0;
+    message.lanes = object.lanes ?? 0;
     return message;
   },
 };
