@@ -130,8 +130,8 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     ],
     [
       'more in flight than a lane may hold',
-      `${good.replace('path:', 'io: { block: 64MiB }, path:')}load: { queueDepth: 17 }`,
-      '8:21 INVALID load.queueDepth: 17 blocks of 64MiB are more than 1 GiB for each lane; write at most 16, or choose a smaller target.io.block',
+      `${good.replace('  path:', '  io: { block: 64MiB }\n  path:')}load: { queueDepth: 17 }`,
+      '9:21 INVALID load.queueDepth: 17 blocks of 64MiB are more than 1 GiB for each lane; write at most 16, or choose a smaller target.io.block',
     ],
     [
       'a key that would reach into the prototype',
