@@ -19,6 +19,7 @@ pub mod lanes;
 pub mod layout;
 pub mod limits;
 pub mod memory;
+pub mod network;
 mod notes;
 pub mod pieces;
 pub mod placement;
