@@ -3,7 +3,7 @@
  * and numbered, so that one that comes twice counts once. Must not know of leases: coverage is the ledger's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import { type BucketGains, decodeHistogram, type PoolCounters, type Report } from '@seedstorm/proto';
+import { type BucketGains, decodeHistogram, type HostNetwork, type PoolCounters, type Report } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
 
@@ -11,12 +11,14 @@ import { count } from './numbers.js';
 const maxPools = 1024;
 /** Kinds of findings; there are fewer. */
 const maxKinds = 64;
+/** Ports of a host that an agent may report. */
+const maxPorts = 64;
 /** Rates are over at least this time, so that two reports close together give no wild number. */
 const rateWindowNs = 500_000_000n;
 /** A rate that is older than this is no rate any more. */
 const rateFreshNs = 3_000_000_000n;
 /** Counters of a pool that may only rise. */
-const rising = ['operations', 'bytes', 'errors', 'corruptBlocks', 'syncNs', 'syncs'] as const;
+const rising = ['operations', 'bytes', 'errors', 'corruptBlocks', 'syncNs', 'syncs', 'receivedBytes'] as const;
 
 interface Sample {
   readonly agentNs: bigint;
@@ -36,6 +38,8 @@ export class AgentTotals {
   readonly findingCounts = new Map<string, number>();
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** What the ports of its host carried. */
+  hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
   #before: Sample | undefined;
   #latest: Sample | undefined;
@@ -69,6 +73,7 @@ export class AgentTotals {
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
   }
@@ -113,6 +118,7 @@ export class AgentTotals {
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');
     for (const { kind, count: found } of report.findingCounts) {
       const before = this.findingCounts.get(kind) ?? 0;

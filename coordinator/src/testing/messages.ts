@@ -27,6 +27,7 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     corruptBlocks: 0n,
     syncNs: 0n,
     syncs: 0n,
+    receivedBytes: 0n,
     ...changes,
   };
 }
@@ -45,6 +46,7 @@ export function report(changes: Partial<Report> = {}): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    hostNetwork: undefined,
     ...changes,
     pools,
   };

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use dial::Unreached;
 pub use greeting::TOKEN_BYTES;
 pub use shared::Ended;
-pub use snapshot::{NetworkSnapshot, PeerTraffic, PoolTraffic};
+pub use snapshot::{NetworkSnapshot, PeerTraffic};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};

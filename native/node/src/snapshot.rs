@@ -50,6 +50,8 @@ pub struct JsPoolCounters {
     pub syncs: f64,
     /// Time spent on them, in ns.
     pub sync_ns: f64,
+    /// In a network stage: bytes that peers sent and these lanes received.
+    pub received_bytes: f64,
     /// Latency since the snapshot before.
     pub latency: JsHistogram,
 }
@@ -195,7 +197,8 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
     }
 }
 
-fn pool_of(pool: PoolCounters) -> JsPoolCounters {
+/// A pool's counters.
+pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
     let PoolCounters { numa_node, lanes, counts, latency } = pool;
     let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
     JsPoolCounters {
@@ -207,6 +210,7 @@ fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         corrupt_blocks: counts.corrupt_blocks as f64,
         syncs: counts.syncs as f64,
         sync_ns: counts.sync_ns as f64,
+        received_bytes: counts.received_bytes as f64,
         latency: JsHistogram {
             buckets: buckets.into(),
             counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),

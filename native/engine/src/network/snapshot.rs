@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use super::shared::{Shared, lock};
 use crate::counters::Counts;
-use crate::histogram::{Differences, SparseHistogram};
+use crate::histogram::Differences;
+use crate::task::PoolCounters;
 
 /// How far the traffic has come. Counters are cumulative; histograms are what is new since the snapshot before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,26 +16,14 @@ pub struct NetworkSnapshot {
     pub started_ns: u64,
     /// When the last bytes were taken by the system or received, by CLOCK_MONOTONIC in ns; 0: none yet.
     pub last_done_ns: u64,
-    /// What each pool did; pools of which no lane takes part have 0 lanes.
-    pub pools: Vec<PoolTraffic>,
+    /// What each pool did; pools of which no lane takes part have 0 lanes. `operations` and `bytes` are what was sent.
+    /// `latency` is of each block sent: from when the system had taken the one before it on that connection until it had
+    /// taken this one.
+    pub pools: Vec<PoolCounters>,
     /// What was exchanged with each peer, by rising number.
     pub peers: Vec<PeerTraffic>,
     /// Connections that did not know the token, or broke off before it was told.
     pub strangers: u64,
-}
-
-/// What the lanes of one pool did: `operations` and `bytes` are what they sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolTraffic {
-    /// OS index of the pool's NUMA node.
-    pub numa_node: u32,
-    /// Lanes of the pool that take part.
-    pub lanes: usize,
-    /// Cumulative.
-    pub counts: Counts,
-    /// Of each block sent, the time from when the system had taken the one before it on that connection until it had
-    /// taken this one; since the snapshot before.
-    pub latency: SparseHistogram,
 }
 
 /// What was exchanged with one peer.
@@ -73,7 +62,7 @@ impl Shared {
                 counts += cell.counters.read();
             }
             let latency = differences.next(cells().map(|cell| &cell.latency));
-            PoolTraffic { numa_node: *numa_node, lanes: seats().count(), counts, latency }
+            PoolCounters { numa_node: *numa_node, lanes: seats().count(), counts, latency }
         });
         let pools = pools.collect();
         let cells = || self.seats.iter().filter_map(|seat| seat.cell.get());

@@ -111,6 +111,8 @@ export interface Progress {
   errors: bigint;
   /** A row an agent. */
   agents: AgentProgress[];
+  /** In a stage that goes by time: how long it is to last, in ms. */
+  durationMs: bigint;
 }
 
 /** Percentiles of one histogram, in ns. */
@@ -836,6 +838,7 @@ function createBaseProgress(): Progress {
     corruptBlocks: 0n,
     errors: 0n,
     agents: [],
+    durationMs: 0n,
   };
 }
 
@@ -903,6 +906,12 @@ export const Progress: MessageFns<Progress> = {
     }
     for (const v of message.agents) {
       AgentProgress.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.durationMs !== 0n) {
+      if (BigInt.asUintN(64, message.durationMs) !== message.durationMs) {
+        throw new globalThis.Error("value provided for field message.durationMs of type uint64 too large");
+      }
+      writer.uint32(320).uint64(message.durationMs);
     }
     return writer;
   },
@@ -1040,6 +1049,14 @@ export const Progress: MessageFns<Progress> = {
             message.agents.push(AgentProgress.decode(reader, reader.uint32()));
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.durationMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1078,6 +1095,9 @@ export const Progress: MessageFns<Progress> = {
       : 0n;
     message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
     message.agents = object.agents?.map((e) => AgentProgress.fromPartial(e)) || [];
+    message.durationMs = (object.durationMs !== undefined && object.durationMs !== null)
+      ? BigInt(object.durationMs)
+      : 0n;
     return message;
   },
 };
