@@ -1,7 +1,7 @@
 /** A network stage's result for people, and what the ports of the agents' hosts carried in a stage of any kind. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, NetworkResult, PairResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, Latency, NetworkResult, PairResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -19,7 +19,7 @@ export function networkLines(stage: StageResult, network: NetworkResult): string
     style: { head: [], border: [], compact: true },
     colAligns: head.map((_, i) => (i < 2 || i === head.length - 1 ? 'left' : 'right')),
   });
-  const times = latency === undefined ? ['', '', ''] : [latency.p50Ns, latency.p99Ns, latency.maxNs].map(nanoseconds);
+  const times = percentiles(latency);
   const sent = seconds > 0 ? Number(network.sentBytes) / seconds : 0;
   rows.push([network.pattern, 'all', gigabytes(sent), gigabytes(stage.bytesPerSecond), ...times, '']);
   for (const agent of stage.agents) rows.push(agentRow(agent));
@@ -35,15 +35,20 @@ export function networkLines(stage: StageResult, network: NetworkResult): string
 function agentRow({ name, state, sentBytesPerSecond, receivedBytesPerSecond, pools }: AgentStageResult): string[] {
   const [first] = pools;
   // Percentiles of several pools do not add up; those are in the JSON.
-  const times = pools.length === 1 && first?.latency !== undefined ? first.latency : undefined;
+  const times = percentiles(pools.length === 1 ? first?.latency : undefined);
   return [
     '',
     printable(name),
     gigabytes(sentBytesPerSecond),
     gigabytes(receivedBytesPerSecond),
-    ...(times === undefined ? ['', '', ''] : [times.p50Ns, times.p99Ns, times.maxNs].map(nanoseconds)),
+    ...times,
     state === 'present' ? '' : state,
   ];
+}
+
+function percentiles(of: Latency | undefined): string[] {
+  if (of === undefined || of.count === 0n) return ['', '', ''];
+  return [of.p50Ns, of.p99Ns, of.maxNs].map(nanoseconds);
 }
 
 function slowest({ pairs, pairCount }: NetworkResult): string[] {
@@ -55,15 +60,19 @@ function slowest({ pairs, pairCount }: NetworkResult): string[] {
   return [`slowest of ${formatCount(pairCount)} pairs: ${pairs.slice(0, maxPairs).map(text).join(', ')}`];
 }
 
-/** What went wrong on the ports of the agents' hosts in a stage; what they carried is in the JSON. */
+/**
+ * What went wrong on the ports of the agents' hosts in a stage; what they carried is in the JSON. Agents of one host tell
+ * of the same ports.
+ */
 export function portLines({ name, agents }: StageResult): string[] {
-  return agents.flatMap(({ name: agent, ports, tcpRetransmits }) => {
+  const hosts = new Map(agents.map((agent) => [agent.host, agent]));
+  return [...hosts.values()].flatMap(({ host, ports, tcpRetransmits }) => {
     const faulty = ports
       .filter(({ errors, drops }) => errors + drops > 0n)
       .map(({ name: port, errors, drops }) => `${port} ${formatCount(errors)} errors, ${formatCount(drops)} drops`);
     const again = tcpRetransmits > 0n ? [`TCP sent ${formatCount(tcpRetransmits)} segments again`] : [];
     const said = [...faulty, ...again];
-    return said.length === 0 ? [] : [printable(`${name}: host of ${agent}: ${said.join('; ')}`)];
+    return said.length === 0 ? [] : [printable(`${name}: ports of ${host}: ${said.join('; ')}`)];
   });
 }
 

@@ -375,11 +375,14 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   }
 
   protected note(participant: Participant, notes: readonly string[]): void {
-    for (const note of notes) {
-      if (this.notes.includes(note) || this.notes.length >= maxNotes) continue;
-      this.notes.push(note);
-      this.log.event('warning', 'note', `${participant.name}: ${note}`);
-    }
+    for (const note of notes) this.remark(note, `${participant.name}: `);
+  }
+
+  /** Something to be known, told once; `before` says in the log who said it. */
+  protected remark(note: string, before = ''): void {
+    if (this.notes.includes(note) || this.notes.length >= maxNotes) return;
+    this.notes.push(note);
+    this.log.event('warning', 'note', before + note);
   }
 
   protected tellProgress(): void {

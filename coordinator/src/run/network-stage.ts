@@ -260,20 +260,20 @@ export class NetworkStage extends Muster<NetworkPlan> {
   #noteThePartnerless(): void {
     const busy = new Set(this.targets.flatMap((to, from) => (to.length > 0 ? [from, ...to] : [])));
     for (const [number, { participant }] of this.places.entries())
-      if (!busy.has(number)) this.note(participant, [`${participant.name} has no partner in the network stage`]);
+      if (!busy.has(number)) this.remark(`${participant.name} has no partner in the network stage`);
   }
 
   /** Who was lost, and what the others saw of it. */
   #noteTheLost(): void {
     for (const { participant } of this.places) {
       if (participant.state !== 'ended' && participant.member.state !== 'left') {
-        const what = `${participant.name} was lost in the network stage: it counts up to its last report`;
-        this.note(participant, [what]);
+        this.remark(`${participant.name} was lost in the network stage: it counts up to its last report`);
       }
     }
     for (const { participant, ended } of this.places) {
       for (const { number, broken, why } of ended?.peers ?? []) {
-        if (broken > 0n) this.note(participant, [`${broken} connections with ${this.nameOf(number)} broke: ${why}`]);
+        if (broken === 0n) continue;
+        this.remark(`${broken} connections of ${participant.name} with ${this.nameOf(number)} broke: ${why}`);
       }
     }
   }
