@@ -5,7 +5,14 @@
 import { lookup } from 'node:dns/promises';
 import { availableParallelism } from 'node:os';
 import { SeedstormError } from '@seedstorm/errors';
-import { Engine, Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget } from '@seedstorm/native';
+import {
+  Engine,
+  Network,
+  type NetworkSnapshot,
+  type NetworkSpec,
+  type NetworkTarget,
+  type Unreached,
+} from '@seedstorm/native';
 import { type PoolCounters, poolCounters } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 
@@ -41,14 +48,9 @@ export class NetworkHost {
     return address.slice(address.lastIndexOf(':') + 1);
   }
 
-  /** Connects to agents. @throws SeedstormError NETWORK when one cannot be reached; `nameOf` names it. */
-  async connect(own: number, targets: NetworkTarget[], nameOf: (number: number) => string): Promise<void> {
-    const [missed] = await this.network.connect(own, targets);
-    if (missed === undefined) return;
-    throw new SeedstormError({
-      code: 'SEEDSTORM_E_NETWORK',
-      what: `the coordinator's host cannot reach ${nameOf(missed.peer)} at ${missed.why}`,
-    });
+  /** Connects to agents; tells which could not be reached. */
+  connect(own: number, targets: NetworkTarget[]): Promise<Unreached[]> {
+    return this.network.connect(own, targets);
   }
 
   /** Lets the lanes begin at this instant of the coordinator's clock. */

@@ -11,6 +11,7 @@ import {
   type Progress,
   type StageEnded,
   type StagePrepared,
+  type UnreachedPeer,
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Member, ToAgent } from '../membership/member.js';
@@ -168,9 +169,7 @@ export class NetworkStage extends Muster<NetworkPlan> {
     this.#noteThePartnerless();
     if (this.pattern === 'coordinator') await this.#listen();
     for (const number of this.places.keys()) this.#tellPeers(number);
-    const own = this.places.length;
-    const hostTargets = (this.targets[own] ?? []).map((peer) => ({ peer, address: this.#addressOf(peer) }));
-    await this.host?.connect(own, hostTargets, (number) => this.nameOf(number));
+    await this.#connectHost();
     const waiting = (): Place[] => this.places.filter((p) => !p.connected && p.participant.state === 'ready');
     await this.waiters.until(() => waiting().length === 0 || this.over(), connectTimeoutMs);
     const [late] = waiting();
@@ -249,10 +248,24 @@ export class NetworkStage extends Muster<NetworkPlan> {
       this.fail(ofAgent(participant, fromErrorDetail(error)));
       return;
     }
-    // Who died meanwhile is nobody's fault.
+    this.#missed(`agent ${participant.name}`, unreached);
+  }
+
+  async #connectHost(): Promise<void> {
+    const own = this.places.length;
+    const targets = (this.targets[own] ?? []).map((peer) => ({ peer, address: this.#addressOf(peer) }));
+    const unreached = (await this.host?.connect(own, targets)) ?? [];
+    this.#missed(
+      "the coordinator's host",
+      unreached.map(({ peer, why }) => ({ number: peer, why })),
+    );
+  }
+
+  /** Some were not reached: that fails the stage, unless they died meanwhile, which is nobody's fault. */
+  #missed(from: string, unreached: readonly UnreachedPeer[]): void {
     const missed = unreached.find(({ number }) => this.places[number]?.participant.state !== 'gone');
     if (missed === undefined) return;
-    const what = `agent ${participant.name} cannot reach ${this.nameOf(missed.number)} at ${missed.why}`;
+    const what = `${from} cannot reach ${this.nameOf(missed.number)} at ${missed.why}`;
     const mend = 'let agents connect to each other (firewall), or give each the right --listen-address';
     this.fail(new SeedstormError({ code: 'SEEDSTORM_E_NETWORK', what, mend }));
   }
