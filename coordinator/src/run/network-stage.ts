@@ -4,6 +4,7 @@
  * together and part is the muster's; what came of it is in network-result.ts.
  */
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { SeedstormError } from '@seedstorm/errors';
 import {
   fromErrorDetail,
@@ -30,6 +31,8 @@ const connectTimeoutMs = 20_000;
 const endTimeoutMs = 20_000;
 const tokenBytes = 32;
 const looksMs = 1000;
+/** Hosts that a note names. */
+const maxNamedHosts = 5;
 
 /** What a network stage needs of the plan. */
 export interface NetworkPlan extends MusterPlan {
@@ -167,6 +170,7 @@ export class NetworkStage extends Muster<NetworkPlan> {
     const agents = ready.map(({ name, member: { host } }) => ({ name, host }));
     this.targets = sendsTo(this.pattern, this.plan.stage.direction, agents);
     this.#noteThePartnerless();
+    this.#noteNeighbours();
     if (this.pattern === 'coordinator') await this.#listen();
     for (const number of this.places.keys()) this.#tellPeers(number);
     await this.#connectHost();
@@ -274,6 +278,16 @@ export class NetworkStage extends Muster<NetworkPlan> {
     const busy = new Set(this.targets.flatMap((to, from) => (to.length > 0 ? [from, ...to] : [])));
     for (const [number, { participant }] of this.places.entries())
       if (!busy.has(number)) this.remark(`${participant.name} has no partner in the network stage`);
+  }
+
+  /** What goes between two of one host is loopback's, or of a bridge: no figure of a network. */
+  #noteNeighbours(): void {
+    const hostOf = (number: number): string => this.places[number]?.participant.member.host ?? hostname();
+    const pairs = this.targets.flatMap((to, from) => to.map((number) => [hostOf(from), hostOf(number)] as const));
+    const near = pairs.filter(([from, to]) => from === to);
+    if (near.length === 0) return;
+    const hosts = [...new Set(near.map(([host]) => host))].slice(0, maxNamedHosts).join(', ');
+    this.remark(`${near.length} of ${pairs.length} pairs are within one host (${hosts}): their bytes cross no network`);
   }
 
   /** Who was lost, and what the others saw of it. */
