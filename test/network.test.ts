@@ -146,6 +146,32 @@ stages:
     await cluster?.stop();
   });
 
+  test('an agent that hangs in mid-stage holds nobody up for long, and the next stage has it back', async ({
+    sandbox,
+  }) => {
+    const stages = '[{ network: { duration: 3s } }, { generate: {} }]';
+    const run = sandbox.start(
+      'run',
+      sandbox.plan(`{ data: { size: 64MiB }, target: { kind: "null" }, control: { lease: 1h }, stages: ${stages} }`),
+      '--agents',
+      '3',
+      '--json',
+    );
+    await run.progress('network', ({ bytesPerSecond }) => bytesPerSecond > 0, 'traffic');
+    const { pid } = sandbox.agent('agent-2');
+    signal(pid, 'SIGSTOP');
+    expect((await run.event('agent-hung', 'network')).text).toContain('agent-2');
+    signal(pid, 'SIGCONT');
+    const { code, result, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    const stage = stageOf(result, 'network');
+    expect(stage).toMatchObject({ complete: true });
+    expect(stage.durationNs / 1e9).toBeLessThan(15);
+    expect(result.notes).toContainEqual(expect.stringMatching(/^agent-2 was lost in the network stage/u));
+    expect(result.notes).toContainEqual(expect.stringMatching(/with agent-2 broke: it neither sent nor closed/u));
+    expect(stageOf(result, 'generate').agents.map(({ name }) => name)).toEqual(['agent-1', 'agent-2', 'agent-3']);
+  });
+
   test('Ctrl-C ends it at once, and gracefully', async ({ sandbox }) => {
     const run = sandbox.start('run', sandbox.plan(alone('{ duration: 10m }')), '--agents', '2', '--json');
     await run.progress('network', ({ bytesPerSecond }) => bytesPerSecond > 0, 'traffic');
