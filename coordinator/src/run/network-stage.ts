@@ -31,6 +31,8 @@ const connectTimeoutMs = 20_000;
 const endTimeoutMs = 20_000;
 const tokenBytes = 32;
 const looksMs = 1000;
+/** Characters of an agent's reason that are kept. */
+const maxWhy = 200;
 /** Hosts that a note names. */
 const maxNamedHosts = 5;
 
@@ -140,7 +142,12 @@ export class NetworkStage extends Muster<NetworkPlan> {
 
   protected override parted(participant: Participant, message: StageEnded): void {
     const place = this.places.find((each) => each.participant === participant);
-    if (place !== undefined) place.ended = message;
+    if (place === undefined) return;
+    if (message.peers.length > this.places.length) {
+      const what = `${participant.name} tells of ${message.peers.length} peers, and there are fewer`;
+      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what });
+    }
+    place.ended = { ...message, peers: message.peers.map((peer) => ({ ...peer, why: peer.why.slice(0, maxWhy) })) };
   }
 
   protected override repeat(participant: Participant): void {
@@ -269,7 +276,7 @@ export class NetworkStage extends Muster<NetworkPlan> {
   #missed(from: string, unreached: readonly UnreachedPeer[]): void {
     const missed = unreached.find(({ number }) => this.places[number]?.participant.state !== 'gone');
     if (missed === undefined) return;
-    const what = `${from} cannot reach ${this.nameOf(missed.number)} at ${missed.why}`;
+    const what = `${from} cannot reach ${this.nameOf(missed.number)} at ${missed.why.slice(0, maxWhy)}`;
     const mend = 'let agents connect to each other (firewall), or give each the right --listen-address';
     this.fail(new SeedstormError({ code: 'SEEDSTORM_E_NETWORK', what, mend }));
   }
