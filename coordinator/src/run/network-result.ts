@@ -55,8 +55,9 @@ function agentProgress(name: string, incarnations: readonly Participant[], now: 
 }
 
 /**
- * How a network stage ended. Throughput is the bytes that were received over the time from the common start to the last of
- * them: what the network carried, and not what senders' systems took.
+ * How a network stage ended. Throughput is the bytes that were received, and not what senders' systems took, over the time
+ * from the common start to the last of them; over the plan's time at least, or a network that went dead would show the rate
+ * that it had while it lived.
  */
 export function networkResult(stage: NetworkStage): StageResult {
   const { plan, host } = stage;
@@ -64,7 +65,8 @@ export function networkResult(stage: NetworkStage): StageResult {
   const ends = all.flatMap(({ lastDoneNs }) => (lastDoneNs === undefined ? [] : [lastDoneNs]));
   if (host !== undefined && host.lastDoneNs > 0n) ends.push(host.lastDoneNs);
   const lastDoneNs = latest(stage.startNs, ...ends) - stage.startNs;
-  const seconds = Number(lastDoneNs) / 1e9;
+  const durationNs = stage.completed ? latest(lastDoneNs, BigInt(plan.stage.durationMs) * 1_000_000n) : lastDoneNs;
+  const seconds = Number(durationNs) / 1e9;
   const perSecond = (count: number): number => (seconds > 0 ? count / seconds : 0);
   const total = (counter: 'bytes' | 'receivedBytes' | 'operations' | 'errors'): number =>
     sum(all, ({ totals }) => totals.sum(counter)) + hostSum(stage, counter);
@@ -80,7 +82,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     units: 0n,
     unitsDone: 0n,
     bytes: BigInt(total('receivedBytes')),
-    durationNs: lastDoneNs,
+    durationNs,
     bytesPerSecond: perSecond(total('receivedBytes')),
     operationsPerSecond: perSecond(total('operations')),
     latency: latency.summary(),

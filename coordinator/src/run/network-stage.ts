@@ -287,14 +287,14 @@ export class NetworkStage extends Muster<NetworkPlan> {
       if (!busy.has(number)) this.remark(`${participant.name} has no partner in the network stage`);
   }
 
-  /** What goes between two of one host is loopback's, or of a bridge: no figure of a network. */
+  /** What goes between two of one host is no figure of a network. */
   #noteNeighbours(): void {
     const hostOf = (number: number): string => this.places[number]?.participant.member.host ?? hostname();
     const pairs = this.targets.flatMap((to, from) => to.map((number) => [hostOf(from), hostOf(number)] as const));
     const near = pairs.filter(([from, to]) => from === to);
     if (near.length === 0) return;
     const hosts = [...new Set(near.map(([host]) => host))].slice(0, maxNamedHosts).join(', ');
-    this.remark(`${near.length} of ${pairs.length} pairs are within one host (${hosts}): their bytes cross no network`);
+    this.remark(`${near.length} of ${pairs.length} pairs are within one host (${hosts}): their bytes do not leave it`);
   }
 
   /** Who was lost, and what the others saw of it. */
