@@ -5,10 +5,11 @@
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
-import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
+import { fromErrorDetail, type HostShare, isLoopback, type PrepareNetwork, type PrepareStage } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
-import { StageWork } from './stage-work.js';
+import { NetworkWork } from './network-work.js';
+import { type StageHost, StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
 
 /** What an agent is started with. */
@@ -23,9 +24,14 @@ export interface AgentOptions {
   readonly joinTimeoutMs: number;
   /** Where its lanes and their memory go; the share of the host's cores is the coordinator's to say. */
   readonly engine?: EngineOptions;
+  /** The address on which other agents reach it in network stages; without it the one by which it reaches the coordinator. */
+  readonly listenAddress?: string;
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
+
+/** What the coordinator says of a stage. */
+type ToStage = Extract<FromCoordinator, { value: { stage: number } }>;
 
 /** How long a coordinator may take to let a leaving agent go. */
 const leaveTimeoutMs = 8000;
@@ -40,7 +46,7 @@ export class Agent implements ConnectionListener {
   #heartbeat: NodeJS.Timeout | undefined;
   /** When the last acknowledged heartbeat was sent. */
   #renewedNs = 0n;
-  #work: StageWork | undefined;
+  #work: StageWork | NetworkWork | undefined;
   #engine: { share: string; engine: Promise<Engine> } | undefined;
   /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
@@ -145,6 +151,9 @@ export class Agent implements ConnectionListener {
       case 'prepareStage':
         this.#prepare(message.value);
         return;
+      case 'prepareNetwork':
+        this.#prepareNetwork(message.value);
+        return;
       case 'dismiss':
         if (message.value.reason === undefined) this.#resolveEnded();
         else this.#rejectEnded(fromErrorDetail(message.value.reason));
@@ -155,22 +164,33 @@ export class Agent implements ConnectionListener {
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
-          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+          const nothing = { error: undefined, closeNs: 0n, runFolderRemoved: true, peers: [], strangers: 0n };
+          this.#say({ $case: 'stageEnded', value: { stage, ...nothing } });
         }
     }
   }
 
-  #stage(
-    work: StageWork,
-    message: Extract<
-      FromCoordinator,
-      { $case: 'startStage' | 'grantLease' | 'fenceLease' | 'syncStage' | 'reportAck' | 'endStage' }
-    >,
-  ): void {
+  #stage(work: StageWork | NetworkWork, message: Exclude<ToStage, { $case: 'prepareStage' | 'prepareNetwork' }>): void {
     switch (message.$case) {
       case 'startStage':
         work.start(message.value.atAgentNs);
         return;
+      case 'reportAck':
+        work.acknowledged(message.value.sequence);
+        return;
+      case 'endStage':
+        work.end(message.value).catch(this.#rejectEnded);
+        return;
+      case 'connectPeers':
+        if (work instanceof NetworkWork) work.connect(message.value).catch(this.#rejectEnded);
+        return;
+      default:
+        if (work instanceof StageWork) this.#lease(work, message);
+    }
+  }
+
+  #lease(work: StageWork, message: Extract<ToStage, { $case: 'grantLease' | 'fenceLease' | 'syncStage' }>): void {
+    switch (message.$case) {
       case 'grantLease':
         work.grant(message.value);
         return;
@@ -180,32 +200,44 @@ export class Agent implements ConnectionListener {
       case 'syncStage':
         work.sync();
         return;
-      case 'reportAck':
-        work.acknowledged(message.value.sequence);
-        return;
-      case 'endStage':
-        work.end(message.value).catch(this.#rejectEnded);
-        return;
     }
   }
 
   #prepare(message: PrepareStage): void {
-    const current = this.#work?.message;
-    if (current?.runId === message.runId && current.stage === message.stage) {
-      this.#work?.repeat();
-      return;
-    }
-    const before = this.#work;
+    if (this.#isKnown(message)) return;
     if (this.#memory?.runId !== message.runId) this.#memory = undefined;
-    const { name } = this;
-    const work = new StageWork(message, { name, say: (said) => this.#say(said) });
+    const work = new StageWork(message, this.#host());
+    this.#begin(work, () => work.prepare(this.#engineFor(message.share), () => this.#memoryFor(message)));
+  }
+
+  #prepareNetwork(message: PrepareNetwork): void {
+    if (this.#isKnown(message)) return;
+    const { coordinator, listenAddress } = this.options;
+    const work = new NetworkWork(message, this.#host(), { coordinator, listenAddress });
+    this.#begin(work, () => work.prepare(this.#engineFor(message.share)));
+  }
+
+  /** Whether it is the stage at hand, told again after a break: then what was said of it is said again. */
+  #isKnown({ runId, stage }: PrepareStage | PrepareNetwork): boolean {
+    const current = this.#work?.message;
+    if (current?.runId !== runId || current.stage !== stage) return false;
+    this.#work?.repeat();
+    return true;
+  }
+
+  #begin(work: StageWork | NetworkWork, prepare: () => Promise<void>): void {
+    const before = this.#work;
     this.#work = work;
     this.#renew();
-    const prepare = async (): Promise<void> => {
+    (async () => {
       await before?.abandon();
-      await work.prepare(this.#engineFor(message.share), () => this.#memoryFor(message));
-    };
-    prepare().catch(this.#rejectEnded);
+      await prepare();
+    })().catch(this.#rejectEnded);
+  }
+
+  #host(): StageHost {
+    const { name } = this;
+    return { name, overLoopback: isLoopback(this.options.coordinator), say: (said) => this.#say(said) };
   }
 
   /** The engine with this share of the host's cores; the one before is closed when the share has changed. */
@@ -244,7 +276,7 @@ export class Agent implements ConnectionListener {
   /** Leases run from when the acknowledged heartbeat was sent: the coordinator counts from later. */
   #renew(): void {
     const work = this.#work;
-    if (work === undefined || this.#renewedNs === 0n) return;
+    if (!(work instanceof StageWork) || this.#renewedNs === 0n) return;
     work.setDeadline(this.#renewedNs + BigInt(work.message.leaseMs) * 1_000_000n);
   }
 

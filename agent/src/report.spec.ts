@@ -5,7 +5,7 @@ import { reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
 import { prepareStage } from './testing.js';
 
-const context = { stage: 3, sequence: 7n, reader: 'agent-1', epochs: new Map([[5n, 2n]]) };
+const context = { stage: 3, sequence: 7n, reader: 'agent-1', epochs: new Map([[5n, 2n]]), hostNetwork: undefined };
 
 const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   takenNs: 9n,

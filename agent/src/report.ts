@@ -1,6 +1,13 @@
 /** From the engine's snapshot to the wire's report. Pure. */
 import type { TaskSnapshot } from '@seedstorm/native';
-import { encodeHistogram, type Interval, type LeaseProgress, type Report } from '@seedstorm/proto';
+import {
+  encodeHistogram,
+  type HostNetwork,
+  type Interval,
+  type LeaseProgress,
+  poolCounters,
+  type Report,
+} from '@seedstorm/proto';
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
@@ -9,6 +16,8 @@ export interface ReportContext {
   readonly reader: string;
   /** The epoch of each lease, by its id. */
   readonly epochs: ReadonlyMap<bigint, bigint>;
+  /** What the host's ports carried. */
+  readonly hostNetwork: HostNetwork | undefined;
 }
 
 /** The report of a snapshot. */
@@ -19,18 +28,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     agentNs: snapshot.takenNs,
     startedNs: snapshot.startedNs,
     lastDoneNs: snapshot.lastDoneNs,
-    pools: snapshot.pools.map((pool) => ({
-      numaNode: pool.numaNode,
-      lanes: pool.lanes,
-      operations: BigInt(pool.operations),
-      bytes: BigInt(pool.bytes),
-      errors: BigInt(pool.errors),
-      corruptBlocks: BigInt(pool.corruptBlocks),
-      syncNs: BigInt(pool.syncNs),
-      syncs: BigInt(pool.syncs),
-      ioNs: BigInt(pool.ioNs),
-      greatestInFlight: BigInt(pool.greatestInFlight),
-    })),
+    pools: snapshot.pools.map(poolCounters),
     latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
     findings: snapshot.findings.map((finding) => ({
@@ -48,6 +46,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
     notes: snapshot.notes,
     ioEngine: snapshot.ioEngine,
+    hostNetwork: context.hostNetwork,
   };
 }
 

@@ -5,20 +5,13 @@
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
-import {
-  type EndStage,
-  type ErrorDetail,
-  type GrantLease,
-  type PrepareStage,
-  type Report,
-  toErrorDetail,
-} from '@seedstorm/proto';
+import { type EndStage, type ErrorDetail, type GrantLease, type PrepareStage, toErrorDetail } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
+import { Ports } from './ports.js';
 import { reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
+import { Unacknowledged } from './unacknowledged.js';
 
-/** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
-const maxUnacknowledged = 32;
 /** How often finished work is looked for, so that a fast agent is not idle until its next report. */
 const pollMs = 50;
 const reportMs = 1000;
@@ -28,15 +21,17 @@ const maxLeases = 4096;
 /** What a stage needs of the agent. */
 export interface StageHost {
   readonly name: string;
+  /** Whether it reaches the coordinator by loopback: then that counts among its ports. */
+  readonly overLoopback: boolean;
   say(message: ToCoordinator): void;
 }
 
 /** One stage on this agent. */
 export class StageWork {
   readonly #epochs = new Map<bigint, bigint>();
-  readonly #unacknowledged: Report[] = [];
+  readonly #unacknowledged = new Unacknowledged();
   #task: Task | undefined;
-  #sequence = 0n;
+  #ports: Ports | undefined;
   #endedWork = 0;
   #lastReportNs = 0n;
   /** Set while a report's counts are gathered. */
@@ -62,13 +57,14 @@ export class StageWork {
 
   async #prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
     const { stage } = this.message;
-    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
+    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0, dataAddress: '' };
     try {
       const running = await engine;
       const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
       const spec = taskSpec(this.message, lanes);
       const task = await Task.prepare(running, spec, memory());
       this.#task = task;
+      this.#ports = await Ports.open(this.host.overLoopback);
       if (this.#abandoned) return;
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
       task.ended().catch((error: unknown) => this.#endEarly(error));
@@ -88,7 +84,7 @@ export class StageWork {
   /** The coordinator may have missed what was said: says it again. */
   repeat(): void {
     if (this.#prepared !== undefined) this.host.say(this.#prepared);
-    for (const report of this.#unacknowledged) this.host.say({ $case: 'report', value: report });
+    for (const report of this.#unacknowledged.all) this.host.say({ $case: 'report', value: report });
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
@@ -132,10 +128,9 @@ export class StageWork {
 
   /** A report was taken into the ledger, and those before it. */
   acknowledged(sequence: bigint): void {
-    while ((this.#unacknowledged[0]?.sequence ?? sequence + 1n) <= sequence) {
-      const report = this.#unacknowledged.shift();
+    for (const report of this.#unacknowledged.acknowledged(sequence)) {
       // What is complete is never reported again.
-      for (const lease of report?.leases ?? []) if (lease.complete) this.#epochs.delete(lease.leaseId);
+      for (const lease of report.leases) if (lease.complete) this.#epochs.delete(lease.leaseId);
     }
   }
 
@@ -192,14 +187,18 @@ export class StageWork {
       error ??= toErrorDetail(thrown);
     }
     if (this.#abandoned) return;
-    this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };
+    const nothing = { peers: [], strangers: 0n };
+    this.#ended = {
+      $case: 'stageEnded',
+      value: { ...nothing, stage: message.stage, error, closeNs, runFolderRemoved },
+    };
     this.host.say(this.#ended);
   }
 
   #look(): void {
     const task = this.#task;
     // With a report under way, what is new since is in the next.
-    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
+    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.isFull) return;
     const { endedWork } = task;
     const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
     if (endedWork === this.#endedWork && !due) return;
@@ -214,16 +213,17 @@ export class StageWork {
   async #report(task: Task): Promise<void> {
     this.#lastReportNs = monotonicNs();
     const snapshot = await task.snapshot();
+    const hostNetwork = await this.#ports?.since(this.#ending !== undefined);
     if (this.#abandoned) return;
-    this.#sequence += 1n;
     const { stage } = this.message;
     const report = reportOf(snapshot, {
       stage,
-      sequence: this.#sequence,
+      sequence: this.#unacknowledged.nextSequence(),
       reader: this.host.name,
       epochs: this.#epochs,
+      hostNetwork,
     });
-    this.#unacknowledged.push(report);
+    this.#unacknowledged.keep(report);
     this.host.say({ $case: 'report', value: report });
   }
 }

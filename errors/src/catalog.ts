@@ -139,6 +139,13 @@ export const catalog = [
     mend: "look at the agent's log and at the network between it and the coordinator",
   },
   {
+    code: 'SEEDSTORM_E_NETWORK',
+    area: 'cluster',
+    exit: ExitCode.failed,
+    meaning: 'The network refuses what a network stage needs: an address, a port, a connection between two agents.',
+    mend: 'look at the addresses and firewalls of the hosts that the message names',
+  },
+  {
     code: 'SEEDSTORM_E_RUN_NOT_FOUND',
     area: 'run',
     exit: ExitCode.usage,

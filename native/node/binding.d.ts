@@ -33,6 +33,24 @@ export declare class NativeMemoryStore {
   constructor(unitBytes: number, units: number, limitBytes: number)
 }
 
+/** Traffic of one engine. */
+export declare class NativeNetwork {
+  /** Where peers reach it, as host:port. */
+  address(): string
+  /** Connects, as peer number `own`, to those that it is to send to; tells who could not be reached. */
+  connect(own: number, targets: Array<JsTarget>): Promise<JsUnreached[]>
+  /** Settles when every lane has left and every connection is closed. */
+  ended(): Promise<void>
+  /** What the engine has to say. */
+  notes(): Array<string>
+  /** Lanes begin at this instant of the monotonic clock, in ns. */
+  beginAt(ns: bigint): void
+  /** What was sent and received so far, gathered off JavaScript's thread. */
+  snapshot(): Promise<JsNetworkSnapshot>
+  /** Lanes leave at once. */
+  cancel(): void
+}
+
 /** A stream and a position in it. */
 export declare class NativeStream {
   /** The stream of these parameters up to byte `end`. */
@@ -425,6 +443,40 @@ export interface JsNativeInformation {
   pageBytes: number
 }
 
+/** How far the traffic has come. Counters are cumulative; histograms are what is new since the snapshot before. */
+export interface JsNetworkSnapshot {
+  /** When this was taken, by the monotonic clock in ns. */
+  takenNs: bigint
+  /** When the first block was begun or byte received; 0: none yet. */
+  startedNs: bigint
+  /** When the last bytes were taken by the system or received; 0: none yet. */
+  lastDoneNs: bigint
+  /** What each pool did; operations and bytes are what it sent. */
+  pools: Array<JsPoolCounters>
+  /** What was exchanged with each peer. */
+  peers: Array<JsPeerTraffic>
+  /** Connections that did not know the token. */
+  strangers: number
+}
+
+/** What lanes send, for how long, and where peers find them. */
+export interface JsNetworkSpec {
+  /** Bytes in a block. */
+  blockBytes: number
+  /** Sending connections of each lane, at least. */
+  streams: number
+  /** How many lanes take part; all when absent. */
+  lanes?: number
+  /** How long they send, from the common start, in ns. */
+  durationNs: number
+  /** What every connection begins with: 32 bytes. */
+  token: Uint8Array
+  /** The address of this host to listen on. */
+  listenAddress?: string
+  /** Without it: listen on the address by which this host reaches that host:port. */
+  wayTo?: string
+}
+
 /** A NUMA node. */
 export interface JsNumaNode {
   /** The system's number of it. */
@@ -459,6 +511,20 @@ export interface JsPagesOnNode {
   node: number
   /** How many pages. */
   count: number
+}
+
+/** What was exchanged with one peer. */
+export interface JsPeerTraffic {
+  /** The peer's number. */
+  peer: number
+  /** Bytes that the system took to send to it. */
+  sentBytes: number
+  /** Bytes that came from it. */
+  receivedBytes: number
+  /** Connections that broke before their time. */
+  broken: number
+  /** Why the first of them did. */
+  why?: string
 }
 
 /** Pools and their lanes, and what they leave free. */
@@ -511,6 +577,8 @@ export interface JsPoolCounters {
   ioNs: number
   /** The most blocks that one lane had in flight at once. */
   greatestInFlight: number
+  /** In a network stage: bytes that peers sent and these lanes received. */
+  receivedBytes: number
   /** Latency since the snapshot before. */
   latency: JsHistogram
 }
@@ -553,6 +621,14 @@ export interface JsRun {
   offsetInUnit?: number
   /** The content's generation. */
   generation?: number
+}
+
+/** Somebody to send to. */
+export interface JsTarget {
+  /** The peer's number. */
+  peer: number
+  /** Where it listens, as host:port. */
+  address: string
 }
 
 /** How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before. */
@@ -659,6 +735,17 @@ export interface JsTopologySource {
   /** hwloc's synthetic description. */
   synthetic?: string
 }
+
+/** A peer that could not be reached. */
+export interface JsUnreached {
+  /** Its number. */
+  peer: number
+  /** Where it was looked for, and why it was not found. */
+  why: string
+}
+
+/** Listens, and gives the job to the lanes; on a thread of its own, for names may have to be looked up. */
+export declare function listenNetwork(engine: NativeEngine, spec: JsNetworkSpec): Promise<NativeNetwork>
 
 /** Loads a topology, with its network and storage devices or without. */
 export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology

@@ -60,6 +60,11 @@ export class Sandbox implements AsyncDisposable {
     return new Command(args, { env: { ...this.#environment(), ...variables }, onTerminal: true });
   }
 
+  /** Starts the command in another network namespace. Needs root. */
+  startIn(network: string, ...args: string[]): Command {
+    return new Command(args, { env: this.#environment(), network });
+  }
+
   /** Runs the command to its end. */
   run(...args: string[]): Promise<Ended> {
     return this.start(...args).ended;

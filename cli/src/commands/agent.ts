@@ -1,7 +1,7 @@
 /** `seedstorm agent`: the service that does the work, one per node. */
 import { Agent } from '@seedstorm/agent';
 import type { Command } from 'commander';
-import { parseAddress } from '../address.js';
+import { parseAddress, parseIp } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
@@ -14,6 +14,7 @@ interface Options extends EngineFlags {
   readonly tokenFile?: string;
   readonly name?: string;
   readonly joinTimeout: number;
+  readonly listenAddress?: string;
 }
 
 /** Adds the command. */
@@ -27,6 +28,11 @@ export function addAgentCommand(program: Command): void {
     .option('--coordinator <host:port>', 'where the coordinator listens', argument(parseAddress), usualAddress)
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
+    .option(
+      '--listen-address <ip>',
+      'where other agents reach it in network stages (default: the address by which it reaches the coordinator)',
+      argument(parseIp),
+    )
     .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'));
   addEngineFlags(command)
     .addHelpText(
@@ -36,7 +42,7 @@ export function addAgentCommand(program: Command): void {
     .action(serve);
 }
 
-async function serve({ coordinator, tokenFile, name, joinTimeout, ...engine }: Options): Promise<void> {
+async function serve({ coordinator, tokenFile, name, joinTimeout, listenAddress, ...engine }: Options): Promise<void> {
   const token = readToken(tokenFile, { create: false });
   const agent = new Agent({
     coordinator,
@@ -46,6 +52,7 @@ async function serve({ coordinator, tokenFile, name, joinTimeout, ...engine }: O
     engine: engineOptions(engine),
     log: logLine,
     ...(name === undefined ? {} : { name }),
+    ...(listenAddress === undefined ? {} : { listenAddress }),
   });
   onSignal((signal) => agent.leave(signal));
   // The coordinator of a local run clears up and dismisses us; if it is gone too, nobody will.

@@ -4,6 +4,7 @@ import { printable } from '@seedstorm/errors';
 import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
+import { networkLines, portLines } from './network.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
 const shortOfDepth = 0.8;
@@ -20,7 +21,10 @@ export function showResult(result: RunResult): void {
     '',
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
-  if (result.stages.length > 0) lines.push(table(result.stages), ...result.stages.flatMap(remarks));
+  const overData = result.stages.filter(({ network }) => network === undefined);
+  if (overData.length > 0) lines.push(table(overData), ...overData.flatMap(remarks));
+  for (const stage of result.stages) if (stage.network !== undefined) lines.push(...networkLines(stage, stage.network));
+  lines.push(...result.stages.flatMap(portLines));
   for (const note of result.notes) lines.push(`note: ${printable(note)}`);
   lines.push(...faults(result));
   for (const path of result.leftBehind) lines.push(`left on the target: ${printable(path)}`);

@@ -97,6 +97,8 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
       deletedBy = undefined;
     } else if (kind === 'generate') {
       // Needs nothing and leaves nothing.
+    } else if (kind === 'network') {
+      problems.push(...checkNetwork([...path], name, stages[index]?.network));
     } else if (targetKind === 'null') {
       const what = `${name}: a null target keeps nothing that could be ${participles[kind]}`;
       problems.push(invalid(path, what, 'use a file or memory target, or remove the stage', 'key'));
@@ -113,7 +115,13 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   return problems;
 }
 
-const participles: Record<Exclude<StageKind, 'write' | 'generate'>, string> = {
+function checkNetwork(path: (string | number)[], name: string, network: Plan['stages'][number]['network']): Problem[] {
+  if (network?.direction !== 'one-way' || network.pattern === 'pairs' || network.pattern === 'coordinator') return [];
+  const what = `${name}.direction: all-to-all is both ways by its nature`;
+  return [invalid([...path, 'direction'], what, 'set pattern to pairs or coordinator, or leave direction out')];
+}
+
+const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, string> = {
   read: 'read',
   verify: 'verified',
   delete: 'deleted',

@@ -71,6 +71,11 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
 
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
+  if (stage.kind === 'network') {
+    const { pattern = 'all-to-all, or to the coordinator when there is one agent only', direction, durationMs } = stage;
+    const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
+    return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
+  }
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
   return `${stage.kind}${generation}${wait}`;
 }

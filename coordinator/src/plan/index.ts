@@ -8,6 +8,8 @@ export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
 export {
   type ResolvedContent,
+  type ResolvedDataStage,
+  type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,
   type ResolvedStage,
@@ -18,6 +20,8 @@ export {
 export {
   type Codec,
   codecs,
+  type NetworkDirection,
+  type NetworkPattern,
   type Plan,
   recordSizes,
   type StageKind,

@@ -142,7 +142,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a stage of a later version',
       good.replace('write', 'mixed'),
-      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate and delete',
+      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network and delete',
     ],
     [
       'a wrong unit of size',

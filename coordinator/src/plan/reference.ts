@@ -40,17 +40,25 @@ const units = `## Sizes, durations, ratios
 function sections(key: PlanKey): string[] {
   const name = key.path.join('.');
   const children = planKeys.filter((child) => isChild(child, key));
-  // All stages take the same keys: one section says so for all of them.
-  if (key.path.length === 2 && key.path[0] === 'stages') {
-    if (key.path[1] !== stageKinds[0]) return [];
-    return [section('What each stage takes', 'Every stage takes these keys; `{}` leaves them all out.', children)];
-  }
+  if (key.path.length === 2 && key.path[0] === 'stages') return stageSections(key, children);
   const kinds = children.filter((child) => child.targetKind !== undefined && child.path.at(-1) === 'kind');
   if (name !== 'target') return children.length === 0 ? [] : [section(`\`${name}\``, key.doc.meaning, children)];
   return kinds.map((kind) => {
     const own = children.filter((child) => child.targetKind === kind.targetKind);
     return section(`\`target\` with \`kind: ${kind.takes}\``, kind.doc.meaning, own);
   });
+}
+
+/** What all stages take is in one section, behind the first; what a stage takes beside that is in one of its own. */
+function stageSections(key: PlanKey, children: readonly PlanKey[]): string[] {
+  const common = planKeys.filter(({ path }) => path.length === 3 && path[0] === 'stages' && path[1] === stageKinds[0]);
+  const own = children.filter((child) => common.every(({ path }) => path.at(-1) !== child.path.at(-1)));
+  return [
+    ...(key.path[1] === stageKinds[0]
+      ? [section('What each stage takes', 'Every stage takes these keys; `{}` leaves them all out.', common)]
+      : []),
+    ...(own.length > 0 ? [section(`What a \`${key.path[1]}\` stage takes beside`, key.doc.meaning, own)] : []),
+  ];
 }
 
 function section(title: string, meaning: string, keys: readonly PlanKey[]): string {

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
 import { defaults, type Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -72,8 +72,9 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
 function resolveStages(stages: Plan['stages']): ResolvedStage[] {
   /** Write stages since the data was last deleted. */
   let writes = 0;
-  return stages.map(({ kind, delay }) => {
+  return stages.map(({ kind, delay, network }) => {
     const delayMs = delay ?? defaults.delayMs;
+    if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1 };
@@ -82,6 +83,18 @@ function resolveStages(stages: Plan['stages']): ResolvedStage[] {
     if (kind === 'delete') writes = 0;
     return stage;
   });
+}
+
+function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {
+  return {
+    kind: 'network',
+    delayMs,
+    durationMs: network.duration ?? defaults.networkDurationMs,
+    ...(network.pattern === undefined ? {} : { pattern: network.pattern }),
+    direction: network.direction ?? defaults.networkDirection,
+    blockBytes: network.block ?? defaults.networkBlockBytes,
+    streams: network.streams ?? defaults.networkStreams,
+  };
 }
 
 function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Geometry): string[] {

@@ -1,6 +1,6 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { Layout } from './geometry.js';
-import type { Codec, IoEngine, StageKind, SyncMode } from './schema.js';
+import type { Codec, IoEngine, NetworkDirection, NetworkPattern, StageKind, SyncMode } from './schema.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -36,7 +36,7 @@ export type ResolvedTarget =
       readonly engine: IoEngine;
     };
 
-interface StageOf<K extends StageKind> {
+interface StageOf<K extends Exclude<StageKind, 'network'>> {
   readonly kind: K;
   /** Wait before the stage begins. */
   readonly delayMs: number;
@@ -47,8 +47,25 @@ interface StageOf<K extends StageKind> {
   readonly generation: number;
 }
 
+/** A stage that goes by seed ranges. */
+export type ResolvedDataStage = { [K in Exclude<StageKind, 'network'>]: StageOf<K> }[Exclude<StageKind, 'network'>];
+
+/** A network stage: by time, and without data. */
+export interface ResolvedNetworkStage {
+  readonly kind: 'network';
+  /** Wait before the stage begins. */
+  readonly delayMs: number;
+  readonly durationMs: number;
+  /** Absent: all-to-all, or coordinator when there is one agent only. */
+  readonly pattern?: NetworkPattern;
+  readonly direction: NetworkDirection;
+  readonly blockBytes: number;
+  /** Connections that each lane sends on, at least. */
+  readonly streams: number;
+}
+
 /** One stage. */
-export type ResolvedStage = { [K in StageKind]: StageOf<K> }[StageKind];
+export type ResolvedStage = ResolvedDataStage | ResolvedNetworkStage;
 
 /** A plan with every default filled in. */
 export interface ResolvedPlan {

@@ -38,7 +38,11 @@ export const syncModes = ['block', 'range', 'file', 'end', 'never'] as const;
 /** Which way the I/O of files goes. */
 export const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
 /** The stages, in the order of the reference page. */
-export const stageKinds = ['write', 'read', 'verify', 'generate', 'delete'] as const;
+export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
+/** Who sends to whom in a network stage. */
+export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
+/** Which way the bytes of a network stage go. */
+export const networkDirections = ['both', 'one-way'] as const;
 
 /** The values of keys that a plan leaves out, where they do not depend on other keys. */
 export const defaults = {
@@ -56,6 +60,10 @@ export const defaults = {
   settleTimeoutMs: 60_000,
   assign: 'dynamic',
   delayMs: 0,
+  networkDurationMs: 10_000,
+  networkBlockBytes: MiB,
+  networkStreams: 1,
+  networkDirection: 'both',
 } as const;
 
 /** What the reference page and the JSON Schema say of a key. */
@@ -244,11 +252,42 @@ const fileTarget = z.strictObject({
   ),
 });
 
-const stageOptions = z.strictObject({
-  delay: key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
-    meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
-    default: formatDuration(defaults.delayMs),
-    example: 'delay: 30s',
+const delay = key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
+  meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
+  default: formatDuration(defaults.delayMs),
+  example: 'delay: 30s',
+});
+
+const stageOptions = z.strictObject({ delay });
+
+const networkOptions = z.strictObject({
+  delay,
+  duration: key(duration({ minimum: '100ms', maximum: '24h' }).optional(), {
+    meaning: 'How long the agents send.',
+    default: formatDuration(defaults.networkDurationMs),
+    example: 'duration: 30s',
+  }),
+  pattern: key(choice(networkPatterns).optional(), {
+    meaning:
+      "all-to-all: each agent sends to every other. pairs: each agent sends to one, on another host where there is one. coordinator: each agent exchanges with the coordinator's host.",
+    default: 'all-to-all; coordinator when there is one agent only',
+    example: 'pattern: pairs',
+  }),
+  direction: key(choice(networkDirections).optional(), {
+    meaning:
+      "both: all send and receive at once. one-way: the first of each pair sends to the second, and agents send to the coordinator's host, which sends nothing.",
+    default: defaults.networkDirection,
+    example: 'direction: one-way',
+  }),
+  block: key(size({ minimum: 512, maximum: 64 * MiB }).optional(), {
+    meaning: 'Bytes in a block, whose time to send is the latency that is shown.',
+    default: formatSize(defaults.networkBlockBytes),
+    example: 'block: 256KiB',
+  }),
+  streams: key(integer({ minimum: 1, maximum: 256 }).optional(), {
+    meaning: 'Connections that each lane sends on, at least; more where there are more peers than lanes.',
+    default: String(defaults.networkStreams),
+    example: 'streams: 4',
   }),
 });
 
@@ -270,22 +309,30 @@ const stage = z
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
       example: '- generate: {}',
     }),
+    network: key(networkOptions.optional(), {
+      meaning:
+        'Sends bytes between the agents, or to the coordinator: what the network alone carries, from the same lanes and buffers as for storage. Needs no data on the target.',
+      example: '- network: { pattern: pairs, duration: 30s }',
+    }),
     delete: key(stageOptions.optional(), {
       meaning: 'Removes what the run wrote.',
       example: '- delete: {}',
     }),
   })
   .meta({ minProperties: 1, maxProperties: 1 })
-  .transform((item, context): { kind: (typeof stageKinds)[number]; delay: number | undefined } => {
-    const [kind, ...more] = stageKinds.filter((each) => item[each] !== undefined);
-    if (kind === undefined || more.length > 0) {
-      const message = kind === undefined ? 'names no stage' : `names ${1 + more.length} stages`;
-      const mend = 'write one stage in each item of the list, such as - write: {}';
-      context.issues.push({ code: 'custom', message, input: item, params: { mend } });
-      return z.NEVER;
-    }
-    return { kind, delay: item[kind]?.delay };
-  });
+  .transform(
+    (item, context): { kind: (typeof stageKinds)[number]; delay: number | undefined; network?: NetworkKeys } => {
+      const [kind, ...more] = stageKinds.filter((each) => item[each] !== undefined);
+      if (kind === undefined || more.length > 0) {
+        const message = kind === undefined ? 'names no stage' : `names ${1 + more.length} stages`;
+        const mend = 'write one stage in each item of the list, such as - write: {}';
+        context.issues.push({ code: 'custom', message, input: item, params: { mend } });
+        return z.NEVER;
+      }
+      return { kind, delay: item[kind]?.delay, ...(item.network === undefined ? {} : { network: item.network }) };
+    },
+  );
+type NetworkKeys = z.output<typeof networkOptions>;
 
 /** The schema of a plan whose values are the source texts of its YAML. */
 export const planSchema = z.strictObject({
@@ -403,6 +450,10 @@ export type PlanFileTarget = Extract<PlanTarget, { kind: 'file' }>;
 export type PlanStage = Plan['stages'][number];
 /** The name of a stage. */
 export type StageKind = (typeof stageKinds)[number];
+/** Who sends to whom in a network stage. */
+export type NetworkPattern = (typeof networkPatterns)[number];
+/** Which way the bytes of a network stage go. */
+export type NetworkDirection = (typeof networkDirections)[number];
 /** When written data is made durable. */
 export type SyncMode = (typeof syncModes)[number];
 /** Which way the I/O of files goes. */

@@ -3,7 +3,7 @@
  * and numbered, so that one that comes twice counts once. Must not know of leases: coverage is the ledger's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import { type BucketGains, decodeHistogram, type PoolCounters, type Report } from '@seedstorm/proto';
+import { type BucketGains, decodeHistogram, type HostNetwork, type PoolCounters, type Report } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
 
@@ -13,6 +13,8 @@ const maxPools = 1024;
 const maxKinds = 64;
 /** Letters of the list of ways that I/O can go; all of them together are shorter. */
 const maxEngineLength = 100;
+/** Ports of a host that an agent may report. */
+const maxPorts = 64;
 /** Rates are over at least this time, so that two reports close together give no wild number. */
 const rateWindowNs = 500_000_000n;
 /** A rate that is older than this is no rate any more. */
@@ -27,6 +29,7 @@ const rising = [
   'syncs',
   'ioNs',
   'greatestInFlight',
+  'receivedBytes',
 ] as const;
 
 interface Sample {
@@ -49,6 +52,8 @@ export class AgentTotals {
   ioEngine = '';
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** What the ports of its host carried. */
+  hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
   #before: Sample | undefined;
   #latest: Sample | undefined;
@@ -83,6 +88,7 @@ export class AgentTotals {
     this.ioEngine = report.ioEngine;
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
   }
@@ -128,6 +134,7 @@ export class AgentTotals {
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
     if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
+    if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');
     for (const { kind, count: found } of report.findingCounts) {
       const before = this.findingCounts.get(kind) ?? 0;

@@ -8,9 +8,12 @@ import { nowMs } from '../clock.js';
 import type { Ledger } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
-import type { ResolvedPlan, ResolvedStage } from '../plan/index.js';
+import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
 import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
+import type { StageOutcome } from './muster.js';
+import { networkResult } from './network-result.js';
+import { NetworkStage, networkPlan } from './network-stage.js';
 import type { RunLog } from './run-log.js';
 import { Stage } from './stage.js';
 import { stagePlan } from './stage-plan.js';
@@ -43,7 +46,7 @@ export class Run {
   #mutations: Ledger[] = [];
   /** Whether objects of this run may be on the target. */
   #hasData = false;
-  #stage: Stage | undefined;
+  #stage: Stage | NetworkStage | undefined;
   #cancelled = false;
   #cleaning = false;
 
@@ -53,6 +56,8 @@ export class Run {
     readonly options: RunOptions,
     private readonly members: Members,
     readonly log: RunLog,
+    /** The host that the coordinator listens on. */
+    private readonly listenHost: string,
   ) {
     this.#notes = [...plan.notes];
   }
@@ -132,13 +137,42 @@ export class Run {
   async #runStages(): Promise<SeedstormError | undefined> {
     for (const [index, resolved] of this.plan.stages.entries()) {
       if (this.#cancelled) return undefined;
-      const error = await this.#runStage(index, resolved);
+      const error =
+        resolved.kind === 'network' ? await this.#runNetwork(index, resolved) : await this.#runStage(index, resolved);
       if (error !== undefined) return error;
     }
     return undefined;
   }
 
-  async #runStage(index: number, resolved: ResolvedStage): Promise<SeedstormError | undefined> {
+  async #runNetwork(index: number, resolved: ResolvedNetworkStage): Promise<SeedstormError | undefined> {
+    const plan = networkPlan(this.plan, this.id, index, this.members.nextStage(), resolved);
+    const stage = new NetworkStage(plan, this.members, this.log, this.listenHost);
+    const outcome = await this.#perform(stage);
+    this.#results.push(networkResult(stage));
+    return this.#unlessWhole(plan.name, outcome);
+  }
+
+  /** Runs a stage and tells of its end. */
+  async #perform(stage: Stage | NetworkStage): Promise<StageOutcome> {
+    const { name } = stage.plan;
+    this.#stage = stage;
+    this.log.stageName = name;
+    const outcome = await stage.run();
+    this.#stage = undefined;
+    this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
+    this.log.event('info', 'stage-ended', outcome.complete ? `${name} is complete` : `${name} ended early`);
+    this.log.stageName = '';
+    return outcome;
+  }
+
+  /** Nothing passes that is not whole, whatever the reason. */
+  #unlessWhole(name: string, { complete, error }: StageOutcome): SeedstormError | undefined {
+    if (complete || this.#cancelled || error !== undefined) return error;
+    const what = `${name} ended before ${name === 'network' ? 'its time was over' : 'all of its units were done'}`;
+    return new SeedstormError({ code: 'SEEDSTORM_E_STAGE_FAILED', what });
+  }
+
+  async #runStage(index: number, resolved: ResolvedDataStage): Promise<SeedstormError | undefined> {
     const spared = this.findings.sparedObjects();
     if (resolved.kind === 'delete' && this.options.keep) {
       this.log.event('info', 'kept', 'nothing is deleted: the data was asked to be kept');
@@ -153,34 +187,19 @@ export class Run {
     const sparedObjects = spared === 'all' ? [] : spared;
     const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
     const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
-    this.#stage = stage;
-    this.log.stageName = resolved.kind;
-    const outcome = await stage.run();
-    this.#stage = undefined;
+    const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
     if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
     this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
-    this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
-    this.log.event(
-      'info',
-      'stage-ended',
-      outcome.complete ? `${resolved.kind} is complete` : `${resolved.kind} ended early`,
-    );
-    this.log.stageName = '';
     if (resolved.kind === 'delete' && outcome.complete) {
       this.#hasData = false;
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
       else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
     }
-    if (outcome.complete || this.#cancelled || outcome.error !== undefined) return outcome.error;
-    // Nothing passes that is not whole, whatever the reason.
-    return new SeedstormError({
-      code: 'SEEDSTORM_E_STAGE_FAILED',
-      what: `${resolved.kind} ended before all of its units were done`,
-    });
+    return this.#unlessWhole(resolved.kind, outcome);
   }
 
   /** Leaves nothing behind that nobody asked for. */

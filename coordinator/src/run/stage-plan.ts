@@ -3,17 +3,13 @@ import { Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
+import type { ResolvedDataStage, ResolvedPlan, SyncMode } from '../plan/index.js';
+import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
-export interface StagePlan {
+export interface StagePlan extends MusterPlan {
   readonly runId: string;
-  /** Its index in the plan. */
-  readonly index: number;
-  /** What it is called on the wire: unlike the index, no other stage of this coordinator has it. */
-  readonly wireStage: number;
-  readonly name: ResolvedStage['kind'];
-  readonly delayMs: number;
+  readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
   readonly content: ResolvedPlan['content'];
   readonly layout: ResolvedPlan['layout'];
@@ -32,10 +28,6 @@ export interface StagePlan {
   readonly sync: SyncMode;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
-  /** Whether it clears up after a run that failed or was stopped: what agents can do without one that hangs. */
-  readonly isCleanUp: boolean;
-  /** Whether the run's own folder is to be removed when it is done. */
-  readonly removesRunFolder: boolean;
   /** Objects that a delete leaves alone. */
   readonly sparedObjects: readonly number[];
 }
@@ -46,7 +38,7 @@ export function stagePlan(
   runId: string,
   index: number,
   wireStage: number,
-  stage: ResolvedStage,
+  stage: ResolvedDataStage,
   sparedObjects: readonly number[],
 ): StagePlan {
   return {
@@ -77,11 +69,11 @@ export function stagePlan(
 }
 
 /** Whether a stage's I/O leaves the agents' memory. */
-function goesToStorage({ target }: ResolvedPlan, stage: ResolvedStage): boolean {
+function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
   return stage.kind !== 'generate' && target.kind === 'file';
 }
 
-const operations: Record<ResolvedStage['kind'], Operation> = {
+const operations: Record<ResolvedDataStage['kind'], Operation> = {
   write: Operation.WRITE,
   read: Operation.READ,
   verify: Operation.VERIFY,

@@ -1,11 +1,20 @@
 /** What a stage says of itself: its progress once a second, and its result at the end. */
-import type { AgentProgress, AgentStageResult, FindingCount, InFlight, Progress, StageResult } from '@seedstorm/proto';
+import type {
+  AgentProgress,
+  AgentStageResult,
+  FindingCount,
+  InFlight,
+  PoolStageResult,
+  Progress,
+  StageResult,
+} from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
+import { portResults } from './port-results.js';
 import type { Stage } from './stage.js';
 
 /** Where a stage stands. */
@@ -33,6 +42,7 @@ export function stageProgress(stage: Stage): Progress {
     corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    durationMs: 0n,
   };
 }
 
@@ -93,6 +103,7 @@ export function stageResult(stage: Stage): StageResult {
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
     inFlight: inFlight(stage, all, seconds),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+    network: undefined,
   };
 }
 
@@ -126,9 +137,10 @@ function agentResult(
     state: last?.member.state ?? 'lost',
     unitsDone: BigInt(unitsDone),
     bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
-    pools: incarnations.flatMap((p) =>
-      p.totals.pools.map((pool) => ({ counters: pool.counters, latency: pool.latency.summary() })),
-    ),
+    pools: poolResults(incarnations),
+    sentBytesPerSecond: 0,
+    receivedBytesPerSecond: 0,
+    ...portResults(last?.totals.hostNetwork, seconds),
   };
 }
 
@@ -161,9 +173,10 @@ function bytesOf(stage: Stage, units: number): number {
   return units * stage.plan.content.unitBytes;
 }
 
-function byAgent(stage: Stage): [string, Participant[]][] {
+/** The incarnations of each agent that took part, by name. */
+export function byAgent({ participants }: Pick<Stage, 'participants'>): [string, Participant[]][] {
   const names = new Map<string, Participant[]>();
-  for (const participant of stage.participants.values()) {
+  for (const participant of participants.values()) {
     names.set(participant.name, [...(names.get(participant.name) ?? []), participant]);
   }
   return [...names].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -177,6 +190,14 @@ function findingCounts(all: readonly Participant[]): FindingCount[] {
   return [...counts].map(([kind, found]) => ({ kind, count: BigInt(found) }));
 }
 
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
+/** A row a pool. */
+export function poolResults(incarnations: readonly Participant[]): PoolStageResult[] {
+  return incarnations.flatMap(({ totals }) =>
+    totals.pools.map((pool) => ({ counters: pool.counters, latency: pool.latency.summary() })),
+  );
+}
+
+/** The sum of a number over items. */
+export function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }

@@ -29,6 +29,7 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     syncs: 0n,
     ioNs: 0n,
     greatestInFlight: 0n,
+    receivedBytes: 0n,
     ...changes,
   };
 }
@@ -48,6 +49,7 @@ export function report(changes: Partial<Report> = {}): Report {
     findingCounts: [],
     notes: [],
     ioEngine: '',
+    hostNetwork: undefined,
     ...changes,
     pools,
   };

@@ -108,14 +108,15 @@ export class ScriptedAgent {
     this.stage = stage;
     this.#sequence = 0n;
     this.#operations = 0n;
-    this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2 } });
+    this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2, dataAddress: '' } });
     await this.next('startStage');
   }
 
   /** Tells that it has ended its part, when it is asked to. */
   async end(): Promise<void> {
     const { stage } = await this.next('endStage');
-    this.say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+    const nothing = { error: undefined, closeNs: 0n, runFolderRemoved: true, peers: [], strangers: 0n };
+    this.say({ $case: 'stageEnded', value: { stage, ...nothing } });
   }
 
   /** Its next report, not sent yet: `units` more operations than the one before, and how far this lease is. */

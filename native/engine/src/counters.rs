@@ -36,6 +36,8 @@ counters! {
     operations,
     /// Bytes of those operations.
     bytes,
+    /// Bytes that peers sent and this lane received.
+    received_bytes,
     /// Operations, syncs and closes that failed.
     errors,
     /// Units in which at least one byte was missing or not what it must be.

@@ -60,6 +60,8 @@ codes! {
     IoEngine => "IO_ENGINE",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
+    /// The network refuses what was asked of it: an address, a port, a connection to a peer.
+    Network => "NETWORK",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

@@ -21,6 +21,7 @@ pub mod layout;
 pub mod limits;
 pub mod memory;
 mod named;
+pub mod network;
 mod notes;
 pub mod pieces;
 pub mod placement;

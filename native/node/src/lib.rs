@@ -3,12 +3,14 @@
 
 mod buffers;
 mod content;
+mod ending;
 mod engine;
 mod error;
 mod filler;
 mod finding;
 mod hold;
 mod machine;
+mod network;
 mod settle;
 mod snapshot;
 mod stream;

@@ -54,6 +54,8 @@ pub struct JsPoolCounters {
     pub io_ns: f64,
     /// The most blocks that one lane had in flight at once.
     pub greatest_in_flight: f64,
+    /// In a network stage: bytes that peers sent and these lanes received.
+    pub received_bytes: f64,
     /// Latency since the snapshot before.
     pub latency: JsHistogram,
 }
@@ -202,7 +204,8 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
     }
 }
 
-fn pool_of(pool: PoolCounters) -> JsPoolCounters {
+/// A pool's counters.
+pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
     let PoolCounters { numa_node, lanes, counts, greatest_in_flight, latency } = pool;
     let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
     JsPoolCounters {
@@ -216,6 +219,7 @@ fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         sync_ns: counts.sync_ns as f64,
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
+        received_bytes: counts.received_bytes as f64,
         latency: JsHistogram {
             buckets: buckets.into(),
             counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),

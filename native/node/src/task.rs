@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
@@ -14,6 +14,7 @@ use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
+use crate::ending::Ending;
 use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
 use crate::hold::Hold;
@@ -73,19 +74,11 @@ impl NativeMemoryStore {
     }
 }
 
-/// How a task ended, for whoever asks, before or after.
-#[derive(Default)]
-struct End {
-    outcome: Option<std::result::Result<(), Error>>,
-    /// The promises of those who asked before. Each holds the task, which would be cancelled when it is collected.
-    waiting: Vec<(Settle<()>, Arc<Task>)>,
-}
-
 /// A running task.
 #[napi]
 pub struct NativeTask {
     task: Arc<Task>,
-    end: Arc<Mutex<End>>,
+    end: Arc<Ending<Task>>,
     snapshots: Arc<Snapshots>,
 }
 
@@ -113,17 +106,10 @@ pub fn prepare_task<'env>(
 
 impl NativeTask {
     fn prepare(hold: Hold, spec: TaskSpec, folder: Option<PathBuf>) -> std::result::Result<Self, Error> {
-        let end = Arc::new(Mutex::new(End::default()));
+        let end = Arc::new(Ending::default());
         let (at_end, engine) = (Arc::clone(&end), hold.clone());
         let ended = Box::new(move |outcome: std::result::Result<(), Error>| {
-            let waiting = {
-                let mut end = at_end.lock().unwrap_or_else(PoisonError::into_inner);
-                end.outcome = Some(outcome.clone());
-                std::mem::take(&mut end.waiting)
-            };
-            for (settle, _task) in waiting {
-                settle.with(outcome.clone().map(|()| value(|| ())));
-            }
+            at_end.tell(&outcome);
             drop(hold);
         });
         let task = Arc::new(Task::prepare(&engine, spec, ended)?);
@@ -136,13 +122,7 @@ impl NativeTask {
     /// Settles when every lane has left and every file is closed.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn ended<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (settle, promise) = Settle::<()>::new(env)?;
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        match &end.outcome {
-            None => end.waiting.push((settle, Arc::clone(&self.task))),
-            Some(outcome) => settle.with(outcome.clone().map(|()| value(|| ()))),
-        }
-        Ok(promise)
+        self.end.promise(env, &self.task)
     }
 
     /// What fell back so far.

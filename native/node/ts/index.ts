@@ -17,6 +17,7 @@ export type {
   Topology,
 } from './machine.js';
 export type { MemoryOptions } from './memory.js';
+export { Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget, type Unreached } from './network.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';

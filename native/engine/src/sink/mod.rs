@@ -7,7 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod memory;
 pub(crate) mod null;
 pub(crate) mod object;
-mod os_error;
+pub(crate) mod os_error;
 pub(crate) mod target;
 
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ mod remove;
 mod shared;
 mod snapshot;
 mod spec;
-mod start;
+pub(crate) mod start;
 mod transfer;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ import {
   ErrorDetail,
   Finding,
   FindingCount,
+  HostNetwork,
   Interval,
   Operation,
   operationFromJSON,
@@ -107,6 +108,9 @@ export interface AttendRequest {
     | //
     /** The agent wants to go: it asks for no more leases and gives back what it did not begin. */
     { $case: "leaving"; value: Leaving }
+    | //
+    /** The answer to ConnectPeers. */
+    { $case: "peersConnected"; value: PeersConnected }
     | undefined;
 }
 
@@ -150,6 +154,12 @@ export interface AttendResponse {
     | //
     /** The agent may go. */
     { $case: "dismiss"; value: Dismiss }
+    | //
+    /** Get ready for a network stage. */
+    { $case: "prepareNetwork"; value: PrepareNetwork }
+    | //
+    /** Connect to those that you are to send to. */
+    { $case: "connectPeers"; value: ConnectPeers }
     | undefined;
 }
 
@@ -327,6 +337,70 @@ export interface StagePrepared {
   notes: string[];
   /** Lanes that will work. */
   lanes: number;
+  /** In a network stage: where peers reach this agent, as host:port. */
+  dataAddress: string;
+}
+
+/** Get ready for a network stage: threads, memory, a port to listen on. */
+export interface PrepareNetwork {
+  /** The run. */
+  runId: string;
+  /** The stage's index in the plan. */
+  stage: number;
+  /** Bytes in a block. */
+  blockBytes: bigint;
+  /** Sending connections of each lane, at least. */
+  streams: number;
+  /** Lanes that take part; 0: all. */
+  lanes: number;
+  /** How long to send from the common start, in ns. */
+  durationNs: bigint;
+  /** What every connection of the stage begins with; 32 random bytes. */
+  token: Buffer;
+  /** This agent's share of its host's cores. */
+  share:
+    | HostShare
+    | undefined;
+  /** How long the agent's leases run after a heartbeat, in ms. */
+  leaseMs: number;
+}
+
+/** Connect to those that you are to send to. */
+export interface ConnectPeers {
+  /** The stage. */
+  stage: number;
+  /** The agent's own number in this stage. */
+  own: number;
+  /** Whom to send to. */
+  peers: Peer[];
+}
+
+/** Somebody who takes part in a network stage. */
+export interface Peer {
+  /** Its number in this stage. */
+  number: number;
+  /** Where it listens, as host:port. Without a host it is the coordinator's, as the agent knows it. */
+  address: string;
+}
+
+/** The answer to ConnectPeers. */
+export interface PeersConnected {
+  /** The stage. */
+  stage: number;
+  /** Set when connecting failed as a whole. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** Who could not be reached. */
+  unreached: UnreachedPeer[];
+}
+
+/** A peer that could not be reached. */
+export interface UnreachedPeer {
+  /** Its number. */
+  number: number;
+  /** Where it was looked for, and why it was not found. */
+  why: string;
 }
 
 /** Begin, all at one instant. */
@@ -389,6 +463,8 @@ export interface Report {
   notes: string[];
   /** Which ways the I/O of files goes; empty when none does. */
   ioEngine: string;
+  /** What the host's ports carried since the stage was prepared. */
+  hostNetwork: HostNetwork | undefined;
 }
 
 /** How far a lease has come. */
@@ -439,6 +515,24 @@ export interface StageEnded {
   closeNs: bigint;
   /** False when the run's own folder still holds something. */
   runFolderRemoved: boolean;
+  /** In a network stage: what was exchanged with each peer. */
+  peers: PeerTraffic[];
+  /** In a network stage: connections that did not know the token. */
+  strangers: bigint;
+}
+
+/** What an agent exchanged with one peer in a network stage. */
+export interface PeerTraffic {
+  /** The peer's number. */
+  number: number;
+  /** Bytes that the agent's system took to send to it. */
+  sentBytes: bigint;
+  /** Bytes that came from it. */
+  receivedBytes: bigint;
+  /** Connections that broke before their time. */
+  broken: bigint;
+  /** Why the first of them did. */
+  why: string;
 }
 
 /** Look whether a target can be used. */
@@ -519,6 +613,9 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         break;
       case "leaving":
         Leaving.encode(message.message.value, writer.uint32(66).fork()).join();
+        break;
+      case "peersConnected":
+        PeersConnected.encode(message.message.value, writer.uint32(322).fork()).join();
         break;
     }
     return writer;
@@ -601,6 +698,14 @@ export const AttendRequest: MessageFns<AttendRequest> = {
             message.message = { $case: "leaving", value: Leaving.decode(reader, reader.uint32()) };
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.message = { $case: "peersConnected", value: PeersConnected.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -667,6 +772,12 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         }
         break;
       }
+      case "peersConnected": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "peersConnected", value: PeersConnected.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -714,6 +825,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
         break;
       case "dismiss":
         Dismiss.encode(message.message.value, writer.uint32(98).fork()).join();
+        break;
+      case "prepareNetwork":
+        PrepareNetwork.encode(message.message.value, writer.uint32(322).fork()).join();
+        break;
+      case "connectPeers":
+        ConnectPeers.encode(message.message.value, writer.uint32(330).fork()).join();
         break;
     }
     return writer;
@@ -828,6 +945,22 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "dismiss", value: Dismiss.decode(reader, reader.uint32()) };
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.message = { $case: "prepareNetwork", value: PrepareNetwork.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.message = { $case: "connectPeers", value: ConnectPeers.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -915,6 +1048,18 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "dismiss": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "dismiss", value: Dismiss.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "prepareNetwork": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prepareNetwork", value: PrepareNetwork.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "connectPeers": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "connectPeers", value: ConnectPeers.fromPartial(object.message.value) };
         }
         break;
       }
@@ -2193,7 +2338,7 @@ export const HostShare: MessageFns<HostShare> = {
 };
 
 function createBaseStagePrepared(): StagePrepared {
-  return { stage: 0, error: undefined, notes: [], lanes: 0 };
+  return { stage: 0, error: undefined, notes: [], lanes: 0, dataAddress: "" };
 }
 
 export const StagePrepared: MessageFns<StagePrepared> = {
@@ -2209,6 +2354,9 @@ export const StagePrepared: MessageFns<StagePrepared> = {
     }
     if (message.lanes !== 0) {
       writer.uint32(32).uint32(message.lanes);
+    }
+    if (message.dataAddress !== "") {
+      writer.uint32(322).string(message.dataAddress);
     }
     return writer;
   },
@@ -2258,6 +2406,14 @@ export const StagePrepared: MessageFns<StagePrepared> = {
             message.lanes = reader.uint32();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.dataAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2281,6 +2437,474 @@ export const StagePrepared: MessageFns<StagePrepared> = {
       : undefined;
     message.notes = object.notes?.map((e) => e) || [];
     message.lanes = object.lanes ?? 0;
+    message.dataAddress = object.dataAddress ?? "";
+    return message;
+  },
+};
+
+function createBasePrepareNetwork(): PrepareNetwork {
+  return {
+    runId: "",
+    stage: 0,
+    blockBytes: 0n,
+    streams: 0,
+    lanes: 0,
+    durationNs: 0n,
+    token: Buffer.alloc(0),
+    share: undefined,
+    leaseMs: 0,
+  };
+}
+
+export const PrepareNetwork: MessageFns<PrepareNetwork> = {
+  encode(message: PrepareNetwork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.stage !== 0) {
+      writer.uint32(16).uint32(message.stage);
+    }
+    if (message.blockBytes !== 0n) {
+      if (BigInt.asUintN(64, message.blockBytes) !== message.blockBytes) {
+        throw new globalThis.Error("value provided for field message.blockBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.blockBytes);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(32).uint32(message.streams);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(40).uint32(message.lanes);
+    }
+    if (message.durationNs !== 0n) {
+      if (BigInt.asUintN(64, message.durationNs) !== message.durationNs) {
+        throw new globalThis.Error("value provided for field message.durationNs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.durationNs);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(58).bytes(message.token);
+    }
+    if (message.share !== undefined) {
+      HostShare.encode(message.share, writer.uint32(66).fork()).join();
+    }
+    if (message.leaseMs !== 0) {
+      writer.uint32(72).uint32(message.leaseMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrepareNetwork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrepareNetwork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.blockBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.durationNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.token = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.share = HostShare.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrepareNetwork>, I>>(base?: I): PrepareNetwork {
+    return PrepareNetwork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrepareNetwork>, I>>(object: I): PrepareNetwork {
+    const message = createBasePrepareNetwork();
+    message.runId = object.runId ?? "";
+    message.stage = object.stage ?? 0;
+    message.blockBytes = (object.blockBytes !== undefined && object.blockBytes !== null)
+      ? BigInt(object.blockBytes)
+      : 0n;
+    message.streams = object.streams ?? 0;
+    message.lanes = object.lanes ?? 0;
+    message.durationNs = (object.durationNs !== undefined && object.durationNs !== null)
+      ? BigInt(object.durationNs)
+      : 0n;
+    message.token = object.token ?? Buffer.alloc(0);
+    message.share = (object.share !== undefined && object.share !== null)
+      ? HostShare.fromPartial(object.share)
+      : undefined;
+    message.leaseMs = object.leaseMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseConnectPeers(): ConnectPeers {
+  return { stage: 0, own: 0, peers: [] };
+}
+
+export const ConnectPeers: MessageFns<ConnectPeers> = {
+  encode(message: ConnectPeers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.own !== 0) {
+      writer.uint32(16).uint32(message.own);
+    }
+    for (const v of message.peers) {
+      Peer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectPeers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectPeers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.own = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peers.push(Peer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ConnectPeers>, I>>(base?: I): ConnectPeers {
+    return ConnectPeers.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConnectPeers>, I>>(object: I): ConnectPeers {
+    const message = createBaseConnectPeers();
+    message.stage = object.stage ?? 0;
+    message.own = object.own ?? 0;
+    message.peers = object.peers?.map((e) => Peer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePeer(): Peer {
+  return { number: 0, address: "" };
+}
+
+export const Peer: MessageFns<Peer> = {
+  encode(message: Peer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Peer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Peer>, I>>(base?: I): Peer {
+    return Peer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Peer>, I>>(object: I): Peer {
+    const message = createBasePeer();
+    message.number = object.number ?? 0;
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBasePeersConnected(): PeersConnected {
+  return { stage: 0, error: undefined, unreached: [] };
+}
+
+export const PeersConnected: MessageFns<PeersConnected> = {
+  encode(message: PeersConnected, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.unreached) {
+      UnreachedPeer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeersConnected {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeersConnected();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreached.push(UnreachedPeer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PeersConnected>, I>>(base?: I): PeersConnected {
+    return PeersConnected.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PeersConnected>, I>>(object: I): PeersConnected {
+    const message = createBasePeersConnected();
+    message.stage = object.stage ?? 0;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.unreached = object.unreached?.map((e) => UnreachedPeer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnreachedPeer(): UnreachedPeer {
+  return { number: 0, why: "" };
+}
+
+export const UnreachedPeer: MessageFns<UnreachedPeer> = {
+  encode(message: UnreachedPeer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.why !== "") {
+      writer.uint32(18).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnreachedPeer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnreachedPeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UnreachedPeer>, I>>(base?: I): UnreachedPeer {
+    return UnreachedPeer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnreachedPeer>, I>>(object: I): UnreachedPeer {
+    const message = createBaseUnreachedPeer();
+    message.number = object.number ?? 0;
+    message.why = object.why ?? "";
     return message;
   },
 };
@@ -2593,6 +3217,7 @@ function createBaseReport(): Report {
     findingCounts: [],
     notes: [],
     ioEngine: "",
+    hostNetwork: undefined,
   };
 }
 
@@ -2645,6 +3270,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.ioEngine !== "") {
       writer.uint32(98).string(message.ioEngine);
+    }
+    if (message.hostNetwork !== undefined) {
+      HostNetwork.encode(message.hostNetwork, writer.uint32(322).fork()).join();
     }
     return writer;
   },
@@ -2758,6 +3386,14 @@ export const Report: MessageFns<Report> = {
             message.ioEngine = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.hostNetwork = HostNetwork.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2789,6 +3425,9 @@ export const Report: MessageFns<Report> = {
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
     message.ioEngine = object.ioEngine ?? "";
+    message.hostNetwork = (object.hostNetwork !== undefined && object.hostNetwork !== null)
+      ? HostNetwork.fromPartial(object.hostNetwork)
+      : undefined;
     return message;
   },
 };
@@ -3066,7 +3705,7 @@ export const EndStage: MessageFns<EndStage> = {
 };
 
 function createBaseStageEnded(): StageEnded {
-  return { stage: 0, error: undefined, closeNs: 0n, runFolderRemoved: false };
+  return { stage: 0, error: undefined, closeNs: 0n, runFolderRemoved: false, peers: [], strangers: 0n };
 }
 
 export const StageEnded: MessageFns<StageEnded> = {
@@ -3085,6 +3724,15 @@ export const StageEnded: MessageFns<StageEnded> = {
     }
     if (message.runFolderRemoved !== false) {
       writer.uint32(32).bool(message.runFolderRemoved);
+    }
+    for (const v of message.peers) {
+      PeerTraffic.encode(v!, writer.uint32(322).fork()).join();
+    }
+    if (message.strangers !== 0n) {
+      if (BigInt.asUintN(64, message.strangers) !== message.strangers) {
+        throw new globalThis.Error("value provided for field message.strangers of type uint64 too large");
+      }
+      writer.uint32(328).uint64(message.strangers);
     }
     return writer;
   },
@@ -3134,6 +3782,22 @@ export const StageEnded: MessageFns<StageEnded> = {
             message.runFolderRemoved = reader.bool();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.peers.push(PeerTraffic.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.strangers = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3157,6 +3821,122 @@ export const StageEnded: MessageFns<StageEnded> = {
       : undefined;
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
     message.runFolderRemoved = object.runFolderRemoved ?? false;
+    message.peers = object.peers?.map((e) => PeerTraffic.fromPartial(e)) || [];
+    message.strangers = (object.strangers !== undefined && object.strangers !== null) ? BigInt(object.strangers) : 0n;
+    return message;
+  },
+};
+
+function createBasePeerTraffic(): PeerTraffic {
+  return { number: 0, sentBytes: 0n, receivedBytes: 0n, broken: 0n, why: "" };
+}
+
+export const PeerTraffic: MessageFns<PeerTraffic> = {
+  encode(message: PeerTraffic, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.sentBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sentBytes) !== message.sentBytes) {
+        throw new globalThis.Error("value provided for field message.sentBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sentBytes);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.receivedBytes);
+    }
+    if (message.broken !== 0n) {
+      if (BigInt.asUintN(64, message.broken) !== message.broken) {
+        throw new globalThis.Error("value provided for field message.broken of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.broken);
+    }
+    if (message.why !== "") {
+      writer.uint32(42).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeerTraffic {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerTraffic();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sentBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.broken = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PeerTraffic>, I>>(base?: I): PeerTraffic {
+    return PeerTraffic.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PeerTraffic>, I>>(object: I): PeerTraffic {
+    const message = createBasePeerTraffic();
+    message.number = object.number ?? 0;
+    message.sentBytes = (object.sentBytes !== undefined && object.sentBytes !== null) ? BigInt(object.sentBytes) : 0n;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.broken = (object.broken !== undefined && object.broken !== null) ? BigInt(object.broken) : 0n;
+    message.why = object.why ?? "";
     return message;
   },
 };
