@@ -58,6 +58,16 @@ codes! {
     DirectRefused => "DIRECT_REFUSED",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
+    /// The data do not fit on the target.
+    Space => "SPACE",
+    /// The target is no block device, or its size or sectors do not suit the plan.
+    DeviceUnfit => "DEVICE_UNFIT",
+    /// The device is not the one that the plan names by its identity.
+    DeviceIdentity => "DEVICE_IDENTITY",
+    /// Somebody uses the device.
+    DeviceInUse => "DEVICE_IN_USE",
+    /// There is something on the device that would be lost.
+    DeviceNotEmpty => "DEVICE_NOT_EMPTY",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

@@ -25,6 +25,8 @@ pub(crate) enum Removed {
     Removed,
     /// It was not there.
     Absent,
+    /// It is there still: its sink removes nothing.
+    Kept,
 }
 
 /// The file sink of one task.

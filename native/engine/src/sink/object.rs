@@ -1,6 +1,7 @@
-//! One open object of the file sink: positioned reads and writes of whole blocks, sync and close. Must never know of
-//! units, ranges or lanes.
+//! One open object of the file or the block sink: positioned reads and writes of whole blocks, sync and close. Must never
+//! know of units, ranges or lanes.
 
+use std::ops::Range;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -22,8 +23,10 @@ const DIRECT_ALIGN: usize = 4096;
 pub(crate) struct ObjectFile {
     fd: OwnedFd,
     path: PathBuf,
-    folder: Arc<Folder>,
-    name: NameMade,
+    /// Its name, which is made durable with it; a device has none that we made.
+    name: Option<(Arc<Folder>, NameMade)>,
+    /// The part of a device that it is; `None`: it is all of a file.
+    part: Option<Range<u64>>,
     direct: Arc<DirectUse>,
     /// The first failed sync. Kept, because Linux reports a failed write-back to one fsync only: the next would
     /// succeed although the data is gone.
@@ -33,7 +36,18 @@ pub(crate) struct ObjectFile {
 impl ObjectFile {
     pub(crate) fn new(fd: OwnedFd, path: PathBuf, folder: Arc<Folder>, direct: Arc<DirectUse>) -> Self {
         let name = folder.name_made();
-        Self { fd, path, folder, name, direct, sync_failed: OnceLock::new() }
+        Self { fd, path, name: Some((folder, name)), part: None, direct, sync_failed: OnceLock::new() }
+    }
+
+    /// A part of an open block device, in bytes of the device.
+    pub(crate) fn on_device(fd: OwnedFd, path: PathBuf, part: Range<u64>, direct: Arc<DirectUse>) -> Self {
+        Self { fd, path, name: None, part: Some(part), direct, sync_failed: OnceLock::new() }
+    }
+
+    /// Where in the open file an offset of the object is: what I/O that goes to the file itself must use.
+    #[inline]
+    pub(crate) fn position(&self, offset: u64) -> u64 {
+        self.part.as_ref().map_or(offset, |part| part.start + offset)
     }
 
     /// Writes all of `bytes` at `offset`.
@@ -41,6 +55,7 @@ impl ObjectFile {
     /// # Errors
     /// [`Code::DiskFull`], [`Code::DirectRefused`], else [`Code::Io`]; the message says how much of it was written.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let offset = self.position(offset);
         let mut written = 0;
         let mut stuck = false;
         while written < bytes.len() {
@@ -69,9 +84,10 @@ impl ObjectFile {
     /// # Errors
     /// [`Code::DirectRefused`], else [`Code::Io`].
     pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let position = self.position(offset);
         let mut read = 0;
         while read < into.len() {
-            match pread(&self.fd, &mut into[read..], offset + read as u64) {
+            match pread(&self.fd, &mut into[read..], position + read as u64) {
                 Ok(0) => break,
                 Ok(count) => {
                     read += count;
@@ -84,7 +100,7 @@ impl ObjectFile {
                 Err(Errno::INTR) => {}
                 Err(errno) if self.fell_back(errno)? => {}
                 Err(errno) => {
-                    let what = format!("read {} bytes at offset {offset} of", into.len());
+                    let what = format!("read {} bytes at offset {position} of", into.len());
                     return Err(os_error(&what, &self.path, errno));
                 }
             }
@@ -131,11 +147,14 @@ impl ObjectFile {
 
     /// Makes the object's name durable; for writes that are durable each by itself (O_DSYNC).
     pub(crate) fn name_durable(&self) -> Result<()> {
-        self.folder.make_durable(self.name)
+        self.name.as_ref().map_or(Ok(()), |(folder, name)| folder.make_durable(*name))
     }
 
     /// The object's length, in bytes.
     pub(crate) fn bytes(&self) -> Result<u64> {
+        if let Some(part) = &self.part {
+            return Ok(part.end - part.start);
+        }
         let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }

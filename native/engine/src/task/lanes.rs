@@ -12,8 +12,8 @@ use crate::clock::now_ns;
 use crate::counters::LaneCell;
 use crate::error::{Code, Error, Result};
 use crate::lane::{Job, Lane};
-use crate::sink::file::FileSink;
 use crate::sink::memory::MemoryLane;
+use crate::sink::objects::ObjectSink;
 
 impl Job for Shared {
     fn run(&self, lane: &mut Lane) {
@@ -49,7 +49,7 @@ impl Job for Shared {
                 }
             }
         }
-        if let Sink::File(sink) = &self.sink {
+        if let Sink::Objects(sink) = &self.sink {
             for object in sink.kept_objects() {
                 drop(sink.release(object));
             }
@@ -126,7 +126,7 @@ impl LaneRun<'_> {
 
     /// Sees to it that the object of a segment is at hand, opened by the first lane that needs it.
     pub(super) fn take_up(&mut self, range: &SeedRange, segment: usize) -> Flow {
-        let Sink::File(sink) = &self.shared.sink else { return Flow::Continue(()) };
+        let Sink::Objects(sink) = &self.shared.sink else { return Flow::Continue(()) };
         if self.object.as_ref().is_some_and(|(at_hand, _)| *at_hand == segment) {
             return Flow::Continue(());
         }
@@ -209,7 +209,7 @@ impl LaneRun<'_> {
 impl Shared {
     /// The objects that stay open until the end.
     pub(super) fn kept_objects(&self) -> Vec<u64> {
-        self.file_sink().map_or_else(Vec::new, FileSink::kept_objects)
+        self.object_sink().map_or_else(Vec::new, ObjectSink::kept_objects)
     }
 }
 

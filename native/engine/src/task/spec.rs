@@ -103,13 +103,12 @@ impl TaskSpec {
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
-        self.operation == Operation::Write && matches!(self.sink, SinkSpec::File { sync, .. } if syncs(sync))
+        self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
     }
 
     /// Whether objects stay open until they are synced at the end.
     pub(super) fn syncs_at_end(&self) -> bool {
-        let at_end = matches!(self.sink, SinkSpec::File { sync: SyncPolicy::End, .. });
-        self.operation == Operation::Write && at_end
+        self.operation == Operation::Write && self.sink.sync() == Some(SyncPolicy::End)
     }
 
     /// Cuts a range into claims: of a block or a unit, whichever is larger; of whole objects for a delete.

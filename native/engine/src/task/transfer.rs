@@ -89,8 +89,8 @@ impl LaneRun<'_> {
         self.fill(range, block, buffer)?;
         let start_ns = self.may_submit(range)?;
         let outcome = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => file.write_at(buffer, block.in_object),
-            (Sink::File(sink), _) => Err(not_there(&sink.path_of(block.object))),
+            (Sink::Objects(_), Some(Opened::File(file))) => file.write_at(buffer, block.in_object),
+            (Sink::Objects(sink), _) => Err(not_there(&sink.path_of(block.object))),
             (Sink::Memory(_), _) => match &mut self.memory {
                 Some(memory) => memory.write(block.offset, buffer),
                 None => unreachable!("a lane of a task on memory has its way into the store"),
@@ -114,12 +114,12 @@ impl LaneRun<'_> {
         poison::mark(buffer);
         let start_ns = self.may_submit(range)?;
         let outcome = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => match file.read_at(buffer, block.in_object) {
+            (Sink::Objects(_), Some(Opened::File(file))) => match file.read_at(buffer, block.in_object) {
                 Ok(got) if got < block.bytes => Err(too_short(file.path(), block.in_object, block.bytes, got)),
                 Ok(_) => Ok(()),
                 Err(error) => Err(error),
             },
-            (Sink::File(sink), _) => Err(not_there(&sink.path_of(block.object))),
+            (Sink::Objects(sink), _) => Err(not_there(&sink.path_of(block.object))),
             (Sink::Memory(store), _) => store.read(block.offset, buffer).map_err(not_in_memory),
             (Sink::Null, _) => unreachable!("refused when the task was prepared"),
         };
@@ -137,8 +137,8 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass because the right bytes were in the buffer from before.
         poison::fill(buffer);
         let file = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => file,
-            (Sink::File(_), _) => {
+            (Sink::Objects(_), Some(Opened::File(file))) => file,
+            (Sink::Objects(_), _) => {
                 self.missing(range, block);
                 return Flow::Continue(());
             }
