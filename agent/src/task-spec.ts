@@ -1,8 +1,8 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
 import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
-import type { TaskSpec } from '@seedstorm/native';
-import { Operation, type PrepareStage } from '@seedstorm/proto';
+import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
+import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -31,16 +31,7 @@ export function taskSpec(message: PrepareStage): TaskSpec {
   }
   return {
     operation,
-    content: {
-      seed: content.seed,
-      namespace: content.namespace,
-      unitBytes: Number(content.unitBytes),
-      dedupMilli: Number(content.dedupMilli),
-      windowBits: content.windowBits,
-      compressMilli: Number(content.compressMilli),
-      codec: content.codec,
-      recordBytes: content.recordBytes,
-    },
+    content: contentParameters(content),
     generation: message.generation,
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
@@ -51,6 +42,31 @@ export function taskSpec(message: PrepareStage): TaskSpec {
     ...(sink.$case === 'file'
       ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
       : {}),
+    ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
+  };
+}
+
+/** The engine's parameters of a content. */
+export function contentParameters(content: Content): ContentParameters {
+  return {
+    seed: content.seed,
+    namespace: content.namespace,
+    unitBytes: Number(content.unitBytes),
+    dedupMilli: Number(content.dedupMilli),
+    windowBits: content.windowBits,
+    compressMilli: Number(content.compressMilli),
+    codec: content.codec,
+    recordBytes: content.recordBytes,
+  };
+}
+
+/** The engine's name of a device. */
+export function blockPlace({ device, identity, offsetBytes, sizeBytes }: BlockTarget): BlockPlace {
+  return {
+    device,
+    offset: Number(offsetBytes),
+    ...(sizeBytes === 0n ? {} : { bytes: Number(sizeBytes) }),
+    ...(identity === '' ? {} : { identity }),
   };
 }
 

@@ -114,7 +114,7 @@ export const catalog = [
     code: 'SEEDSTORM_E_LIMIT',
     area: 'cluster',
     exit: ExitCode.failed,
-    meaning: 'A limit on the number or the length of messages, agents, runs or queues was passed.',
+    meaning: 'A limit on the number or the length of messages, agents, runs, queues or open files was passed.',
     mend: 'ask for less at a time; the message names the limit',
   },
   {
@@ -228,6 +228,34 @@ export const catalog = [
     exit: ExitCode.failed,
     meaning: 'An object that the layout names is not there, or is shorter than the layout says.',
     mend: 'find out who removed or cut it; the message names the object',
+  },
+  {
+    code: 'SEEDSTORM_E_DEVICE_UNFIT',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'The target is no block device, or its size or sectors do not suit the plan; nothing was written.',
+    mend: 'give the path of a block device, and sizes that are multiples of its sector and lie within it',
+  },
+  {
+    code: 'SEEDSTORM_E_DEVICE_IDENTITY',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'The device is not the one that the plan names, or not the one that the other agents see.',
+    mend: 'compare target.device and target.identity with what `seedstorm check` prints for each agent',
+  },
+  {
+    code: 'SEEDSTORM_E_DEVICE_IN_USE',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'The device, one of its partitions or its disk is mounted, is swap, or is part of another device.',
+    mend: 'unmount or detach it if it is the device that is meant; nothing lets Seedstorm write to a device in use',
+  },
+  {
+    code: 'SEEDSTORM_E_DEVICE_NOT_EMPTY',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'There is something on the device that would be lost.',
+    mend: 'choose an empty device; if all that is on this one may be lost, repeat its identity as target.identity',
   },
   {
     code: 'SEEDSTORM_E_IO',

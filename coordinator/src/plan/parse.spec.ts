@@ -167,12 +167,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a missing kind',
       good.replace('  kind: file\n', ''),
-      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null or memory)',
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory or block)',
     ],
     [
       'a wrong kind',
       good.replace('kind: file', 'kind: files'),
-      '4:9 INVALID target.kind: “files” is not one of null, memory and file; did you mean file?',
+      '4:9 INVALID target.kind: “files” is not one of null, memory, file and block; did you mean file?',
     ],
     [
       'a key without a value',

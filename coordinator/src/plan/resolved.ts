@@ -33,6 +33,18 @@ export type ResolvedTarget =
       readonly runFolder: string;
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
+    }
+  | {
+      readonly kind: 'block';
+      /** The device's path; absolute. */
+      readonly device: string;
+      /** What the plan says that the device is; all that is on it may then be lost. */
+      readonly identity?: string;
+      /** Where the part begins that the run uses. */
+      readonly offsetBytes: number;
+      /** The length of that part; absent when it ends with the device. */
+      readonly sizeBytes?: number;
+      readonly sync: SyncMode;
     };
 
 interface StageOf<K extends StageKind> {

@@ -22,6 +22,7 @@ pub mod memory;
 mod notes;
 pub mod pieces;
 pub mod placement;
+pub mod readiness;
 pub mod sink;
 mod survey;
 pub mod task;

@@ -1,6 +1,7 @@
 //! The thin napi layer over the engine: plain values in, plain values out. Validation, defaults and names for people are
 //! TypeScript's (`ts/`, file by file in the same order); what is slow happens on lanes or threads, never here.
 
+mod block;
 mod buffers;
 mod content;
 mod engine;
@@ -9,6 +10,7 @@ mod filler;
 mod finding;
 mod hold;
 mod machine;
+mod readiness;
 mod settle;
 mod snapshot;
 mod stream;

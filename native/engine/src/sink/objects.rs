@@ -28,11 +28,11 @@ impl ObjectSink {
         }
     }
 
-    /// What fell back or may surprise, to be shown.
+    /// What fell back, to be shown.
     pub(crate) fn note(&self) -> Option<&str> {
         match self {
             Self::Files(files) => files.note(),
-            Self::Device(device) => device.note(),
+            Self::Device(_) => None,
         }
     }
 

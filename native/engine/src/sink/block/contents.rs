@@ -68,7 +68,9 @@ pub(super) fn found(device: &Device, file: &File, part: &Range<u64>, own: Option
         }
     };
     let unknown = match edge {
-        Edge::Unknown { offset } => Some(format!("data of unknown origin on it, first at offset {offset}")),
+        Edge::Unknown { offset } => {
+            Some(format!("data of unknown origin on it, an earlier run's or somebody's, first at offset {offset}"))
+        }
         Edge::Empty | Edge::Own => None,
     };
     Ok(known.or(unknown))

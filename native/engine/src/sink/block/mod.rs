@@ -32,7 +32,6 @@ pub(crate) struct BlockSink {
     intent: Intent,
     sync: SyncPolicy,
     direct: Arc<DirectUse>,
-    note: Option<String>,
     /// Under [`SyncPolicy::End`]: the device, once it was opened for writing, until the end of the task.
     kept: Mutex<Option<Arc<ObjectFile>>>,
 }
@@ -70,15 +69,12 @@ impl BlockSink {
         if let Some(error) = looked.against.into_iter().next() {
             return Err(error);
         }
-        let removes = intent == Intent::Remove;
         Ok(Self {
             device: place.device.clone(),
             part: looked.part,
             intent,
             sync,
             direct: Arc::new(DirectUse::new(Direct::Yes)),
-            note: removes
-                .then(|| format!("{} keeps its data: nothing is removed from a device", place.device.display())),
             kept: Mutex::default(),
         })
     }
@@ -98,19 +94,14 @@ impl BlockSink {
         self.sync
     }
 
-    /// What a user may not expect, to be shown.
-    pub(crate) fn note(&self) -> Option<&str> {
-        self.note.as_deref()
-    }
-
     /// Opens the device as the layout's object.
     pub(crate) fn open(&self) -> Result<Arc<ObjectFile>> {
         if let Some(file) = self.kept_now().as_ref() {
             return Ok(Arc::clone(file));
         }
         let access = match (self.intent, self.sync) {
-            (Intent::Write, SyncPolicy::Block) => OFlags::WRONLY | OFlags::DSYNC,
-            (Intent::Write, _) => OFlags::WRONLY,
+            (Intent::Write, SyncPolicy::Block) => OFlags::RDWR | OFlags::DSYNC,
+            (Intent::Write, _) => OFlags::RDWR,
             _ => OFlags::RDONLY,
         };
         let fd = openat(CWD, &self.device, access | OFlags::DIRECT | OFlags::CLOEXEC, Mode::empty())

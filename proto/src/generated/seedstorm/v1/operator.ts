@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { TargetChecked } from "./agent.js";
+import { CheckFinding, TargetChecked } from "./agent.js";
 import { ErrorDetail, Finding, FindingCount, PoolCounters } from "./common.js";
 
 /** A plan and where it came from. */
@@ -323,6 +323,24 @@ export interface CheckPlanResponse {
   agents: AgentCheck[];
   /** The plan with every default filled in, as JSON. */
   resolvedPlan: string;
+  /** What all agents together will have in flight. */
+  inFlight:
+    | InFlight
+    | undefined;
+  /** What speaks against the plan on these agents together. */
+  findings: CheckFinding[];
+}
+
+/** I/Os that are under way at a time. */
+export interface InFlight {
+  /** Lanes, of all agents. */
+  lanes: number;
+  /** I/Os of each lane. */
+  queueDepth: number;
+  /** I/Os in all. */
+  operations: bigint;
+  /** Their bytes. */
+  bytes: bigint;
 }
 
 /** What one agent found. */
@@ -2592,7 +2610,7 @@ export const CheckPlanRequest: MessageFns<CheckPlanRequest> = {
 };
 
 function createBaseCheckPlanResponse(): CheckPlanResponse {
-  return { description: [], agents: [], resolvedPlan: "" };
+  return { description: [], agents: [], resolvedPlan: "", inFlight: undefined, findings: [] };
 }
 
 export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
@@ -2605,6 +2623,12 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     }
     if (message.resolvedPlan !== "") {
       writer.uint32(26).string(message.resolvedPlan);
+    }
+    if (message.inFlight !== undefined) {
+      InFlight.encode(message.inFlight, writer.uint32(162).fork()).join();
+    }
+    for (const v of message.findings) {
+      CheckFinding.encode(v!, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -2646,6 +2670,22 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
             message.resolvedPlan = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.inFlight = InFlight.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.findings.push(CheckFinding.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2666,6 +2706,109 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     message.description = object.description?.map((e) => e) || [];
     message.agents = object.agents?.map((e) => AgentCheck.fromPartial(e)) || [];
     message.resolvedPlan = object.resolvedPlan ?? "";
+    message.inFlight = (object.inFlight !== undefined && object.inFlight !== null)
+      ? InFlight.fromPartial(object.inFlight)
+      : undefined;
+    message.findings = object.findings?.map((e) => CheckFinding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseInFlight(): InFlight {
+  return { lanes: 0, queueDepth: 0, operations: 0n, bytes: 0n };
+}
+
+export const InFlight: MessageFns<InFlight> = {
+  encode(message: InFlight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lanes !== 0) {
+      writer.uint32(8).uint32(message.lanes);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(16).uint32(message.queueDepth);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InFlight {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInFlight();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<InFlight>, I>>(base?: I): InFlight {
+    return InFlight.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InFlight>, I>>(object: I): InFlight {
+    const message = createBaseInFlight();
+    message.lanes = object.lanes ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     return message;
   },
 };
