@@ -6,12 +6,11 @@ import { constants } from 'node:fs';
 import { access, open, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { lookAtHost, systemInformation } from '@seedstorm/native';
 import { CheckLevel, type CheckTarget, type FileTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
 import { checkDevice } from './check/block.js';
 import { Findings, room } from './check/findings.js';
-import { checkAlignment, checkInodes } from './check/folder.js';
-import { checkHost, lookAtKernel, memoryBytes } from './check/host.js';
+import { checkInodes } from './check/folder.js';
+import { checkLoad, memoryBytes } from './check/host.js';
 
 /** Room that should stay free beside the data: a quarter of it, at most this. A file system that is full to the brim is slow. */
 const maxMarginBytes = 1024n ** 3n;
@@ -38,7 +37,7 @@ export async function checkTarget(question: CheckTarget, lanes: number): Promise
   try {
     if (target?.kind?.$case === 'file') {
       await checkFolder(target.kind.value, bytes, checked, find);
-      await checkInodes(target.kind.value, question, findings);
+      if (bytes > 0n) await checkInodes(target.kind.value.path, question.objects, findings);
     }
     if (target?.kind?.$case === 'memory') checkMemory(target.kind.value.limitBytes, bytes, checked, find);
     if (target?.kind?.$case === 'block') await checkDevice(target.kind.value, question, checked, findings);
@@ -47,18 +46,6 @@ export async function checkTarget(question: CheckTarget, lanes: number): Promise
     find(CheckLevel.ERROR, error);
   }
   return checked;
-}
-
-/** Whether this host can carry what its lanes will do. */
-async function checkLoad(question: CheckTarget, lanes: number, findings: Findings): Promise<void> {
-  const kind = question.target?.kind;
-  if (kind?.$case !== 'file' && kind?.$case !== 'block') return;
-  const readiness = await lookAtHost(kind.$case === 'file' ? kind.value.path : undefined);
-  if (kind.$case === 'file') checkAlignment(kind.value, question, readiness, findings);
-  const { hugePages, numaNodes } = systemInformation();
-  const hasHugePages =
-    ['always', 'madvise'].includes(hugePages.transparent ?? '') || hugePages.reserved.some(({ free }) => free > 0);
-  checkHost(question, lanes, { ...lookAtKernel(), hasHugePages, numaNodes: numaNodes.length }, readiness, findings);
 }
 
 type Find = (level: CheckLevel, error: unknown) => void;

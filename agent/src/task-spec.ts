@@ -60,8 +60,14 @@ export function contentParameters(content: Content): ContentParameters {
   };
 }
 
-/** The engine's name of a device. */
+/**
+ * The engine's name of a device.
+ * @throws SeedstormError MESSAGE_INVALID when its path is not absolute.
+ */
 export function blockPlace({ device, identity, offsetBytes, sizeBytes }: BlockTarget): BlockPlace {
+  if (!device.startsWith('/')) {
+    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${device} is no path of a device` });
+  }
   return {
     device,
     offset: Number(offsetBytes),

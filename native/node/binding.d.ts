@@ -249,14 +249,6 @@ export interface JsDie {
   cpuset: Array<number>
 }
 
-/** What direct I/O must be aligned to, in bytes; 0: there is none. */
-export interface JsDirectAlignment {
-  /** Buffers. */
-  memoryBytes: number
-  /** Offsets and lengths. */
-  offsetBytes: number
-}
-
 /** Relative latencies between NUMA nodes. */
 export interface JsDistances {
   /** OS indexes of the nodes, in the order of rows and columns. */
@@ -605,8 +597,6 @@ export interface JsReadiness {
   noLinuxAio?: string
   /** How many more I/Os Linux AIO takes from the whole host, where it tells. */
   linuxAioLeft?: number
-  /** What direct I/O must be aligned to at the path that was asked about; absent where the system does not tell. */
-  directAlignment?: JsDirectAlignment
 }
 
 /** Bytes that belong together, and where. */
@@ -732,8 +722,8 @@ export declare function loadTopology(source: JsTopologySource, devices: boolean)
 /** Looks at a device, on a thread of its own: a device may take its time to answer. */
 export declare function lookAtDevice(place: JsBlockPlace, purpose: JsBlockUse): Promise<JsLooked>
 
-/** Looks at this process and its host, and at a folder or device when one is named, on a thread of its own. */
-export declare function lookAtHost(path?: string | undefined | null): Promise<JsReadiness>
+/** Looks at this process and its host, on a thread of its own. */
+export declare function lookAtHost(): Promise<JsReadiness>
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation

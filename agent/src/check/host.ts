@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { SeedstormError } from '@seedstorm/errors';
-import type { Readiness } from '@seedstorm/native';
+import { lookAtHost, type Readiness, systemInformation } from '@seedstorm/native';
 import type { CheckTarget } from '@seedstorm/proto';
 import { type Findings, room } from './findings.js';
 
@@ -24,7 +24,16 @@ const hugePageBytes = 2 * 1024 ** 2;
 /** CAP_IPC_LOCK in the kernel's bit masks of capabilities. */
 const capIpcLock = 14n;
 
-/** Adds what stands in the way of a load. */
+/** Looks at this host, and adds what stands in the way of the load that its lanes will be. */
+export async function checkLoad(question: CheckTarget, lanes: number, findings: Findings): Promise<void> {
+  const readiness = await lookAtHost();
+  const { hugePages, numaNodes } = systemInformation();
+  const hasHugePages =
+    ['always', 'madvise'].includes(hugePages.transparent ?? '') || hugePages.reserved.some(({ free }) => free > 0);
+  checkHost(question, lanes, { ...lookAtKernel(), hasHugePages, numaNodes: numaNodes.length }, readiness, findings);
+}
+
+/** Adds what stands in the way of the load on such a host. Storage only: nothing else asks much of a host. */
 export function checkHost(
   question: CheckTarget,
   lanes: number,

@@ -1,13 +1,10 @@
-//! What this host lets a process do that drives storage hard: how many files it may open, how much memory it may lock,
-//! which of the kernel's ways of asynchronous I/O are open to it, and what direct I/O must be aligned to. Only looks;
-//! must never know of plans or tasks.
+//! What this host lets a process do that drives storage hard: how many files it may open, how much memory it may lock, and
+//! which of the kernel's ways of asynchronous I/O are open to it. Only looks; must never know of plans or tasks.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use io_uring::IoUring;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -35,15 +32,6 @@ pub struct Readiness {
     pub linux_aio_left: Option<u64>,
 }
 
-/// What buffers, offsets and lengths of direct I/O must be multiples of, in bytes; 0: there is no direct I/O.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectAlignment {
-    /// Buffers.
-    pub memory_bytes: u32,
-    /// Offsets and lengths.
-    pub offset_bytes: u32,
-}
-
 /// Looks at this process and its host, by trying where there is no other way to know.
 pub fn readiness() -> Readiness {
     Readiness {
@@ -53,21 +41,6 @@ pub fn readiness() -> Readiness {
         no_linux_aio: no_linux_aio(),
         linux_aio_left: linux_aio_left(),
     }
-}
-
-/// What direct I/O must be aligned to on a block device, or in a folder, where a file without a name is made for the
-/// time of the question. `None`: the kernel (before 6.1) or the file system does not tell.
-pub fn direct_alignment(path: &Path) -> Option<DirectAlignment> {
-    let file = if path.is_dir() { unnamed_file(path)? } else { openat(CWD, path, READ, Mode::empty()).ok()? };
-    let told = statx(file.as_fd(), "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
-    let is_told = told.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
-    is_told.then_some(DirectAlignment { memory_bytes: told.stx_dio_mem_align, offset_bytes: told.stx_dio_offset_align })
-}
-
-const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
-
-fn unnamed_file(folder: &Path) -> Option<OwnedFd> {
-    openat(CWD, folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).ok()
 }
 
 fn limit(resource: Resource) -> Limit {
@@ -137,17 +110,5 @@ mod tests {
         let soft = line.split_whitespace().nth(3).unwrap();
         let text = readiness().open_files.soft.map_or_else(|| "unlimited".into(), |limit| limit.to_string());
         assert_eq!(text, soft);
-    }
-
-    #[test]
-    fn asking_for_the_alignment_leaves_nothing_in_the_folder() {
-        let folder = std::env::temp_dir().join(format!("seedstorm-alignment-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        if let Some(alignment) = direct_alignment(&folder) {
-            assert!(alignment.offset_bytes == 0 || alignment.offset_bytes.is_power_of_two());
-        }
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-        fs::remove_dir(&folder).unwrap();
-        assert_eq!(direct_alignment(Path::new("/nowhere")), None);
     }
 }

@@ -1,11 +1,9 @@
 //! What this host allows, for JavaScript.
 
-use std::path::PathBuf;
-
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
-use seedstorm_engine::readiness::{DirectAlignment, Limit, Readiness, direct_alignment, readiness};
+use seedstorm_engine::readiness::{Limit, Readiness, readiness};
 
 use crate::engine::aside;
 use crate::settle::{Settle, value};
@@ -17,15 +15,6 @@ pub struct JsLimit {
     pub soft: Option<f64>,
     /// What it may raise the limit to by itself.
     pub hard: Option<f64>,
-}
-
-/// What direct I/O must be aligned to, in bytes; 0: there is none.
-#[napi(object, object_from_js = false)]
-pub struct JsDirectAlignment {
-    /// Buffers.
-    pub memory_bytes: u32,
-    /// Offsets and lengths.
-    pub offset_bytes: u32,
 }
 
 /// What this host allows.
@@ -41,19 +30,16 @@ pub struct JsReadiness {
     pub no_linux_aio: Option<String>,
     /// How many more I/Os Linux AIO takes from the whole host, where it tells.
     pub linux_aio_left: Option<f64>,
-    /// What direct I/O must be aligned to at the path that was asked about; absent where the system does not tell.
-    pub direct_alignment: Option<JsDirectAlignment>,
 }
 
-/// Looks at this process and its host, and at a folder or device when one is named, on a thread of its own.
+/// Looks at this process and its host, on a thread of its own.
 #[napi(ts_return_type = "Promise<JsReadiness>")]
-pub fn look_at_host(env: &Env, path: Option<String>) -> Result<Object<'_>> {
+pub fn look_at_host(env: &Env) -> Result<Object<'_>> {
     let (settle, promise) = Settle::<JsReadiness>::new(env)?;
     let refused = settle.clone();
     let started = aside("host-look", move || {
-        let alignment = path.and_then(|path| direct_alignment(&PathBuf::from(path)));
         let readiness = readiness();
-        settle.with(Ok(value(move || readiness_of(readiness, alignment))));
+        settle.with(Ok(value(move || readiness_of(readiness))));
     });
     if let Err(error) = started {
         refused.with(Err(error));
@@ -61,15 +47,13 @@ pub fn look_at_host(env: &Env, path: Option<String>) -> Result<Object<'_>> {
     Ok(promise)
 }
 
-fn readiness_of(readiness: Readiness, alignment: Option<DirectAlignment>) -> JsReadiness {
+fn readiness_of(readiness: Readiness) -> JsReadiness {
     JsReadiness {
         open_files: limit_of(readiness.open_files),
         locked_memory_bytes: limit_of(readiness.locked_memory_bytes),
         no_io_uring: readiness.no_io_uring,
         no_linux_aio: readiness.no_linux_aio,
         linux_aio_left: readiness.linux_aio_left.map(|left| left as f64),
-        direct_alignment: alignment
-            .map(|DirectAlignment { memory_bytes, offset_bytes }| JsDirectAlignment { memory_bytes, offset_bytes }),
     }
 }
 

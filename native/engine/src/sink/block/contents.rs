@@ -125,7 +125,7 @@ fn blkid(path: &Path) -> io::Result<Option<String>> {
     let answer = answers.reduce(|found, next| found.or(next)).expect("there is more than one place to look");
     let answer = answer?;
     match answer.status.code() {
-        Some(0) => Ok(Some(in_words(&String::from_utf8_lossy(&answer.stdout)))),
+        Some(0) => Ok(in_words(&String::from_utf8_lossy(&answer.stdout))),
         Some(2) if answer.stderr.is_empty() => Ok(None),
         // Several things at once.
         Some(8) => Ok(Some("more than one file system, volume or partition table on it".into())),
@@ -133,17 +133,22 @@ fn blkid(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// From blkid's `KEY=value` lines to words.
-fn in_words(answer: &str) -> String {
+/// From blkid's `KEY=value` lines to words; none when they tell only of the device itself and of its place in the table of
+/// the disk that it is a part of.
+fn in_words(answer: &str) -> Option<String> {
+    let is_of_the_device = |line: &str| line.starts_with("DEVNAME=") || line.starts_with("PART_ENTRY_");
+    if answer.lines().all(|line| line.is_empty() || is_of_the_device(line)) {
+        return None;
+    }
     let value = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let label = value("LABEL").map(|label| format!(" “{label}”")).unwrap_or_default();
-    match (value("TYPE"), value("USAGE"), value("PTTYPE")) {
+    Some(match (value("TYPE"), value("USAGE"), value("PTTYPE")) {
         (Some(kind), Some("filesystem"), _) => format!("a file system on it: {kind}{label}"),
         (Some(kind), Some("raid"), _) => format!("a member of a RAID or volume group on it: {kind}{label}"),
         (Some(kind), _, _) => format!("something on it: {kind}{label}"),
         (None, _, Some(kind)) => format!("a partition table on it: {kind}"),
         (None, ..) => "something on it that blkid knows".into(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -188,13 +193,21 @@ mod tests {
 
     #[test]
     fn what_blkid_says_becomes_words() {
+        let words = |answer| in_words(answer).unwrap();
         assert_eq!(
-            in_words("DEVNAME=/dev/loop0\nLABEL=data\nUUID=1\nTYPE=ext4\nUSAGE=filesystem\n"),
+            words("DEVNAME=/dev/loop0\nLABEL=data\nUUID=1\nTYPE=ext4\nUSAGE=filesystem\n"),
             "a file system on it: ext4 “data”"
         );
-        assert_eq!(in_words("TYPE=LVM2_member\nUSAGE=raid\n"), "a member of a RAID or volume group on it: LVM2_member");
-        assert_eq!(in_words("PTUUID=1\nPTTYPE=gpt\n"), "a partition table on it: gpt");
-        assert_eq!(in_words("TYPE=swap\nUSAGE=other\n"), "something on it: swap");
-        assert_eq!(in_words("TYPE=crypto_LUKS\nUSAGE=crypto\n"), "something on it: crypto_LUKS");
+        assert_eq!(words("TYPE=LVM2_member\nUSAGE=raid\n"), "a member of a RAID or volume group on it: LVM2_member");
+        assert_eq!(words("PTUUID=1\nPTTYPE=gpt\n"), "a partition table on it: gpt");
+        assert_eq!(words("TYPE=swap\nUSAGE=other\n"), "something on it: swap");
+        assert_eq!(words("TYPE=crypto_LUKS\nUSAGE=crypto\n"), "something on it: crypto_LUKS");
+    }
+
+    #[test]
+    fn an_empty_partition_is_empty_although_blkid_knows_its_place_on_the_disk() {
+        assert_eq!(in_words("DEVNAME=/dev/sda1\nPART_ENTRY_SCHEME=gpt\nPART_ENTRY_NUMBER=1\n"), None);
+        assert!(in_words("DEVNAME=/dev/sda1\nPART_ENTRY_NUMBER=1\nTYPE=xfs\nUSAGE=filesystem\n").is_some());
+        assert!(in_words("DEVNAME=/dev/sda1\nSBMAGIC=x\n").is_some(), "what is not understood is not nothing");
     }
 }

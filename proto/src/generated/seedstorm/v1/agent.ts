@@ -3311,37 +3311,37 @@ export const CheckTarget: MessageFns<CheckTarget> = {
       writer.uint32(32).uint64(message.bytes);
     }
     if (message.content !== undefined) {
-      Content.encode(message.content, writer.uint32(162).fork()).join();
+      Content.encode(message.content, writer.uint32(242).fork()).join();
     }
     if (message.generation !== 0) {
-      writer.uint32(168).uint32(message.generation);
+      writer.uint32(248).uint32(message.generation);
     }
     if (message.dataBytes !== 0n) {
       if (BigInt.asUintN(64, message.dataBytes) !== message.dataBytes) {
         throw new globalThis.Error("value provided for field message.dataBytes of type uint64 too large");
       }
-      writer.uint32(176).uint64(message.dataBytes);
+      writer.uint32(256).uint64(message.dataBytes);
     }
     if (message.objects !== 0n) {
       if (BigInt.asUintN(64, message.objects) !== message.objects) {
         throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
       }
-      writer.uint32(184).uint64(message.objects);
+      writer.uint32(264).uint64(message.objects);
     }
     if (message.leaseObjects !== 0n) {
       if (BigInt.asUintN(64, message.leaseObjects) !== message.leaseObjects) {
         throw new globalThis.Error("value provided for field message.leaseObjects of type uint64 too large");
       }
-      writer.uint32(192).uint64(message.leaseObjects);
+      writer.uint32(272).uint64(message.leaseObjects);
     }
     if (message.lanes !== 0) {
-      writer.uint32(200).uint32(message.lanes);
+      writer.uint32(280).uint32(message.lanes);
     }
     if (message.queueDepth !== 0) {
-      writer.uint32(208).uint32(message.queueDepth);
+      writer.uint32(288).uint32(message.queueDepth);
     }
     if (message.share !== undefined) {
-      HostShare.encode(message.share, writer.uint32(218).fork()).join();
+      HostShare.encode(message.share, writer.uint32(298).fork()).join();
     }
     return writer;
   },
@@ -3391,64 +3391,64 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.bytes = reader.uint64() as bigint;
             continue;
           }
-          case 20: {
-            if (tag !== 162) {
+          case 30: {
+            if (tag !== 242) {
               break;
             }
 
             message.content = Content.decode(reader, reader.uint32());
             continue;
           }
-          case 21: {
-            if (tag !== 168) {
+          case 31: {
+            if (tag !== 248) {
               break;
             }
 
             message.generation = reader.uint32();
             continue;
           }
-          case 22: {
-            if (tag !== 176) {
+          case 32: {
+            if (tag !== 256) {
               break;
             }
 
             message.dataBytes = reader.uint64() as bigint;
             continue;
           }
-          case 23: {
-            if (tag !== 184) {
+          case 33: {
+            if (tag !== 264) {
               break;
             }
 
             message.objects = reader.uint64() as bigint;
             continue;
           }
-          case 24: {
-            if (tag !== 192) {
+          case 34: {
+            if (tag !== 272) {
               break;
             }
 
             message.leaseObjects = reader.uint64() as bigint;
             continue;
           }
-          case 25: {
-            if (tag !== 200) {
+          case 35: {
+            if (tag !== 280) {
               break;
             }
 
             message.lanes = reader.uint32();
             continue;
           }
-          case 26: {
-            if (tag !== 208) {
+          case 36: {
+            if (tag !== 288) {
               break;
             }
 
             message.queueDepth = reader.uint32();
             continue;
           }
-          case 27: {
-            if (tag !== 218) {
+          case 37: {
+            if (tag !== 298) {
               break;
             }
 
@@ -3526,19 +3526,19 @@ export const TargetChecked: MessageFns<TargetChecked> = {
       writer.uint32(40).uint32(message.lanes);
     }
     if (message.identity !== "") {
-      writer.uint32(162).string(message.identity);
+      writer.uint32(242).string(message.identity);
     }
     if (message.deviceBytes !== 0n) {
       if (BigInt.asUintN(64, message.deviceBytes) !== message.deviceBytes) {
         throw new globalThis.Error("value provided for field message.deviceBytes of type uint64 too large");
       }
-      writer.uint32(168).uint64(message.deviceBytes);
+      writer.uint32(248).uint64(message.deviceBytes);
     }
     if (message.memoryBytes !== 0n) {
       if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
         throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
       }
-      writer.uint32(176).uint64(message.memoryBytes);
+      writer.uint32(256).uint64(message.memoryBytes);
     }
     return writer;
   },
@@ -3596,24 +3596,24 @@ export const TargetChecked: MessageFns<TargetChecked> = {
             message.lanes = reader.uint32();
             continue;
           }
-          case 20: {
-            if (tag !== 162) {
+          case 30: {
+            if (tag !== 242) {
               break;
             }
 
             message.identity = reader.string();
             continue;
           }
-          case 21: {
-            if (tag !== 168) {
+          case 31: {
+            if (tag !== 248) {
               break;
             }
 
             message.deviceBytes = reader.uint64() as bigint;
             continue;
           }
-          case 22: {
-            if (tag !== 176) {
+          case 32: {
+            if (tag !== 256) {
               break;
             }
 

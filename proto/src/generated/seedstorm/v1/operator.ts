@@ -2625,10 +2625,10 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
       writer.uint32(26).string(message.resolvedPlan);
     }
     if (message.inFlight !== undefined) {
-      InFlight.encode(message.inFlight, writer.uint32(162).fork()).join();
+      InFlight.encode(message.inFlight, writer.uint32(242).fork()).join();
     }
     for (const v of message.findings) {
-      CheckFinding.encode(v!, writer.uint32(170).fork()).join();
+      CheckFinding.encode(v!, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -2670,16 +2670,16 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
             message.resolvedPlan = reader.string();
             continue;
           }
-          case 20: {
-            if (tag !== 162) {
+          case 30: {
+            if (tag !== 242) {
               break;
             }
 
             message.inFlight = InFlight.decode(reader, reader.uint32());
             continue;
           }
-          case 21: {
-            if (tag !== 170) {
+          case 31: {
+            if (tag !== 250) {
               break;
             }
 
