@@ -263,6 +263,38 @@ describe('a device in use is never written to, not even when the plan repeats it
   );
 });
 
+describe('a device that a run writes to', () => {
+  test('is refused to another run on this host, which is told whose it is', ({ skip }) =>
+    withDevice(skip, async (sandbox, device) => {
+      const identity = await identityOf(sandbox, device.path);
+      // Each block is flushed by itself: still at work when the other run comes.
+      const slow = `, identity: "${identity}", io: { block: 512, sync: block }`;
+      const first = sandbox.start('run', sandbox.plan(plan(device.path, { more: slow })), '--json');
+      await first.progress('write', ({ unitsDone }) => unitsDone > 0, 'something done');
+      const other = plan(device.path, { more: `, identity: "${identity}"` });
+      const refused = await sandbox.run('run', sandbox.plan(other));
+      expect(first.over, 'the first run ended too early for this test').toBe(false);
+      expectError(refused, 1, 'SEEDSTORM_E_TARGET_LOCKED', new RegExp(`another run on this host: ${first.runId}`, 'u'));
+      first.signal('SIGINT');
+      const { result } = await first.ended;
+      expect(result).toMatchObject({ outcome: 'cancelled', leftBehind: [device.path] });
+    }));
+
+  test('takes agents that join late: what the run itself wrote there is not in their way', ({ skip }) =>
+    withDevice(skip, async (sandbox, device) => {
+      const cluster = await Cluster.start(sandbox, 1);
+      const stages = '{ write: {} }, { write: { delay: 3s } }, { verify: {} }';
+      const run = cluster.start(sandbox.plan(plan(device.path, { stages })), '--json');
+      await run.event('stage-ended', 'write');
+      await cluster.startAgent('late').said(/joined the coordinator/u);
+      const ended = await run.ended;
+      expectPassed(ended);
+      expect(ended.result.agentsSeen).toBe(2);
+      expect(stageOf(ended.result, 'verify').agents.map(({ name }) => name)).toContain('late');
+      await cluster.stop();
+    }));
+});
+
 describe('a device that does not suit the plan', () => {
   const misfits = [
     { name: 'too small', more: '', size: '64MiB', code: 'SEEDSTORM_E_SPACE', what: /room for 33554432 bytes/u },

@@ -230,6 +230,13 @@ export const catalog = [
     mend: 'find out who removed or cut it; the message names the object',
   },
   {
+    code: 'SEEDSTORM_E_TARGET_LOCKED',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'Another run is using the target; nothing was written.',
+    mend: 'wait until the other run has ended, or choose another target',
+  },
+  {
     code: 'SEEDSTORM_E_DEVICE_UNFIT',
     area: 'target',
     exit: ExitCode.failed,

@@ -68,6 +68,8 @@ codes! {
     DeviceInUse => "DEVICE_IN_USE",
     /// There is something on the device that would be lost.
     DeviceNotEmpty => "DEVICE_NOT_EMPTY",
+    /// Another run is using the target.
+    TargetLocked => "TARGET_LOCKED",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

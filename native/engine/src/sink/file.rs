@@ -25,8 +25,6 @@ pub(crate) enum Removed {
     Removed,
     /// It was not there.
     Absent,
-    /// It is there still: its sink removes nothing.
-    Kept,
 }
 
 /// The file sink of one task.

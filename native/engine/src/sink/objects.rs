@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::SyncPolicy;
 use super::block::BlockSink;
-use super::file::{FileSink, Removed};
+use super::file::FileSink;
 use super::object::ObjectFile;
 use crate::error::Result;
 
@@ -28,11 +28,11 @@ impl ObjectSink {
         }
     }
 
-    /// What fell back, to be shown.
+    /// What fell back or was not to be had, to be shown.
     pub(crate) fn note(&self) -> Option<&str> {
         match self {
             Self::Files(files) => files.note(),
-            Self::Device(_) => None,
+            Self::Device(device) => device.note(),
         }
     }
 
@@ -76,14 +76,6 @@ impl ObjectSink {
         }
     }
 
-    /// Removes an object; a device keeps its bytes.
-    pub(crate) fn remove(&self, object: u64) -> Result<Removed> {
-        match self {
-            Self::Files(files) => files.remove(object),
-            Self::Device(_) => Ok(Removed::Kept),
-        }
-    }
-
     /// Removes the numbered folder if it is empty.
     pub(crate) fn remove_folder(&self, number: u64) -> Result<()> {
         match self {
@@ -92,10 +84,11 @@ impl ObjectSink {
         }
     }
 
-    /// Lets go of what the task had open of the target beside its objects.
+    /// Lets go of what the task had of the target beside its objects.
     pub(crate) fn close(&self) {
-        if let Self::Files(files) = self {
-            files.close();
+        match self {
+            Self::Files(files) => files.close(),
+            Self::Device(device) => device.close(),
         }
     }
 

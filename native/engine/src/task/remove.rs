@@ -4,7 +4,7 @@ use super::claims::Claim;
 use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::Sink;
-use crate::sink::file::Removed;
+use crate::sink::file::{FileSink, Removed};
 use crate::sink::objects::ObjectSink;
 
 impl LaneRun<'_> {
@@ -18,9 +18,10 @@ impl LaneRun<'_> {
         }
         match &self.shared.sink {
             // An object that several ranges share is removed with its beginning, and by nobody else.
-            Sink::Objects(sink) if claim.units.start == spec.layout.units_of(object).start => {
+            Sink::Objects(ObjectSink::Files(sink)) if claim.units.start == spec.layout.units_of(object).start => {
                 self.remove_object(range, sink, object)
             }
+            // A device keeps its bytes.
             Sink::Objects(_) | Sink::Null => Flow::Continue(()),
             Sink::Memory(store) => {
                 let start_ns = self.may_submit(range)?;
@@ -35,7 +36,7 @@ impl LaneRun<'_> {
         }
     }
 
-    fn remove_object(&mut self, range: &SeedRange, sink: &ObjectSink, object: u64) -> Flow {
+    fn remove_object(&mut self, range: &SeedRange, sink: &FileSink, object: u64) -> Flow {
         let start_ns = self.may_submit(range)?;
         match sink.remove(object) {
             Ok(Removed::Removed) => {
@@ -46,7 +47,6 @@ impl LaneRun<'_> {
                 self.cell.counters.absent.add(1);
                 Flow::Continue(())
             }
-            Ok(Removed::Kept) => Flow::Continue(()),
             Err(error) => self.fail(range, error),
         }
     }

@@ -4,6 +4,7 @@
 mod contents;
 mod device;
 mod identity;
+mod lock;
 mod look;
 mod users;
 
@@ -12,9 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use seedstorm_content::Parameters;
 
 pub use contents::Own;
 pub use look::{BlockPlace, BlockUse, Looked, look};
+
+use device::{Device, System};
+use lock::Lock;
 
 use super::SyncPolicy;
 use super::direct::{Direct, DirectUse};
@@ -32,6 +37,9 @@ pub(crate) struct BlockSink {
     intent: Intent,
     sync: SyncPolicy,
     direct: Arc<DirectUse>,
+    /// This run's hold on the device, until [`BlockSink::close`].
+    lock: Mutex<Option<Lock>>,
+    note: Option<String>,
     /// Under [`SyncPolicy::End`]: the device, once it was opened for writing, until the end of the task.
     kept: Mutex<Option<Arc<ObjectFile>>>,
 }
@@ -69,14 +77,42 @@ impl BlockSink {
         if let Some(error) = looked.against.into_iter().next() {
             return Err(error);
         }
+        let (lock, note) = match intent {
+            Intent::Remove => (None, None),
+            Intent::Write | Intent::Read => match Self::lock(place, &own)? {
+                Ok(lock) => (Some(lock), None),
+                Err(why) => {
+                    (None, Some(format!("another run on this host is not kept off {}: {why}", place.device.display())))
+                }
+            },
+        };
         Ok(Self {
             device: place.device.clone(),
             part: looked.part,
             intent,
             sync,
             direct: Arc::new(DirectUse::new(Direct::Yes)),
+            lock: Mutex::new(lock),
+            note,
             kept: Mutex::default(),
         })
+    }
+
+    /// A run is known by what all its bytes are made from.
+    fn lock(place: &BlockPlace, own: &Own<'_>) -> Result<std::result::Result<Lock, String>> {
+        let Parameters { seed, namespace, .. } = own.content.parameters();
+        let number = Device::look(&System::default(), &place.device)?.node.number;
+        lock::lock(Path::new(lock::FOLDER), &place.device, number, &format!("{namespace} (seed {seed})"))
+    }
+
+    /// Lets go of the device when the task has ended, whoever keeps the task to ask what it did.
+    pub(crate) fn close(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// What the system did not give, to be shown.
+    pub(crate) fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     fn kept_now(&self) -> MutexGuard<'_, Option<Arc<ObjectFile>>> {
