@@ -346,7 +346,7 @@ describe('seedstorm check', () => {
       const { code, stdout } = await sandbox.run('check', sandbox.plan(plan(device.path)), '--agents', '2');
       expect(code).toBe(1);
       expect(stdout).toMatch(/^ {2}error SEEDSTORM_E_DEVICE_NOT_EMPTY: .*file system on it: ext4/mu);
-      expect(stdout).toContain(`${device.path} is loop-${device.image}@`);
+      expect(stdout).toContain(`${device.path} is loop-${device.image}-disk`);
       expect(stdout).toMatch(/32 MiB in sectors of 512 bytes/u);
       expect(stdout).toMatch(/^load {5}\d+ lanes of 2 agents, each with \d+ I\/Os? in flight: \d+ I\/Os/mu);
       expect(device.hash()).toBe(before);

@@ -42,14 +42,22 @@ describe('a host', () => {
     expect(host(checkQuestion(), { balancesNuma: true, numaNodes: 8 }, { noIoUring: 'no' })).toEqual([]);
   });
 
-  test('that lets an agent open too few files would fail the run', () => {
-    const manyFiles = toFiles({ objects: 1_000_000n, leaseObjects: 300n });
+  test('that lets an agent open too few files for one lease would fail the run', () => {
+    const manyFiles = toFiles({ objects: 1_000_000n, leaseObjects: 1200n });
     expect(host(manyFiles)).toEqual([
-      expect.stringMatching(/^error SEEDSTORM_E_LIMIT: this agent may open 1024 files, .* 1200 open/u),
+      expect.stringMatching(/^error SEEDSTORM_E_LIMIT: this agent may open 1024 files, .* it has 1200 open at a time/u),
     ]);
     expect(host(manyFiles, {}, { openFiles: {} })).toEqual([]);
-    expect(host(toFiles({ objects: 1000n }, 'end'))[0]).toMatch(/with sync: end it may keep 1000 open/u);
-    expect(host(toFiles({ objects: 900n, leaseObjects: 300n }))).toEqual([]);
+    expect(host(toFiles({ objects: 900n, leaseObjects: 1200n }))).toEqual([]);
+    expect(host(toFiles({ objects: 1_000_000n, leaseObjects: 1200n }, 'file'))).toEqual([]);
+    expect(host(toFiles({ objects: 1_000_000n, leaseObjects: 1200n, bytes: 0n }))).toEqual([]);
+  });
+
+  test('that may let an agent open too few files is warned of', () => {
+    expect(host(toFiles({ objects: 1_000_000n, leaseObjects: 600n }))[0]).toMatch(/it may have 1200 open at a time/u);
+    const atEnd = host(toFiles({ objects: 1000n }, 'end'));
+    expect(atEnd[0]).toMatch(/with sync: end it may have 1000 open at a time/u);
+    expect(atEnd.join()).not.toContain('SEEDSTORM_E');
   });
 
   test('that forbids io_uring is said to, with what is used instead', () => {

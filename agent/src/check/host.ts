@@ -60,21 +60,27 @@ export function checkHost(
   }
 }
 
-/** Lanes work on a lease each, and the next ones are begun while the last ones of another are closed. */
+/**
+ * All lanes work on one lease and then on the next. Under sync: range a lease's files stay open until all are written, and
+ * those of the next are opened meanwhile; under sync: end whatever the agent writes stays open.
+ */
 function checkOpenFiles(question: CheckTarget, lanes: number, { openFiles }: Readiness, findings: Findings): void {
-  const { objects, leaseObjects, target } = question;
-  const staysOpen = target?.kind?.$case === 'file' && target.kind.value.sync === 'end' && question.bytes > 0n;
-  const atOnce = leaseObjects * BigInt(lanes) * 2n;
-  const wanted = staysOpen || atOnce > objects ? objects : atOnce;
   const { soft } = openFiles;
-  if (soft === undefined || wanted + BigInt(otherFiles) <= soft) return;
-  findings.error(
-    new SeedstormError({
-      code: 'SEEDSTORM_E_LIMIT',
-      what: `this agent may open ${soft} files, and ${staysOpen ? 'with sync: end it may keep' : 'its lanes may have'} ${wanted} open at a time`,
-      mend: `raise the limit for the agent (ulimit -n, LimitNOFILE) to ${wanted + BigInt(otherFiles)}, or use fewer files${staysOpen ? ' or another sync' : ''}`,
-    }),
-  );
+  if (soft === undefined || question.target?.kind?.$case !== 'file') return;
+  const { objects, leaseObjects } = question;
+  const sync = question.bytes > 0n ? question.target.kind.value.sync : 'never';
+  const capped = (files: bigint): bigint => (files < objects ? files : objects);
+  const certain = capped(sync === 'range' ? leaseObjects : BigInt(lanes));
+  const possible = sync === 'end' ? objects : capped(certain * 2n);
+  if (possible + BigInt(otherFiles) <= soft) return;
+  const what = (files: bigint, verb: string): string =>
+    `this agent may open ${soft} files, and with sync: ${sync} ${verb} ${files} open at a time`;
+  const mend = `raise the limit for the agent (ulimit -n, LimitNOFILE) to ${possible + BigInt(otherFiles)}, or use fewer files or sync: file`;
+  if (certain + BigInt(otherFiles) > soft) {
+    findings.error(new SeedstormError({ code: 'SEEDSTORM_E_LIMIT', what: what(certain, 'it has'), mend }));
+  } else {
+    findings.warning({ what: what(possible, 'it may have'), mend });
+  }
 }
 
 function checkAsynchronousIo(

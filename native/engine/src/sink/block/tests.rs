@@ -171,25 +171,32 @@ fn a_disk_that_says_nothing_of_itself_is_known_for_as_long_as_this_host_runs() {
 }
 
 #[test]
-fn a_serial_number_is_the_same_on_hosts_that_call_the_disk_another_name() {
+fn a_makers_serial_number_is_the_same_on_hosts_that_call_the_disk_another_name() {
     let machine = Machine::new("serial");
-    for (disk, bus) in [("sda", "virtio"), ("sdb", "virtio"), ("sdc", "scsi"), ("sdd", "scsi")] {
-        if disk != "sda" {
-            machine.disk(disk, &format!("8:{}", disk.as_bytes()[2]), 2048);
-        }
-        fs::create_dir_all(machine.root.join(format!("sys/devices/{disk}/device"))).unwrap();
-        symlink(format!("../../bus/{bus}"), machine.root.join(format!("sys/devices/{disk}/device/subsystem"))).unwrap();
-    }
-    for disk in ["sda", "sdb"] {
-        machine.file(&format!("sys/devices/{disk}/serial"), "QM 01");
-        assert_eq!(machine.identity(disk).unwrap(), "virtio-QM_01");
-    }
-    for disk in ["sdc", "sdd"] {
+    for (disk, number) in [("sdc", "8:32"), ("sdd", "8:48")] {
+        machine.disk(disk, number, 2048);
         machine.file(&format!("sys/devices/{disk}/device/vendor"), "ATA     ");
         machine.file(&format!("sys/devices/{disk}/device/model"), "Great Disk");
         machine.file(&format!("sys/devices/{disk}/device/vpd_pg80"), "\0\0\0\u{8}  ZA0123");
         assert_eq!(machine.identity(disk).unwrap(), "scsi-ATA-Great_Disk-ZA0123");
     }
+}
+
+#[test]
+fn what_another_host_may_have_as_well_holds_on_this_host_alone() {
+    let machine = Machine::new("clones");
+    let identity_with = |file: &str, text: &str| {
+        machine.file(&format!("sys/devices/sda/{file}"), text);
+        let identity = machine.identity("sda").unwrap();
+        fs::remove_file(machine.root.join("sys/devices/sda").join(file)).unwrap();
+        identity
+    };
+    assert_eq!(identity_with("device/wwid", "t10.ATA QEMU HARDDISK QM00001"), "t10.ATA_QEMU_HARDDISK_QM00001@b007");
+    assert_eq!(identity_with("wwid", "nvme.1b36-6465-51454d55-00000001"), "nvme.1b36-6465-51454d55-00000001@b007");
+    assert_eq!(identity_with("dm/uuid", "LVM-1234"), "uuid-LVM-1234@b007");
+    assert_eq!(identity_with("dm/uuid", "mpath-3600508b1"), "mpath-3600508b1", "the name is the disk's");
+    symlink("../../bus/virtio", machine.root.join("sys/devices/sda/device/subsystem")).unwrap();
+    assert_eq!(identity_with("serial", "overlayblk"), "virtio-overlayblk@b007");
 }
 
 #[test]
@@ -202,8 +209,8 @@ fn two_loop_devices_on_parts_of_one_file_are_two_devices() {
         machine.file(&format!("sys/devices/{name}/loop/offset"), offset);
         machine.file(&format!("sys/devices/{name}/loop/sizelimit"), "0");
     }
-    assert_eq!(machine.identity("loop0").unwrap(), "loop-/srv/a_disk.img@b007");
-    assert_eq!(machine.identity("loop1").unwrap(), "loop-/srv/a_disk.img[1048576+0]@b007");
+    assert_eq!(machine.identity("loop0").unwrap(), "loop-/srv/a_disk.img-disk17@b007");
+    assert_eq!(machine.identity("loop1").unwrap(), "loop-/srv/a_disk.img[1048576+0]-disk17@b007");
 }
 
 /// What a plan wants of a device of which nothing is read.
