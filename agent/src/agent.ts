@@ -5,7 +5,14 @@
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
-import { fromErrorDetail, type HostShare, isLoopback, type PrepareNetwork, type PrepareStage } from '@seedstorm/proto';
+import {
+  type CheckTarget,
+  fromErrorDetail,
+  type HostShare,
+  isLoopback,
+  type PrepareNetwork,
+  type PrepareStage,
+} from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
 import { NetworkWork } from './network-work.js';
@@ -143,7 +150,7 @@ export class Agent implements ConnectionListener {
         this.#say({ $case: 'clockEcho', value: { id: message.value.id, agentNs: monotonicNs() } });
         return;
       case 'checkTarget':
-        checkTarget(message.value, this.#laneCount()).then(
+        checkTarget(message.value, this.#laneCount(message.value)).then(
           (value) => this.#say({ $case: 'targetChecked', value }),
           this.#rejectEnded,
         );
@@ -284,8 +291,12 @@ export class Agent implements ConnectionListener {
     this.#connection.send(message);
   }
 
-  #laneCount(): number {
-    return place({}, this.options.engine?.placement).pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
+  /** Lanes that a stage would have here, with this share of the host's cores and at most so many; 0: all. */
+  #laneCount({ share, lanes }: Partial<Pick<CheckTarget, 'share' | 'lanes'>> = {}): number {
+    const { index, of } = share ?? { index: 0, of: 1 };
+    const { pools } = place({}, { ...this.options.engine?.placement, shareIndex: index, shareOf: of });
+    const placed = pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return lanes === undefined || lanes === 0 ? placed : Math.min(lanes, placed);
   }
 
   async #close(): Promise<void> {

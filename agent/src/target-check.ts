@@ -1,9 +1,16 @@
-/** Looks whether a target can be used, without changing it: existence, rights, room, O_DIRECT. */
+/**
+ * Looks whether a target can be used, without changing it: existence, rights, room, O_DIRECT; and whether this host can
+ * carry the load. What is asked of each kind of target, and of the host, is in check/.
+ */
 import { constants } from 'node:fs';
 import { access, open, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { CheckLevel, type CheckTarget, type FileTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { checkDevice } from './check/block.js';
+import { Findings, room } from './check/findings.js';
+import { checkInodes } from './check/folder.js';
+import { checkLoad, memoryBytes } from './check/host.js';
 
 /** Room that should stay free beside the data: a quarter of it, at most this. A file system that is full to the brim is slow. */
 const maxMarginBytes = 1024n ** 3n;
@@ -11,14 +18,30 @@ const maxMarginBytes = 1024n ** 3n;
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
 /** What this agent finds of a target. */
-export async function checkTarget({ id, target, bytes }: CheckTarget, lanes: number): Promise<TargetChecked> {
-  const checked: TargetChecked = { id, findings: [], freeBytes: 0n, device: '', lanes };
+export async function checkTarget(question: CheckTarget, lanes: number): Promise<TargetChecked> {
+  const { id, target, bytes } = question;
+  const checked: TargetChecked = {
+    id,
+    findings: [],
+    freeBytes: 0n,
+    device: '',
+    lanes,
+    identity: '',
+    deviceBytes: 0n,
+    memoryBytes: memoryBytes(),
+  };
+  const findings = new Findings(checked);
   const find = (level: CheckLevel, error: unknown): void => {
     checked.findings.push({ level, detail: toErrorDetail(error) });
   };
   try {
-    if (target?.kind?.$case === 'file') await checkFolder(target.kind.value, bytes, checked, find);
+    if (target?.kind?.$case === 'file') {
+      await checkFolder(target.kind.value, bytes, checked, find);
+      if (bytes > 0n) await checkInodes(target.kind.value.path, question.objects, findings);
+    }
     if (target?.kind?.$case === 'memory') checkMemory(target.kind.value.limitBytes, bytes, checked, find);
+    if (target?.kind?.$case === 'block') await checkDevice(target.kind.value, question, checked, findings);
+    await checkLoad(question, lanes, findings);
   } catch (error) {
     find(CheckLevel.ERROR, error);
   }
@@ -108,9 +131,4 @@ function unusable(path: string, cause: NodeJS.ErrnoException): SeedstormError {
     });
   }
   return asSeedstormError(cause);
-}
-
-function room(bytes: bigint): string {
-  const GiB = 1024 ** 3;
-  return bytes < GiB ? `${(Number(bytes) / 1024 ** 2).toFixed(1)} MiB` : `${(Number(bytes) / GiB).toFixed(2)} GiB`;
 }

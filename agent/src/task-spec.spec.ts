@@ -69,6 +69,20 @@ describe('the task of a stage', () => {
     );
   });
 
+  test('names a device, and the part of it where it is not all', () => {
+    const onDevice = (device: string, sizeBytes: bigint, identity: string) => {
+      const value = { device, identity, offsetBytes: 4096n, sizeBytes, sync: 'range' };
+      return taskSpec(prepareStage({ target: { kind: { $case: 'block', value } } }), 8);
+    };
+    expect(onDevice('/dev/sdb', 8192n, 'eui.1')).toMatchObject({
+      sink: 'block',
+      place: { device: '/dev/sdb', offset: 4096, bytes: 8192, identity: 'eui.1' },
+      sync: 'range',
+    });
+    expect(onDevice('/dev/sdb', 0n, '').place).toEqual({ device: '/dev/sdb', offset: 4096 });
+    expect(() => onDevice('sdb', 0n, '')).toThrow(expect.objectContaining({ code: 'SEEDSTORM_E_MESSAGE_INVALID' }));
+  });
+
   test.each<[string, Partial<PrepareStage>]>([
     ['an operation of a newer version', { operation: Operation.UNRECOGNIZED }],
     ['no operation', { operation: Operation.UNSPECIFIED }],

@@ -1,8 +1,8 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
 import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
-import type { TaskSpec } from '@seedstorm/native';
-import { Operation, type PrepareStage } from '@seedstorm/proto';
+import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
+import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -33,16 +33,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
   }
   return {
     operation,
-    content: {
-      seed: content.seed,
-      namespace: content.namespace,
-      unitBytes: Number(content.unitBytes),
-      dedupMilli: Number(content.dedupMilli),
-      windowBits: content.windowBits,
-      compressMilli: Number(content.compressMilli),
-      codec: content.codec,
-      recordBytes: content.recordBytes,
-    },
+    content: contentParameters(content),
     generation: message.generation,
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
@@ -55,6 +46,37 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     ...(sink.$case === 'file'
       ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
       : {}),
+    ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
+  };
+}
+
+/** The engine's parameters of a content. */
+export function contentParameters(content: Content): ContentParameters {
+  return {
+    seed: content.seed,
+    namespace: content.namespace,
+    unitBytes: Number(content.unitBytes),
+    dedupMilli: Number(content.dedupMilli),
+    windowBits: content.windowBits,
+    compressMilli: Number(content.compressMilli),
+    codec: content.codec,
+    recordBytes: content.recordBytes,
+  };
+}
+
+/**
+ * The engine's name of a device.
+ * @throws SeedstormError MESSAGE_INVALID when its path is not absolute.
+ */
+export function blockPlace({ device, identity, offsetBytes, sizeBytes }: BlockTarget): BlockPlace {
+  if (!device.startsWith('/')) {
+    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${device} is no path of a device` });
+  }
+  return {
+    device,
+    offset: Number(offsetBytes),
+    ...(sizeBytes === 0n ? {} : { bytes: Number(sizeBytes) }),
+    ...(identity === '' ? {} : { identity }),
   };
 }
 

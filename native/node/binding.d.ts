@@ -151,6 +151,32 @@ export declare function exportTopology(source: JsTopologySource): string
 /** Below this a buffer is filled faster by the caller than by lanes that have to be woken first, which takes some 50 µs. */
 export declare function inlineBytes(): number
 
+/** A block device, or a part of it. */
+export interface JsBlockPlace {
+  /** Its path. */
+  device: string
+  /** Where the part begins, in bytes. */
+  offset: number
+  /** The length of the part, in bytes; to the device's end when absent. */
+  bytes?: number
+  /** The device's own identity, where the plan repeats it. */
+  identity?: string
+}
+
+/** What is to happen on it. */
+export interface JsBlockUse {
+  /** Whether it will be written to. */
+  writes: boolean
+  /** Bytes of the data. */
+  dataBytes: number
+  /** Bytes of an I/O. */
+  blockBytes: number
+  /** The content of the data: what an earlier run with the same left there is nobody's loss. */
+  content: ContentParameters
+  /** The last generation that may be there. */
+  generation: number
+}
+
 /** Where a buffer lies. */
 export interface JsBufferPlace {
   /** The largest power of two that its address is a multiple of. */
@@ -423,6 +449,30 @@ export interface JsLanePlacement {
   core: number
 }
 
+/** A limit of this process; what is absent is unlimited. */
+export interface JsLimit {
+  /** What holds now. */
+  soft?: number
+  /** What it may raise the limit to by itself. */
+  hard?: number
+}
+
+/** What was seen. */
+export interface JsLooked {
+  /** What the device is known by; absent when the system knows nothing that is the device's own. */
+  identity?: string
+  /** Bytes of the whole device. */
+  deviceBytes: number
+  /** Bytes of the part. */
+  partBytes: number
+  /** What offsets and lengths of direct I/O must be multiples of. */
+  logicalSectorBytes: number
+  /** What the device really writes at a time. */
+  physicalSectorBytes: number
+  /** What speaks against the use of it, the gravest first. */
+  against: Array<JsError>
+}
+
 /** Where memory comes from. */
 export interface JsMemoryOptions {
   /** How firmly it belongs on its NUMA node. */
@@ -607,6 +657,20 @@ export interface JsRangeProgress {
   error?: JsError
 }
 
+/** What this host allows. */
+export interface JsReadiness {
+  /** How many files may be open. */
+  openFiles: JsLimit
+  /** How many bytes of memory may be locked. */
+  lockedMemoryBytes: JsLimit
+  /** Why io_uring cannot be used, where it cannot. */
+  noIoUring?: string
+  /** Why Linux AIO cannot be used, where it cannot. */
+  noLinuxAio?: string
+  /** How many more I/Os Linux AIO takes from the whole host, where it tells. */
+  linuxAioLeft?: number
+}
+
 /** Bytes that belong together, and where. */
 export interface JsRun {
   /** Where it begins in the buffer. */
@@ -680,9 +744,11 @@ export interface JsTaskSpec {
   /** Objects that a delete leaves alone. */
   sparedObjects: Array<number>
   /** Where bytes go to or come from. */
-  sink: 'null' | 'memory' | 'file'
+  sink: 'null' | 'memory' | 'file' | 'block'
   /** The run's own folder, for files. */
   folder?: string
+  /** The device, for a block device. */
+  place?: JsBlockPlace
   /** Whether files bypass the page cache: true, false or auto. */
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
@@ -749,6 +815,12 @@ export declare function listenNetwork(engine: NativeEngine, spec: JsNetworkSpec)
 
 /** Loads a topology, with its network and storage devices or without. */
 export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
+
+/** Looks at a device, on a thread of its own: a device may take its time to answer. */
+export declare function lookAtDevice(place: JsBlockPlace, purpose: JsBlockUse): Promise<JsLooked>
+
+/** Looks at this process and its host, on a thread of its own. */
+export declare function lookAtHost(): Promise<JsReadiness>
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation

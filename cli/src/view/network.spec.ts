@@ -51,7 +51,7 @@ const stage = (changes: Partial<StageResult>): StageResult => ({
   clockErrorNs: 1000n,
   agents: [agent({}), agent({ name: 'agent-2', state: 'lost' })],
   closeNs: 0n,
-  inFlight: undefined,
+  queues: undefined,
   network,
   ...changes,
 });

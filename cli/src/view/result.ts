@@ -89,7 +89,7 @@ function remarks(stage: StageResult): string[] {
       ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
       : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
-    inFlight(stage),
+    queues(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
@@ -97,7 +97,7 @@ function remarks(stage: StageResult): string[] {
 }
 
 /** How deep the queues really were; said loudly where the plan asked for much more. */
-function inFlight({ inFlight: of }: StageResult): string {
+function queues({ queues: of }: StageResult): string {
   if (of === undefined) return '';
   const short = of.meanPerLane < of.depth * shortOfDepth ? ' — short of the plan' : '';
   const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);

@@ -4,7 +4,14 @@
  */
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import { defaults, maxObjects, type Plan, type PlanFileTarget, type StageKind } from './schema.js';
+import {
+  defaults,
+  maxObjects,
+  type Plan,
+  type PlanBlockTarget,
+  type PlanFileTarget,
+  type StageKind,
+} from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -16,7 +23,10 @@ export function checkSections(sections: Sections): Problem[] {
   return [
     ...(data === undefined ? [] : checkDedup(data)),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
-    ...(data === undefined || target?.kind !== 'file' ? [] : checkDepth(data, target, sections.load)),
+    ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
+    ...(data === undefined || target === undefined || (target.kind !== 'file' && target.kind !== 'block')
+      ? []
+      : checkDepth(data, target.io?.block, sections.load)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
   ];
 }
@@ -40,9 +50,9 @@ function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
 
   const block = io?.block ?? largestBlock(unitBytes);
   const blockText = formatSize(block);
-  if (unitBytes % block !== 0 && block % unitBytes !== 0) {
-    const mend = `write ${formatSize(largestBlock(unitBytes))}, or another part or multiple of the unit`;
-    refuse(['io', 'block'], `${blockText} neither divides the unit of ${unit} nor is a multiple of it`, mend);
+  const misfit = blockMisfit(block, unitBytes);
+  if (misfit !== undefined) {
+    refuse(['io', 'block'], misfit.what, misfit.mend);
   } else if (block % 4096 !== 0 && io?.direct !== false) {
     const what = `${blockText} is not a multiple of 4096, which I/O around the page cache needs`;
     refuse(['io', 'block'], what, 'write a multiple of 4096, or set target.io.direct to false');
@@ -75,13 +85,50 @@ function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
 /** The most memory of the blocks that one lane has in flight: what Linux registers in one piece. */
 const maxLaneBytes = 1024 ** 3;
 
-function checkDepth(data: Plan['data'], target: PlanFileTarget, load: Plan['load']): Problem[] {
-  const block = target.io?.block ?? largestBlock(data.unit ?? defaults.unitBytes);
+function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
+  const block = wanted ?? largestBlock(data.unit ?? defaults.unitBytes);
   const depth = load?.queueDepth ?? defaults.queueDepth;
   if (block * depth <= maxLaneBytes) return [];
   const what = `load.queueDepth: ${depth} blocks of ${formatSize(block)} are more than 1 GiB for each lane`;
   const mend = `write at most ${Math.floor(maxLaneBytes / block)}, or choose a smaller target.io.block`;
   return [invalid(['load', 'queueDepth'], what, mend)];
+}
+
+function checkBlock(data: Plan['data'], { io, offset = 0, size, align }: PlanBlockTarget): Problem[] {
+  const unitBytes = data.unit ?? defaults.unitBytes;
+  const unit = formatSize(unitBytes);
+  const dataBytes = ((data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes)) * BigInt(unitBytes);
+  const problems: Problem[] = [];
+  const refuse = (path: readonly string[], what: string, mend: string) => {
+    problems.push(invalid(['target', ...path], `target.${path.join('.')}: ${what}`, mend));
+  };
+  const misfit = blockMisfit(io?.block ?? largestBlock(unitBytes), unitBytes);
+  if (misfit !== undefined) refuse(['io', 'block'], misfit.what, misfit.mend);
+  for (const [name, bytes] of [
+    ['offset', offset],
+    ['size', size ?? 0],
+  ] as const) {
+    if (bytes % unitBytes !== 0) {
+      const up = Math.ceil(bytes / unitBytes) * unitBytes;
+      refuse([name], `${formatSize(bytes)} is not a whole number of units of ${unit}`, `write ${formatSize(up)}`);
+    }
+  }
+  if (size !== undefined && dataBytes > BigInt(size)) {
+    const what = `${formatSize(size)} cannot hold the data, ${formatSize(dataBytes)}`;
+    refuse(['size'], what, 'raise it, leave it out, or lower data.size');
+  }
+  if (align !== undefined && align % unitBytes !== 0 && unitBytes % align !== 0) {
+    const mend = 'write a part or a multiple of the unit';
+    refuse(['align'], `${formatSize(align)} neither divides the unit of ${unit} nor is a multiple of it`, mend);
+  }
+  return problems;
+}
+
+/** What is wrong with blocks of this size, if anything. */
+function blockMisfit(block: number, unitBytes: number): { what: string; mend: string } | undefined {
+  if (unitBytes % block === 0 || block % unitBytes === 0) return undefined;
+  const what = `${formatSize(block)} neither divides the unit of ${formatSize(unitBytes)} nor is a multiple of it`;
+  return { what, mend: `write ${formatSize(largestBlock(unitBytes))}, or another part or multiple of the unit` };
 }
 
 function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {

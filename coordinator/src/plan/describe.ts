@@ -13,6 +13,7 @@ export function describePlan(plan: ResolvedPlan): string[] {
     `data     ${formatBytes(dataBytes, 'binary')} (${formatBytes(dataBytes)}): ${formatCount(layout.units)} units of ${formatSize(layout.unitBytes)}; ${dedupText(plan)}; ${compressText(plan)}`,
     `target   ${targetText(plan.target)}`,
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
+    ...(plan.target.kind === 'block' ? [`device   ${deviceText(plan)}`] : []),
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
     `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
@@ -43,7 +44,20 @@ function targetText(target: ResolvedTarget): string {
     const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
     return `the memory of each agent, ${limit}`;
   }
+  if (target.kind === 'block') {
+    const end = target.sizeBytes === undefined ? 'its end' : `byte ${target.offsetBytes + target.sizeBytes}`;
+    const part =
+      target.offsetBytes === 0 && target.sizeBytes === undefined ? '' : `, from byte ${target.offsetBytes} to ${end}`;
+    const loss =
+      target.identity === undefined ? 'which must be empty' : `${target.identity}: whatever is on it is lost`;
+    return `the block device ${target.device}${part}, ${loss}`;
+  }
   return target.runFolder;
+}
+
+function deviceText(plan: ResolvedPlan): string {
+  if (plan.target.kind !== 'block') throw new TypeError('only a block target has a device');
+  return `blocks of ${formatSize(plan.blockBytes)}; direct I/O; ${syncText[plan.target.sync]}`;
 }
 
 function filesText(plan: ResolvedPlan): string {
@@ -55,15 +69,16 @@ function filesText(plan: ResolvedPlan): string {
     true: 'direct I/O',
     false: 'buffered I/O',
   }[`${target.direct}`];
-  const sync = {
-    block: 'made durable after each block',
-    range: 'made durable after each range',
-    file: 'made durable after each file',
-    end: 'made durable at the end of the stage',
-    never: 'never made durable',
-  }[target.sync];
-  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${sync}`;
+  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${syncText[target.sync]}`;
 }
+
+const syncText = {
+  block: 'made durable after each block',
+  range: 'made durable after each range',
+  file: 'made durable after each file',
+  end: 'made durable at the end of the stage',
+  never: 'never made durable',
+} as const;
 
 function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));

@@ -39,6 +39,8 @@ describe('how data is cut', () => {
     ['10TiB', `${file}, files: { count: 1 }`, 1, 4096],
     ['10TiB', `${file}, files: { count: 1 }, align: 48MiB`, 48, 85 * 48],
     ['10TiB', `${file}, files: { count: 1 }, io: { block: 64MiB }`, 64, 4096],
+    ['10TiB', 'kind: block, device: /dev/sdb', 1, 4096],
+    ['10TiB', 'kind: block, device: /dev/sdb, align: 48MiB', 48, 85 * 48],
   ])('%s on %s: leases end on multiples of %i units and hold %i', (size, target, grainUnits, leaseUnits) => {
     expect(geometry(size, target)).toMatchObject({ grainUnits, leaseUnits });
   });
@@ -52,7 +54,13 @@ describe('how data is cut', () => {
     const plans = fc.record({
       size: fc.bigInt({ min: 1n, max: 2n ** 62n }),
       unit: fc.integer({ min: 1, max: GiB / 4096 }).map((cells) => cells * 4096),
-      target: fc.constantFrom(file, `${file}, files: { count: 1 }`, 'kind: memory', 'kind: null'),
+      target: fc.constantFrom(
+        file,
+        `${file}, files: { count: 1 }`,
+        'kind: block, device: /dev/sdb',
+        'kind: memory',
+        'kind: null',
+      ),
     });
     fc.assert(
       fc.property(plans, ({ size, unit, target }) => {

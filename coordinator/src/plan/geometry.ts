@@ -2,7 +2,7 @@
  * How a plan's data is cut: units into objects (files), objects into leases, units into blocks. Pure arithmetic,
  * the same for every agent.
  */
-import { defaults, type Plan } from './schema.js';
+import { defaults, type Plan, type PlanBlockTarget, type PlanFileTarget, type PlanTarget } from './schema.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -42,14 +42,15 @@ export function geometryOf(plan: Plan): Geometry {
   const unitBytes = plan.data.unit ?? defaults.unitBytes;
   const units = Number((plan.data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes));
   const { target } = plan;
-  const blockBytes = (target.kind === 'file' ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
+  const blockBytes = (isStorage(target) ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
   const blockUnits = Math.max(1, blockBytes / unitBytes);
 
-  const files = target.kind === 'file' ? target.files : undefined;
+  // A device is one object, which agents share as they share one file.
+  const files = target.kind === 'block' ? { count: 1 } : target.kind === 'file' ? target.files : undefined;
   const unitsPerObject = roundUp(objectUnits(files, units, unitBytes), blockUnits);
   const objects = Math.ceil(units / unitsPerObject);
 
-  const alignBytes = target.kind === 'file' ? target.align : undefined;
+  const alignBytes = isStorage(target) ? target.align : undefined;
   const sharedGrain = Math.max(blockUnits, (alignBytes ?? 0) / unitBytes);
   const grainUnits =
     objects > 1 ? unitsPerObject : Math.min(unitsPerObject, roundUp(Math.ceil(sharedGrain), blockUnits));
@@ -63,7 +64,11 @@ export function geometryOf(plan: Plan): Geometry {
 
 // Without storage the block only bounds the buffer: a quarter of a MiB stays in every L2 that matters.
 function defaultBlock(plan: Plan, unitBytes: number): number {
-  return largestBlock(unitBytes, plan.target.kind === 'file' ? MiB : MiB / 4);
+  return largestBlock(unitBytes, isStorage(plan.target) ? MiB : MiB / 4);
+}
+
+function isStorage(target: PlanTarget): target is PlanFileTarget | PlanBlockTarget {
+  return target.kind === 'file' || target.kind === 'block';
 }
 
 /**

@@ -110,6 +110,11 @@ stages:
   });
 });
 
+/** The good plan on a device, with one more key in its target. */
+function onDevice(key: string): string {
+  return good.replace('file', 'block').replace(/path: .*/u, `device: /dev/sdb\n  ${key}`);
+}
+
 describe('a mistake in a plan is told with its line, its column and its mend', () => {
   const cases: [name: string, text: string, ...problems: string[]][] = [
     ['a wrong key', good.replace('size', 'sise'), '2:3 UNKNOWN_KEY unknown key "sise" in data; did you mean "size"?'],
@@ -172,12 +177,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a missing kind',
       good.replace('  kind: file\n', ''),
-      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null or memory)',
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory or block)',
     ],
     [
       'a wrong kind',
       good.replace('kind: file', 'kind: files'),
-      '4:9 INVALID target.kind: “files” is not one of null, memory and file; did you mean file?',
+      '4:9 INVALID target.kind: “files” is not one of null, memory, file and block; did you mean file?',
     ],
     [
       'a key without a value',
@@ -320,6 +325,41 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       'a stripe without a shared file',
       good.replace('scratch', 'scratch\n  align: 4MiB'),
       '6:10 INVALID target.align: is for one shared file; set target.files to { count: 1 }, or leave align out',
+    ],
+    [
+      'a block on a device that does not fit the unit',
+      onDevice('io: { block: 3MiB }').replace('4GiB', '4GiB\n  unit: 2MiB'),
+      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit',
+    ],
+    [
+      'a part of a device that begins within a unit',
+      onDevice('offset: 1536KiB'),
+      '6:11 INVALID target.offset: 1536KiB is not a whole number of units of 1MiB; write 2MiB',
+    ],
+    [
+      'a part of a device that ends within a unit',
+      onDevice('size: 5000001536'),
+      '6:9 INVALID target.size: 4882814KiB is not a whole number of units of 1MiB; write 4769MiB',
+    ],
+    [
+      'a part of a device that is smaller than the data',
+      onDevice('size: 1GiB'),
+      '6:9 INVALID target.size: 1GiB cannot hold the data, 4GiB; raise it, leave it out, or lower data.size',
+    ],
+    [
+      'leases on a device that no unit ends on',
+      onDevice('align: 1536KiB'),
+      '6:10 INVALID target.align: 1536KiB neither divides the unit of 1MiB nor is a multiple of it; write a part or a multiple of the unit',
+    ],
+    [
+      'a device by a relative path',
+      onDevice('offset: 0').replace('/dev/sdb', 'sdb'),
+      '5:11 INVALID target.device: “sdb” is not an absolute path; write the absolute path of a block device such as /dev/nvme0n1',
+    ],
+    [
+      'a flag that would overwrite any device',
+      onDevice('force: true'),
+      '6:3 UNKNOWN_KEY unknown key "force" in target; the keys here are kind, device, identity, offset, size, align and io',
     ],
     [
       'a second document',

@@ -61,6 +61,7 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
   const ofKind = {
     null: { kind: 'null' },
     memory: { kind: 'memory' },
+    block: { kind: 'block', device: '/dev/t' },
     file: { kind: 'file', path: '/t', ...(path.at(-1) === 'align' ? { files: { count: '1' } } : {}) },
   };
   const plan: Record<string, unknown> = {

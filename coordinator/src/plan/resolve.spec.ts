@@ -77,6 +77,14 @@ describe('a resolved plan', () => {
     ]);
   });
 
+  test('goes on counting where a delete removes nothing, so that old data never passes for new', () => {
+    const stages = '[{ write: {} }, { delete: {} }, { write: {} }, { verify: {} }]';
+    const plan = resolve(`data: { size: 1GiB }\ntarget: { kind: block, device: /dev/sdb }\nstages: ${stages}`);
+    expect(plan.stages.map((stage) => (stage.kind === 'network' ? -1 : stage.generation))).toEqual([0, 0, 1, 1]);
+    expect(plan.layout.objects).toBe(1);
+    expect(plan.notes).toContain('delete removes nothing from a block device: what was written stays there');
+  });
+
   test('survives JSON, with every digit of its seed', () => {
     const plan = resolve(small);
     expect(resolvedPlanFromJson(JSON.parse(JSON.stringify(resolvedPlanToJson(plan))))).toEqual(plan);
@@ -120,6 +128,11 @@ stages: [{ write: {} }, { write: {} }, { verify: { delay: 30s } }, { delete: {} 
 
   test.each([
     ['{ kind: null }', 'target   null: bytes are made and thrown away'],
+    ['{ kind: block, device: /dev/sdb }', 'target   the block device /dev/sdb, which must be empty'],
+    [
+      '{ kind: block, device: /dev/sdb, offset: 1GiB, size: 2GiB, identity: eui.1 }',
+      'target   the block device /dev/sdb, from byte 1073741824 to byte 3221225472, eui.1: whatever is on it is lost',
+    ],
     ['{ kind: memory, limit: 1GiB }', 'target   the memory of each agent, at most 1GiB'],
   ])('names the target %s', (target, line) => {
     const text = `data: { size: 1GiB }\ntarget: ${target}\nstages: [{ generate: {} }]`;

@@ -48,7 +48,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
-    stages: resolveStages(plan.stages),
+    stages: resolveStages(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
 }
@@ -57,6 +57,17 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
   if (target.kind === 'null') return { kind: 'null' };
   if (target.kind === 'memory') {
     return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
+  }
+  if (target.kind === 'block') {
+    return {
+      kind: 'block',
+      device: path.normalize(target.device),
+      ...(target.identity === undefined ? {} : { identity: target.identity }),
+      offsetBytes: target.offset ?? defaults.offsetBytes,
+      ...(target.size === undefined ? {} : { sizeBytes: target.size }),
+      sync: target.io?.sync ?? defaults.sync,
+      engine: target.io?.engine ?? defaults.ioEngine,
+    };
   }
   const folder = path.resolve(context.planFolder, target.path);
   return {
@@ -69,8 +80,8 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
   };
 }
 
-function resolveStages(stages: Plan['stages']): ResolvedStage[] {
-  /** Write stages since the data was last deleted. */
+function resolveStages({ stages, target }: Plan): ResolvedStage[] {
+  /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
   return stages.map(({ kind, delay, network }) => {
     const delayMs = delay ?? defaults.delayMs;
@@ -80,7 +91,7 @@ function resolveStages(stages: Plan['stages']): ResolvedStage[] {
       return { kind, delayMs, generation: writes - 1 };
     }
     const stage = { kind, delayMs, generation: Math.max(0, writes - 1) };
-    if (kind === 'delete') writes = 0;
+    if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
 }
@@ -129,8 +140,12 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
         'some will have nothing to do, unless it is cut into more files',
     );
   }
-  if (resolved.target.kind === 'file' && resolved.target.sync === 'never') {
+  const { target } = resolved;
+  if ((target.kind === 'file' || target.kind === 'block') && target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
+    notes.push('delete removes nothing from a block device: what was written stays there');
   }
   return notes;
 }

@@ -34,6 +34,19 @@ export type ResolvedTarget =
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
       readonly engine: IoEngine;
+    }
+  | {
+      readonly kind: 'block';
+      /** The device's path; absolute. */
+      readonly device: string;
+      /** What the plan says that the device is; all that is on it may then be lost. */
+      readonly identity?: string;
+      /** Where the part begins that the run uses. */
+      readonly offsetBytes: number;
+      /** The length of that part; absent when it ends with the device. */
+      readonly sizeBytes?: number;
+      readonly sync: SyncMode;
+      readonly engine: IoEngine;
     };
 
 interface StageOf<K extends Exclude<StageKind, 'network'>> {

@@ -100,7 +100,7 @@ export function networkResult(stage: NetworkStage): StageResult {
       ...byAgent(stage).map(([name, incarnations]) => agentResult(name, incarnations, seconds)),
       ...hostResult(stage, perSecond),
     ],
-    inFlight: undefined,
+    queues: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

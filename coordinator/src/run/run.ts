@@ -67,6 +67,12 @@ export class Run {
     return this.plan.target.kind === 'file' ? this.plan.target.runFolder : undefined;
   }
 
+  /** What the run writes to, where that outlives it: its own folder, or a device. */
+  get #place(): string | undefined {
+    const { target } = this.plan;
+    return target.kind === 'block' ? target.device : this.folder;
+  }
+
   /** Runs to the end; it never throws: what went wrong is in the result, which the log has too. */
   async run(): Promise<RunResult> {
     const stopListening = this.members.listen(this.#census());
@@ -194,7 +200,8 @@ export class Run {
     if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
     this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
     if (resolved.kind === 'delete' && outcome.complete) {
-      this.#hasData = false;
+      // Nothing is removed from a device.
+      this.#hasData = this.plan.target.kind === 'block';
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
       else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
@@ -204,9 +211,9 @@ export class Run {
 
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
-    if (!this.#hasData || this.folder === undefined) return;
+    if (!this.#hasData || this.#place === undefined) return;
     const unfinished = failure !== undefined || this.#cancelled;
-    if (!unfinished || this.options.keep) {
+    if (!unfinished || this.options.keep || this.folder === undefined) {
       this.#leave();
       return;
     }
@@ -226,8 +233,8 @@ export class Run {
 
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
-    if (this.folder === undefined) return;
-    for (const path of this.#hasData ? [this.folder] : this.findings.sparedPaths()) this.#leftBehind.add(path);
+    if (this.#place === undefined) return;
+    for (const path of this.#hasData ? [this.#place] : this.findings.sparedPaths()) this.#leftBehind.add(path);
   }
 
   #result(failure: SeedstormError | undefined): RunResult {

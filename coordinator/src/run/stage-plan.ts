@@ -1,5 +1,5 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
@@ -60,7 +60,7 @@ export function stagePlan(
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' && plan.target.kind === 'file' ? plan.target.sync : 'never',
+    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
@@ -70,7 +70,7 @@ export function stagePlan(
 
 /** Whether a stage's I/O leaves the agents' memory. */
 function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
-  return stage.kind !== 'generate' && target.kind === 'file';
+  return stage.kind !== 'generate' && 'engine' in target;
 }
 
 const operations: Record<ResolvedDataStage['kind'], Operation> = {
@@ -87,23 +87,14 @@ export function prepareStage(
   member: Member,
   shares: ReadonlyMap<string, HostShare>,
 ): { $case: 'prepareStage'; value: PrepareStage } {
-  const { content, layout } = plan;
+  const { layout } = plan;
   return {
     $case: 'prepareStage',
     value: {
       runId: plan.runId,
       stage: plan.wireStage,
       operation: operations[plan.name],
-      content: {
-        seed: content.seed,
-        namespace: content.namespace,
-        unitBytes: BigInt(content.unitBytes),
-        dedupMilli: BigInt(content.dedupMilli),
-        windowBits: content.windowBits,
-        compressMilli: BigInt(content.compressMilli),
-        codec: content.codec,
-        recordBytes: content.recordBytes,
-      },
+      content: contentMessage(plan.content),
       generation: plan.generation,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
@@ -114,9 +105,23 @@ export function prepareStage(
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,
       queueDepth: plan.queueDepth,
-      ioEngine: plan.target.kind === 'file' ? plan.target.engine : 'auto',
+      ioEngine: 'engine' in plan.target ? plan.target.engine : 'auto',
       modestLanes: plan.modestLanes ?? 0,
     },
+  };
+}
+
+/** A plan's content on the wire. */
+export function contentMessage(content: ResolvedPlan['content']): Content {
+  return {
+    seed: content.seed,
+    namespace: content.namespace,
+    unitBytes: BigInt(content.unitBytes),
+    dedupMilli: BigInt(content.dedupMilli),
+    windowBits: content.windowBits,
+    compressMilli: BigInt(content.compressMilli),
+    codec: content.codec,
+    recordBytes: content.recordBytes,
   };
 }
 
@@ -130,6 +135,11 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
     case 'file': {
       const { path, direct, sync } = target;
       return { kind: { $case: 'file', value: { path, runFolder: runId, direct: String(direct), sync } } };
+    }
+    case 'block': {
+      const { device, identity = '', offsetBytes, sizeBytes = 0, sync } = target;
+      const value = { device, identity, offsetBytes: BigInt(offsetBytes), sizeBytes: BigInt(sizeBytes), sync };
+      return { kind: { $case: 'block', value } };
     }
   }
 }

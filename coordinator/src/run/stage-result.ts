@@ -3,9 +3,9 @@ import type {
   AgentProgress,
   AgentStageResult,
   FindingCount,
-  InFlight,
   PoolStageResult,
   Progress,
+  QueueDepths,
   StageResult,
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
@@ -101,14 +101,14 @@ export function stageResult(stage: Stage): StageResult {
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
-    inFlight: inFlight(stage, all, seconds),
+    queues: queueDepths(stage, all, seconds),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
   };
 }
 
 /** How many blocks the lanes had in flight: by Little's law the time inside I/O over the time there was. */
-function inFlight({ plan }: Stage, all: readonly Participant[], seconds: number): InFlight | undefined {
+function queueDepths({ plan }: Stage, all: readonly Participant[], seconds: number): QueueDepths | undefined {
   const engines = new Set(all.flatMap(({ totals }) => (totals.ioEngine === '' ? [] : totals.ioEngine.split(', '))));
   const lanes = sum(all, ({ totals }) => sum(totals.pools, ({ counters }) => counters.lanes));
   if (engines.size === 0 || lanes === 0) return undefined;

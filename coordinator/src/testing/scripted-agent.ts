@@ -173,7 +173,19 @@ export class ScriptedAgent {
         return;
       case 'checkTarget': {
         const { id } = said.value;
-        this.say({ $case: 'targetChecked', value: { id, findings: [], freeBytes: 0n, device: '1', lanes: 2 } });
+        this.say({
+          $case: 'targetChecked',
+          value: {
+            id,
+            findings: [],
+            freeBytes: 0n,
+            device: '1',
+            lanes: 2,
+            identity: '',
+            deviceBytes: 0n,
+            memoryBytes: 0n,
+          },
+        });
         return;
       }
       default: {

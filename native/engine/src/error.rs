@@ -62,6 +62,18 @@ codes! {
     ObjectMissing => "OBJECT_MISSING",
     /// The network refuses what was asked of it: an address, a port, a connection to a peer.
     Network => "NETWORK",
+    /// The data do not fit on the target.
+    Space => "SPACE",
+    /// The target is no block device, or its size or sectors do not suit the plan.
+    DeviceUnfit => "DEVICE_UNFIT",
+    /// The device is not the one that the plan names by its identity.
+    DeviceIdentity => "DEVICE_IDENTITY",
+    /// Somebody uses the device.
+    DeviceInUse => "DEVICE_IN_USE",
+    /// There is something on the device that would be lost.
+    DeviceNotEmpty => "DEVICE_NOT_EMPTY",
+    /// Another run is using the target.
+    TargetLocked => "TARGET_LOCKED",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

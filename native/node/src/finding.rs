@@ -27,17 +27,31 @@ pub struct JsFinding {
     pub detail: String,
 }
 
-pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
-    let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
+/// What a finding's path and offset start from.
+pub enum Origin {
+    /// Objects that have no place of their own.
+    Nowhere,
+    /// Files in this folder.
+    Folder(PathBuf),
+    /// The part of a device that begins at this offset, in bytes.
+    Device(u64),
+}
+
+pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
+    let (path, start) = match origin {
+        Origin::Nowhere => (PathBuf::from(&finding.file), 0),
+        Origin::Folder(folder) => (folder.join(&finding.file), 0),
+        Origin::Device(start) => (PathBuf::from(&finding.file), *start),
+    };
     JsFinding {
         kind: finding.kind.name().to_owned(),
         object: finding.object as f64,
         path: path.to_string_lossy().into_owned(),
-        offset: finding.offset_in_file as f64,
+        offset: (start + finding.offset_in_file) as f64,
         length: finding.length as f64,
         unit: finding.unit as f64,
         generation: u32::from(finding.expected_generation),
-        detail: detail_of(&finding.kind),
+        detail: detail_of(&finding.kind.behind(start)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The thin napi layer over the engine: plain values in, plain values out. Validation, defaults and names for people are
 //! TypeScript's (`ts/`, file by file in the same order); what is slow happens on lanes or threads, never here.
 
+mod block;
 mod buffers;
 mod content;
 mod ending;
@@ -11,6 +12,7 @@ mod finding;
 mod hold;
 mod machine;
 mod network;
+mod readiness;
 mod settle;
 mod snapshot;
 mod stream;

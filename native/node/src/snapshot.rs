@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
@@ -14,7 +13,7 @@ use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::task::{FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
-use crate::finding::{JsFinding, finding_of};
+use crate::finding::{JsFinding, Origin, finding_of};
 use crate::settle::{Settle, value};
 
 /// Snapshots of one task that may be asked for and not yet there. More mean that somebody asks without ever waiting.
@@ -126,7 +125,7 @@ pub struct JsTaskSnapshot {
 /// since the one before goes to the one after it. Their promises may settle in another order (ts/task.ts).
 pub struct Snapshots {
     task: Arc<Task>,
-    folder: Option<PathBuf>,
+    origin: Origin,
     asked: Mutex<Asked>,
 }
 
@@ -138,9 +137,9 @@ struct Asked {
 }
 
 impl Snapshots {
-    /// Those of a task whose files are in this folder.
-    pub fn new(task: Arc<Task>, folder: Option<PathBuf>) -> Self {
-        Self { task, folder, asked: Mutex::default() }
+    /// Those of a task whose objects are there.
+    pub fn new(task: Arc<Task>, origin: Origin) -> Self {
+        Self { task, origin, asked: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Asked> {
@@ -177,7 +176,7 @@ impl Snapshots {
             };
             let Some(settle) = next else { return };
             // After a panic, which the hook tells, `settle` is dropped and with it rejected; those behind it go on.
-            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), self.folder.as_ref())));
+            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), &self.origin)));
             if let Ok(snapshot) = taken {
                 settle.with(Ok(value(|| snapshot)));
             }
@@ -185,7 +184,7 @@ impl Snapshots {
     }
 }
 
-fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapshot {
+fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
     let counts = FindingKind::NAMES.iter().zip(snapshot.finding_counts).filter(|(_, count)| *count > 0);
     JsTaskSnapshot {
         taken_ns: BigInt::from(seedstorm_engine::clock::now_ns()),
@@ -195,7 +194,7 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
         last_done_ns: BigInt::from(snapshot.last_done_ns),
         pools: snapshot.pools.into_iter().map(pool_of).collect(),
         ranges: snapshot.ranges.into_iter().map(range_of).collect(),
-        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folder)).collect(),
+        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, origin)).collect(),
         finding_counts: counts
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),
@@ -235,10 +234,11 @@ fn range_of(range: RangeProgress) -> JsRangeProgress {
         done: flat(range.done),
         written: flat(range.written),
         complete: range.complete,
-        error: range.failed.map(|error| JsError {
-            code: format!("SEEDSTORM_E_{}", error.code.name()),
-            what: error.what,
-            mend: error.mend,
-        }),
+        error: range.failed.map(error_of),
     }
+}
+
+/// The engine's error as a plain value.
+pub fn error_of(error: Error) -> JsError {
+    JsError { code: format!("SEEDSTORM_E_{}", error.code.name()), what: error.what, mend: error.mend }
 }

@@ -13,10 +13,12 @@ use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
+use crate::block::{JsBlockPlace, place_of};
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
 use crate::ending::Ending;
 use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
+use crate::finding::Origin;
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
@@ -47,10 +49,12 @@ pub struct JsTaskSpec {
     /// Objects that a delete leaves alone.
     pub spared_objects: Vec<f64>,
     /// Where bytes go to or come from.
-    #[napi(ts_type = "'null' | 'memory' | 'file'")]
+    #[napi(ts_type = "'null' | 'memory' | 'file' | 'block'")]
     pub sink: String,
     /// The run's own folder, for files.
     pub folder: Option<String>,
+    /// The device, for a block device.
+    pub place: Option<JsBlockPlace>,
     /// Whether files bypass the page cache: true, false or auto.
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
@@ -90,13 +94,17 @@ pub fn prepare_task<'env>(
     spec: JsTaskSpec,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
-    let folder = spec.folder.as_ref().map(PathBuf::from);
+    let origin = match (&spec.folder, &spec.place) {
+        (Some(folder), _) => Origin::Folder(PathBuf::from(folder)),
+        (None, Some(place)) => Origin::Device(whole("offset", place.offset)?),
+        (None, None) => Origin::Nowhere,
+    };
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
     let hold = engine.hold().clone();
     let (settle, promise) = Settle::<NativeTask>::new(env)?;
     let refused = settle.clone();
     let started = aside("task-prepare", move || {
-        settle.with(NativeTask::prepare(hold, spec, folder).map(|task| value(|| task)));
+        settle.with(NativeTask::prepare(hold, spec, origin).map(|task| value(|| task)));
     });
     if let Err(error) = started {
         refused.with(Err(error));
@@ -105,7 +113,7 @@ pub fn prepare_task<'env>(
 }
 
 impl NativeTask {
-    fn prepare(hold: Hold, spec: TaskSpec, folder: Option<PathBuf>) -> std::result::Result<Self, Error> {
+    fn prepare(hold: Hold, spec: TaskSpec, origin: Origin) -> std::result::Result<Self, Error> {
         let end = Arc::new(Ending::default());
         let (at_end, engine) = (Arc::clone(&end), hold.clone());
         let ended = Box::new(move |outcome: std::result::Result<(), Error>| {
@@ -113,7 +121,7 @@ impl NativeTask {
             drop(hold);
         });
         let task = Arc::new(Task::prepare(&engine, spec, ended)?);
-        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), folder)), task, end })
+        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), origin)), task, end })
     }
 }
 
@@ -208,6 +216,10 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         ("file", _) => SinkSpec::File {
             folder: PathBuf::from(given.folder.ok_or_else(|| unknown("folder", "not given"))?),
             direct: chosen("direct", given.direct.as_deref().unwrap_or("auto"), Direct::NAMES)?,
+            sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
+        },
+        ("block", _) => SinkSpec::Block {
+            place: place_of(given.place.ok_or_else(|| unknown("place", "not given"))?)?,
             sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
         },
         (other, _) => return Err(unknown("sink", other)),

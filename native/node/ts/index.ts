@@ -1,4 +1,5 @@
 /** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes. See docs/library.md. */
+export { type BlockPlace, type BlockUse, type LookedAtDevice, lookAtDevice } from './block.js';
 export { allocateBuffers, type BufferPlace, type BufferRequest, bufferPlace } from './buffers.js';
 export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } from './content.js';
 export { Engine, type EngineOptions, type LaneBench, type LaneExplanation } from './engine.js';
@@ -21,6 +22,7 @@ export { Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget, ty
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';
+export { lookAtHost, type Readiness } from './readiness.js';
 export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
 export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';

@@ -1,12 +1,14 @@
 //! Sinks: where a task's bytes go to or come from. A sink knows objects and offsets; it must never know of ranges,
 //! leases, lanes or what the bytes mean.
 
+pub(crate) mod block;
 pub(crate) mod direct;
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod memory;
 pub(crate) mod null;
 pub(crate) mod object;
+pub(crate) mod objects;
 pub(crate) mod os_error;
 pub(crate) mod target;
 
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use crate::named::named;
 
+pub use block::{BlockPlace, BlockUse, Looked, Own, look};
 pub use direct::Direct;
 pub use memory::MemoryStore;
 pub(crate) use os_error::text as text_of;
@@ -36,6 +39,23 @@ pub enum SinkSpec {
         /// When a write counts as done.
         sync: SyncPolicy,
     },
+    /// A block device, or a part of it, which is the one object of the layout.
+    Block {
+        /// Which.
+        place: BlockPlace,
+        /// When a write counts as done.
+        sync: SyncPolicy,
+    },
+}
+
+impl SinkSpec {
+    /// When a write counts as done, where there is such a thing.
+    pub(crate) fn sync(&self) -> Option<SyncPolicy> {
+        match self {
+            Self::File { sync, .. } | Self::Block { sync, .. } => Some(*sync),
+            Self::Null | Self::Memory(_) => None,
+        }
+    }
 }
 
 named! {

@@ -1,6 +1,7 @@
-//! One open object of the file sink: what answers of the system to reads and writes mean, sync and close. Must never
+//! One open object of the file or the block sink: what answers of the system to reads and writes mean, sync and close. Must never
 //! know of units, ranges or lanes, nor do the reads and writes itself.
 
+use std::ops::Range;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -45,8 +46,10 @@ pub(crate) enum Step {
 pub(crate) struct ObjectFile {
     fd: OwnedFd,
     path: PathBuf,
-    folder: Arc<Folder>,
-    name: NameMade,
+    /// Its name, which is made durable with it; a device has none that we made.
+    name: Option<(Arc<Folder>, NameMade)>,
+    /// The part of a device that it is; `None`: it is all of a file.
+    part: Option<Range<u64>>,
     direct: Arc<DirectUse>,
     /// The first failed sync. Kept, because Linux reports a failed write-back to one fsync only: the next would
     /// succeed although the data is gone.
@@ -56,7 +59,18 @@ pub(crate) struct ObjectFile {
 impl ObjectFile {
     pub(crate) fn new(fd: OwnedFd, path: PathBuf, folder: Arc<Folder>, direct: Arc<DirectUse>) -> Self {
         let name = folder.name_made();
-        Self { fd, path, folder, name, direct, sync_failed: OnceLock::new() }
+        Self { fd, path, name: Some((folder, name)), part: None, direct, sync_failed: OnceLock::new() }
+    }
+
+    /// A part of an open block device, in bytes of the device.
+    pub(crate) fn on_device(fd: OwnedFd, path: PathBuf, part: Range<u64>, direct: Arc<DirectUse>) -> Self {
+        Self { fd, path, name: None, part: Some(part), direct, sync_failed: OnceLock::new() }
+    }
+
+    /// Where in the open file an offset of the object is: what I/O that goes to the file itself must use.
+    #[inline]
+    pub(crate) fn position(&self, offset: u64) -> u64 {
+        self.part.as_ref().map_or(offset, |part| part.start + offset)
     }
 
     /// What follows when a write of the rest of `wanted` bytes at `offset` was answered with `outcome`.
@@ -97,14 +111,14 @@ impl ObjectFile {
                 // Two answers in a row that bring nothing further would be the start of an endless loop.
                 let is_stuck = next <= progress.moved;
                 if is_stuck && progress.stuck {
-                    return Err(self.write_error(wanted, offset, reached, Errno::IO));
+                    return Err(self.write_error(wanted, self.position(offset), reached, Errno::IO));
                 }
                 *progress = Progress { moved: next, stuck: is_stuck };
                 Ok(Step::Again)
             }
             Err(Errno::INTR | Errno::AGAIN) => Ok(Step::Again),
             Err(errno) if self.fell_back(errno)? => Ok(Step::Again),
-            Err(errno) => Err(self.write_error(wanted, offset, progress.moved, errno)),
+            Err(errno) => Err(self.write_error(wanted, self.position(offset), progress.moved, errno)),
         }
     }
 
@@ -150,7 +164,10 @@ impl ObjectFile {
             }
             Err(Errno::INTR | Errno::AGAIN) => Ok(Step::Again),
             Err(errno) if self.fell_back(errno)? => Ok(Step::Again),
-            Err(errno) => Err(os_error(&format!("read {wanted} bytes at offset {offset} of"), &self.path, errno)),
+            Err(errno) => {
+                let what = format!("read {wanted} bytes at offset {} of", self.position(offset));
+                Err(os_error(&what, &self.path, errno))
+            }
         }
     }
 
@@ -192,11 +209,14 @@ impl ObjectFile {
 
     /// Makes the object's name durable; for writes that are durable each by itself (O_DSYNC).
     pub(crate) fn name_durable(&self) -> Result<()> {
-        self.folder.make_durable(self.name)
+        self.name.as_ref().map_or(Ok(()), |(folder, name)| folder.make_durable(*name))
     }
 
     /// The object's length, in bytes.
     pub(crate) fn bytes(&self) -> Result<u64> {
+        if let Some(part) = &self.part {
+            return Ok(part.end - part.start);
+        }
         let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }

@@ -17,8 +17,8 @@ use crate::counters::LaneCell;
 use crate::error::{Code, Error, Result};
 use crate::io::{Answer, FOR_EVER, IoOptions, LaneIo, Request};
 use crate::lane::{Job, Lane};
-use crate::sink::file::FileSink;
 use crate::sink::memory::MemoryLane;
+use crate::sink::objects::ObjectSink;
 
 /// As soon as blocks of this many bytes are ready they are handed over, while the next are made; smaller ones go together
 /// in one system call.
@@ -77,7 +77,7 @@ impl Job for Shared {
                 }
             }
         }
-        if let Sink::File(sink) = &self.sink {
+        if let Sink::Objects(sink) = &self.sink {
             for object in sink.kept_objects() {
                 drop(sink.release(object));
             }
@@ -291,7 +291,7 @@ impl LaneRun<'_> {
     }
 
     fn take_up(&mut self, range: &Arc<SeedRange>, segment: usize) -> Flow<u32> {
-        let Sink::File(sink) = &self.shared.sink else { unreachable!("only files have objects to be opened") };
+        let Sink::Objects(sink) = &self.shared.sink else { unreachable!("only these sinks have objects to be opened") };
         self.put_all_back();
         // To open, and with that perhaps to make, a file is a submission too.
         self.may_submit(range)?;
@@ -409,8 +409,10 @@ impl LaneRun<'_> {
                 of.submitted_ns = at_ns;
             }
             let moved = of.progress.moved();
-            let Some(file) = hold.file else { unreachable!("only blocks of objects that are open are made ready") };
-            let offset = of.block.in_object + moved as u64;
+            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
+                unreachable!("only blocks of objects that are open are made ready")
+            };
+            let offset = object.position(of.block.in_object) + moved as u64;
             // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
             let memory = unsafe { self.slots.at(slot).add(moved) };
             let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
@@ -552,7 +554,7 @@ impl LaneRun<'_> {
 impl Shared {
     /// A lane's way to files, for tasks that read or write them.
     fn open_io(&self, lane: &mut Lane) -> Result<Option<LaneIo>> {
-        let Some(sink) = self.file_sink() else { return Ok(None) };
+        let Some(sink) = self.object_sink() else { return Ok(None) };
         if self.spec.operation == Operation::Delete {
             return Ok(None);
         }
@@ -566,7 +568,7 @@ impl Shared {
 
     /// The objects that stay open until the end.
     pub(super) fn kept_objects(&self) -> Vec<u64> {
-        self.file_sink().map_or_else(Vec::new, FileSink::kept_objects)
+        self.object_sink().map_or_else(Vec::new, ObjectSink::kept_objects)
     }
 }
 

@@ -63,7 +63,7 @@ impl Task {
         match engine.submit_to(lanes, Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
-                if let Some(sink) = shared.file_sink() {
+                if let Some(sink) = shared.object_sink() {
                     sink.unprepare();
                 }
                 Err(error)

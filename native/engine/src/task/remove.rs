@@ -5,6 +5,7 @@ use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::Sink;
 use crate::sink::file::{FileSink, Removed};
+use crate::sink::objects::ObjectSink;
 
 impl LaneRun<'_> {
     /// Removes the object of a claim, which is a whole segment.
@@ -17,10 +18,11 @@ impl LaneRun<'_> {
         }
         match &self.shared.sink {
             // An object that several ranges share is removed with its beginning, and by nobody else.
-            Sink::File(sink) if claim.units.start == spec.layout.units_of(object).start => {
+            Sink::Objects(ObjectSink::Files(sink)) if claim.units.start == spec.layout.units_of(object).start => {
                 self.remove_object(range, sink, object)
             }
-            Sink::File(_) | Sink::Null => Flow::Continue(()),
+            // A device keeps its bytes.
+            Sink::Objects(_) | Sink::Null => Flow::Continue(()),
             Sink::Memory(store) => {
                 let start_ns = self.may_submit(range)?;
                 let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();
@@ -52,7 +54,7 @@ impl LaneRun<'_> {
     /// Removes the numbered folders that the range's objects were in, where they are empty now: the last range to be
     /// done with a folder finds it so.
     pub(super) fn remove_folders(&mut self, range: &SeedRange) {
-        let Some(sink) = self.shared.file_sink() else { return };
+        let Some(sink) = self.shared.object_sink() else { return };
         let layout = &self.shared.spec.layout;
         let objects = layout.objects_of(range.claims.units());
         let (first, last) = (layout.folder_of(objects.start), layout.folder_of(objects.end - 1));

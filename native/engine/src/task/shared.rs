@@ -15,9 +15,11 @@ use crate::error::Result;
 use crate::lanes::Lanes;
 use crate::notes::Notes;
 use crate::placement::Placement;
+use crate::sink::block::BlockSink;
 use crate::sink::file::FileSink;
+use crate::sink::objects::ObjectSink;
 use crate::sink::target::Intent;
-use crate::sink::{MemoryStore, SinkSpec};
+use crate::sink::{MemoryStore, Own, SinkSpec};
 
 /// Called once with how a task ended.
 pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
@@ -26,7 +28,7 @@ pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
 pub(super) enum Sink {
     Null,
     Memory(Arc<MemoryStore>),
-    File(FileSink),
+    Objects(ObjectSink),
 }
 
 impl Sink {
@@ -41,7 +43,13 @@ impl Sink {
             SinkSpec::Null => Ok(Self::Null),
             SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
             SinkSpec::File { folder, direct, sync } => {
-                FileSink::prepare(folder, *direct, *sync, spec.layout, intent).map(Self::File)
+                let files = FileSink::prepare(folder, *direct, *sync, spec.layout, intent)?;
+                Ok(Self::Objects(ObjectSink::Files(files)))
+            }
+            SinkSpec::Block { place, sync } => {
+                let own = Own { content: &spec.content, generation: spec.generation };
+                let device = BlockSink::prepare(place, *sync, spec.layout, intent, spec.block_bytes as u64, own)?;
+                Ok(Self::Objects(ObjectSink::Device(device)))
             }
         }
     }
@@ -121,16 +129,16 @@ impl Shared {
         self.cells().map(|(_, cell)| cell.counters.bytes.get()).sum()
     }
 
-    pub(super) fn file_sink(&self) -> Option<&FileSink> {
+    pub(super) fn object_sink(&self) -> Option<&ObjectSink> {
         match &self.sink {
-            Sink::File(sink) => Some(sink),
+            Sink::Objects(sink) => Some(sink),
             _ => None,
         }
     }
 
     /// Where an object is, for messages.
     pub(super) fn path_of(&self, object: u64) -> PathBuf {
-        self.file_sink().map_or_else(|| self.name_of(object).into(), |sink| sink.path_of(object))
+        self.object_sink().map_or_else(|| self.name_of(object).into(), |sink| sink.path_of(object))
     }
 
     /// A lane's I/O goes this way; with it what fell back.
@@ -146,21 +154,24 @@ impl Shared {
         io.0.iter().copied().collect::<Vec<_>>().join(", ")
     }
 
-    /// An object's name relative to the run's folder.
+    /// An object's name relative to the run's folder; a device's path.
     pub(super) fn name_of(&self, object: u64) -> String {
-        self.spec.layout.name_of(object)
+        match &self.sink {
+            Sink::Objects(ObjectSink::Device(device)) => device.path().to_string_lossy().into_owned(),
+            _ => self.spec.layout.name_of(object),
+        }
     }
 
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
-        let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
+        let fell_back = self.object_sink().and_then(ObjectSink::note).map(str::to_owned);
         let of_io = self.io.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
         self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).chain(of_io).collect()
     }
 
     /// Closes the sink and tells how the task ended.
     pub(super) fn end(&self, outcome: Result<()>) {
-        if let Some(sink) = self.file_sink() {
+        if let Some(sink) = self.object_sink() {
             sink.close();
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();

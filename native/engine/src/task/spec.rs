@@ -151,20 +151,19 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let is_queued = matches!(self.sink, SinkSpec::File { .. }) && self.operation != Operation::Generate;
+        let is_queued = self.sink.sync().is_some() && self.operation != Operation::Generate;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
 
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
-        self.operation == Operation::Write && matches!(self.sink, SinkSpec::File { sync, .. } if syncs(sync))
+        self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
     }
 
     /// Whether objects stay open until they are synced at the end.
     pub(super) fn syncs_at_end(&self) -> bool {
-        let at_end = matches!(self.sink, SinkSpec::File { sync: SyncPolicy::End, .. });
-        self.operation == Operation::Write && at_end
+        self.operation == Operation::Write && self.sink.sync() == Some(SyncPolicy::End)
     }
 
     /// Cuts a range into claims: of whole blocks and whole units; of whole objects for a delete.

@@ -250,6 +250,9 @@ export interface Target {
     | //
     /** Files. */
     { $case: "file"; value: FileTarget }
+    | //
+    /** A block device. */
+    { $case: "block"; value: BlockTarget }
     | undefined;
 }
 
@@ -271,6 +274,20 @@ export interface FileTarget {
   runFolder: string;
   /** true, false or auto: O_DIRECT. */
   direct: string;
+  /** block, range, file, end or never: when a write counts as durable. */
+  sync: string;
+}
+
+/** A block device, or a part of it. */
+export interface BlockTarget {
+  /** The device's path. */
+  device: string;
+  /** What the plan says that the device is; empty: the device must be empty. */
+  identity: string;
+  /** Where the part begins, in bytes. */
+  offsetBytes: bigint;
+  /** Its length in bytes; 0: to the device's end. */
+  sizeBytes: bigint;
   /** block, range, file, end or never: when a write counts as durable. */
   sync: string;
 }
@@ -547,6 +564,24 @@ export interface CheckTarget {
   blockBytes: bigint;
   /** Bytes that the run will write in all. */
   bytes: bigint;
+  /** The content function's parameters: what an earlier run with the same wrote is nobody's loss. */
+  content:
+    | Content
+    | undefined;
+  /** The last generation that the run writes. */
+  generation: number;
+  /** Bytes of the data, whether the run writes it or not. */
+  dataBytes: bigint;
+  /** Objects in the layout. */
+  objects: bigint;
+  /** Objects that a lease may lie in. */
+  leaseObjects: bigint;
+  /** The most lanes that take part; 0: all. */
+  lanes: number;
+  /** I/Os that each lane has in flight at a time. */
+  queueDepth: number;
+  /** This agent's share of its host's cores. */
+  share: HostShare | undefined;
 }
 
 /** What an agent found of a target. */
@@ -561,6 +596,12 @@ export interface TargetChecked {
   device: string;
   /** Lanes that this agent would use. */
   lanes: number;
+  /** What the block device is known by, wherever it is attached; empty: not known, or no block device. */
+  identity: string;
+  /** Bytes of the block device; 0: no block device. */
+  deviceBytes: bigint;
+  /** Memory that the agent's host has for it, in bytes. */
+  memoryBytes: bigint;
 }
 
 /** One finding of a check. */
@@ -1706,6 +1747,9 @@ export const Target: MessageFns<Target> = {
       case "file":
         FileTarget.encode(message.kind.value, writer.uint32(26).fork()).join();
         break;
+      case "block":
+        BlockTarget.encode(message.kind.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1747,6 +1791,14 @@ export const Target: MessageFns<Target> = {
             message.kind = { $case: "file", value: FileTarget.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "block", value: BlockTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1780,6 +1832,12 @@ export const Target: MessageFns<Target> = {
       case "file": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "file", value: FileTarget.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "block": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "block", value: BlockTarget.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -1977,6 +2035,117 @@ export const FileTarget: MessageFns<FileTarget> = {
     message.path = object.path ?? "";
     message.runFolder = object.runFolder ?? "";
     message.direct = object.direct ?? "";
+    message.sync = object.sync ?? "";
+    return message;
+  },
+};
+
+function createBaseBlockTarget(): BlockTarget {
+  return { device: "", identity: "", offsetBytes: 0n, sizeBytes: 0n, sync: "" };
+}
+
+export const BlockTarget: MessageFns<BlockTarget> = {
+  encode(message: BlockTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== "") {
+      writer.uint32(10).string(message.device);
+    }
+    if (message.identity !== "") {
+      writer.uint32(18).string(message.identity);
+    }
+    if (message.offsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.offsetBytes) !== message.offsetBytes) {
+        throw new globalThis.Error("value provided for field message.offsetBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.offsetBytes);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.sizeBytes);
+    }
+    if (message.sync !== "") {
+      writer.uint32(42).string(message.sync);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.identity = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sync = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BlockTarget>, I>>(base?: I): BlockTarget {
+    return BlockTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlockTarget>, I>>(object: I): BlockTarget {
+    const message = createBaseBlockTarget();
+    message.device = object.device ?? "";
+    message.identity = object.identity ?? "";
+    message.offsetBytes = (object.offsetBytes !== undefined && object.offsetBytes !== null)
+      ? BigInt(object.offsetBytes)
+      : 0n;
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
     message.sync = object.sync ?? "";
     return message;
   },
@@ -3942,7 +4111,20 @@ export const PeerTraffic: MessageFns<PeerTraffic> = {
 };
 
 function createBaseCheckTarget(): CheckTarget {
-  return { id: 0n, target: undefined, blockBytes: 0n, bytes: 0n };
+  return {
+    id: 0n,
+    target: undefined,
+    blockBytes: 0n,
+    bytes: 0n,
+    content: undefined,
+    generation: 0,
+    dataBytes: 0n,
+    objects: 0n,
+    leaseObjects: 0n,
+    lanes: 0,
+    queueDepth: 0,
+    share: undefined,
+  };
 }
 
 export const CheckTarget: MessageFns<CheckTarget> = {
@@ -3967,6 +4149,39 @@ export const CheckTarget: MessageFns<CheckTarget> = {
         throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
       }
       writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.content !== undefined) {
+      Content.encode(message.content, writer.uint32(242).fork()).join();
+    }
+    if (message.generation !== 0) {
+      writer.uint32(248).uint32(message.generation);
+    }
+    if (message.dataBytes !== 0n) {
+      if (BigInt.asUintN(64, message.dataBytes) !== message.dataBytes) {
+        throw new globalThis.Error("value provided for field message.dataBytes of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.dataBytes);
+    }
+    if (message.objects !== 0n) {
+      if (BigInt.asUintN(64, message.objects) !== message.objects) {
+        throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
+      }
+      writer.uint32(264).uint64(message.objects);
+    }
+    if (message.leaseObjects !== 0n) {
+      if (BigInt.asUintN(64, message.leaseObjects) !== message.leaseObjects) {
+        throw new globalThis.Error("value provided for field message.leaseObjects of type uint64 too large");
+      }
+      writer.uint32(272).uint64(message.leaseObjects);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(280).uint32(message.lanes);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(288).uint32(message.queueDepth);
+    }
+    if (message.share !== undefined) {
+      HostShare.encode(message.share, writer.uint32(298).fork()).join();
     }
     return writer;
   },
@@ -4016,6 +4231,70 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.bytes = reader.uint64() as bigint;
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.content = Content.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.dataBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.objects = reader.uint64() as bigint;
+            continue;
+          }
+          case 34: {
+            if (tag !== 272) {
+              break;
+            }
+
+            message.leaseObjects = reader.uint64() as bigint;
+            continue;
+          }
+          case 35: {
+            if (tag !== 280) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.share = HostShare.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4041,12 +4320,26 @@ export const CheckTarget: MessageFns<CheckTarget> = {
       ? BigInt(object.blockBytes)
       : 0n;
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.content = (object.content !== undefined && object.content !== null)
+      ? Content.fromPartial(object.content)
+      : undefined;
+    message.generation = object.generation ?? 0;
+    message.dataBytes = (object.dataBytes !== undefined && object.dataBytes !== null) ? BigInt(object.dataBytes) : 0n;
+    message.objects = (object.objects !== undefined && object.objects !== null) ? BigInt(object.objects) : 0n;
+    message.leaseObjects = (object.leaseObjects !== undefined && object.leaseObjects !== null)
+      ? BigInt(object.leaseObjects)
+      : 0n;
+    message.lanes = object.lanes ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.share = (object.share !== undefined && object.share !== null)
+      ? HostShare.fromPartial(object.share)
+      : undefined;
     return message;
   },
 };
 
 function createBaseTargetChecked(): TargetChecked {
-  return { id: 0n, findings: [], freeBytes: 0n, device: "", lanes: 0 };
+  return { id: 0n, findings: [], freeBytes: 0n, device: "", lanes: 0, identity: "", deviceBytes: 0n, memoryBytes: 0n };
 }
 
 export const TargetChecked: MessageFns<TargetChecked> = {
@@ -4071,6 +4364,21 @@ export const TargetChecked: MessageFns<TargetChecked> = {
     }
     if (message.lanes !== 0) {
       writer.uint32(40).uint32(message.lanes);
+    }
+    if (message.identity !== "") {
+      writer.uint32(242).string(message.identity);
+    }
+    if (message.deviceBytes !== 0n) {
+      if (BigInt.asUintN(64, message.deviceBytes) !== message.deviceBytes) {
+        throw new globalThis.Error("value provided for field message.deviceBytes of type uint64 too large");
+      }
+      writer.uint32(248).uint64(message.deviceBytes);
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.memoryBytes);
     }
     return writer;
   },
@@ -4128,6 +4436,30 @@ export const TargetChecked: MessageFns<TargetChecked> = {
             message.lanes = reader.uint32();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.identity = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.deviceBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.memoryBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4150,6 +4482,13 @@ export const TargetChecked: MessageFns<TargetChecked> = {
     message.freeBytes = (object.freeBytes !== undefined && object.freeBytes !== null) ? BigInt(object.freeBytes) : 0n;
     message.device = object.device ?? "";
     message.lanes = object.lanes ?? 0;
+    message.identity = object.identity ?? "";
+    message.deviceBytes = (object.deviceBytes !== undefined && object.deviceBytes !== null)
+      ? BigInt(object.deviceBytes)
+      : 0n;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
     return message;
   },
 };

@@ -20,7 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { TargetChecked } from "./agent.js";
+import { CheckFinding, TargetChecked } from "./agent.js";
 import { ErrorDetail, Finding, FindingCount, PoolCounters } from "./common.js";
 
 /** A plan and where it came from. */
@@ -246,15 +246,15 @@ export interface StageResult {
   /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
   /** How the I/O of files went; absent when there was none. */
-  inFlight:
-    | InFlight
+  queues:
+    | QueueDepths
     | undefined;
   /** In a network stage. */
   network: NetworkResult | undefined;
 }
 
-/** How many I/Os were in flight at once. */
-export interface InFlight {
+/** How deep the lanes' queues were. */
+export interface QueueDepths {
   /** Which ways the I/O went: io_uring, aio, threads, calls; several where agents or lanes differ. */
   engines: string[];
   /** Blocks in flight that the plan asked of each lane. */
@@ -405,6 +405,24 @@ export interface CheckPlanResponse {
   agents: AgentCheck[];
   /** The plan with every default filled in, as JSON. */
   resolvedPlan: string;
+  /** What all agents together will have in flight. */
+  inFlight:
+    | InFlight
+    | undefined;
+  /** What speaks against the plan on these agents together. */
+  findings: CheckFinding[];
+}
+
+/** I/Os that are under way at a time. */
+export interface InFlight {
+  /** Lanes, of all agents. */
+  lanes: number;
+  /** I/Os of each lane. */
+  queueDepth: number;
+  /** I/Os in all. */
+  operations: bigint;
+  /** Their bytes. */
+  bytes: bigint;
 }
 
 /** What one agent found. */
@@ -1782,7 +1800,7 @@ function createBaseStageResult(): StageResult {
     clockErrorNs: 0n,
     agents: [],
     closeNs: 0n,
-    inFlight: undefined,
+    queues: undefined,
     network: undefined,
   };
 }
@@ -1891,8 +1909,8 @@ export const StageResult: MessageFns<StageResult> = {
       }
       writer.uint32(168).uint64(message.closeNs);
     }
-    if (message.inFlight !== undefined) {
-      InFlight.encode(message.inFlight, writer.uint32(178).fork()).join();
+    if (message.queues !== undefined) {
+      QueueDepths.encode(message.queues, writer.uint32(178).fork()).join();
     }
     if (message.network !== undefined) {
       NetworkResult.encode(message.network, writer.uint32(322).fork()).join();
@@ -2086,7 +2104,7 @@ export const StageResult: MessageFns<StageResult> = {
               break;
             }
 
-            message.inFlight = InFlight.decode(reader, reader.uint32());
+            message.queues = QueueDepths.decode(reader, reader.uint32());
             continue;
           }
           case 40: {
@@ -2151,8 +2169,8 @@ export const StageResult: MessageFns<StageResult> = {
       : 0n;
     message.agents = object.agents?.map((e) => AgentStageResult.fromPartial(e)) || [];
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
-    message.inFlight = (object.inFlight !== undefined && object.inFlight !== null)
-      ? InFlight.fromPartial(object.inFlight)
+    message.queues = (object.queues !== undefined && object.queues !== null)
+      ? QueueDepths.fromPartial(object.queues)
       : undefined;
     message.network = (object.network !== undefined && object.network !== null)
       ? NetworkResult.fromPartial(object.network)
@@ -2161,12 +2179,12 @@ export const StageResult: MessageFns<StageResult> = {
   },
 };
 
-function createBaseInFlight(): InFlight {
+function createBaseQueueDepths(): QueueDepths {
   return { engines: [], depth: 0, meanPerLane: 0, greatestPerLane: 0, lanes: 0 };
 }
 
-export const InFlight: MessageFns<InFlight> = {
-  encode(message: InFlight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const QueueDepths: MessageFns<QueueDepths> = {
+  encode(message: QueueDepths, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.engines) {
       writer.uint32(10).string(v!);
     }
@@ -2185,7 +2203,7 @@ export const InFlight: MessageFns<InFlight> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): InFlight {
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueDepths {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -2194,7 +2212,7 @@ export const InFlight: MessageFns<InFlight> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseInFlight();
+      const message = createBaseQueueDepths();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -2250,11 +2268,11 @@ export const InFlight: MessageFns<InFlight> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<InFlight>, I>>(base?: I): InFlight {
-    return InFlight.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<QueueDepths>, I>>(base?: I): QueueDepths {
+    return QueueDepths.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<InFlight>, I>>(object: I): InFlight {
-    const message = createBaseInFlight();
+  fromPartial<I extends Exact<DeepPartial<QueueDepths>, I>>(object: I): QueueDepths {
+    const message = createBaseQueueDepths();
     message.engines = object.engines?.map((e) => e) || [];
     message.depth = object.depth ?? 0;
     message.meanPerLane = object.meanPerLane ?? 0;
@@ -3303,7 +3321,7 @@ export const CheckPlanRequest: MessageFns<CheckPlanRequest> = {
 };
 
 function createBaseCheckPlanResponse(): CheckPlanResponse {
-  return { description: [], agents: [], resolvedPlan: "" };
+  return { description: [], agents: [], resolvedPlan: "", inFlight: undefined, findings: [] };
 }
 
 export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
@@ -3316,6 +3334,12 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     }
     if (message.resolvedPlan !== "") {
       writer.uint32(26).string(message.resolvedPlan);
+    }
+    if (message.inFlight !== undefined) {
+      InFlight.encode(message.inFlight, writer.uint32(242).fork()).join();
+    }
+    for (const v of message.findings) {
+      CheckFinding.encode(v!, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -3357,6 +3381,22 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
             message.resolvedPlan = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.inFlight = InFlight.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.findings.push(CheckFinding.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3377,6 +3417,109 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     message.description = object.description?.map((e) => e) || [];
     message.agents = object.agents?.map((e) => AgentCheck.fromPartial(e)) || [];
     message.resolvedPlan = object.resolvedPlan ?? "";
+    message.inFlight = (object.inFlight !== undefined && object.inFlight !== null)
+      ? InFlight.fromPartial(object.inFlight)
+      : undefined;
+    message.findings = object.findings?.map((e) => CheckFinding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseInFlight(): InFlight {
+  return { lanes: 0, queueDepth: 0, operations: 0n, bytes: 0n };
+}
+
+export const InFlight: MessageFns<InFlight> = {
+  encode(message: InFlight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lanes !== 0) {
+      writer.uint32(8).uint32(message.lanes);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(16).uint32(message.queueDepth);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InFlight {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInFlight();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<InFlight>, I>>(base?: I): InFlight {
+    return InFlight.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InFlight>, I>>(object: I): InFlight {
+    const message = createBaseInFlight();
+    message.lanes = object.lanes ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     return message;
   },
 };
