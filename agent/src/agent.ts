@@ -5,11 +5,20 @@
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
-import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
+import {
+  fromErrorDetail,
+  type HostShare,
+  type LockTarget,
+  type PrepareStage,
+  type TargetLocked,
+  toErrorDetail,
+} from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
 import { StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
+import { HeldTarget } from './target-lock.js';
+import { probeTarget } from './target-proof.js';
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -44,6 +53,9 @@ export class Agent implements ConnectionListener {
   #engine: { share: string; engine: Promise<Engine> } | undefined;
   /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
+  /** The target that is held for a run. */
+  #held: HeldTarget | undefined;
+  #locking: Promise<void> = Promise.resolve();
   #leaving = false;
   #orphaned = false;
   #closed = false;
@@ -142,6 +154,12 @@ export class Agent implements ConnectionListener {
           this.#rejectEnded,
         );
         return;
+      case 'probeTarget':
+        probeTarget(message.value).then((value) => this.#say({ $case: 'targetProbed', value }), this.#rejectEnded);
+        return;
+      case 'lockTarget':
+        this.#lock(message.value).then((value) => this.#say({ $case: 'targetLocked', value }), this.#rejectEnded);
+        return;
       case 'prepareStage':
         this.#prepare(message.value);
         return;
@@ -155,7 +173,7 @@ export class Agent implements ConnectionListener {
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
-          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, fileWork: undefined } });
         }
     }
   }
@@ -187,6 +205,28 @@ export class Agent implements ConnectionListener {
         work.end(message.value).catch(this.#rejectEnded);
         return;
     }
+  }
+
+  /** Holds a target for a run, or lets go of it. One answer after the other, as they were asked for. */
+  #lock({ id, target, hold }: LockTarget): Promise<TargetLocked> {
+    const answer: TargetLocked = { id, error: undefined, notes: [] };
+    const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+    const asked = this.#locking.then(async () => {
+      if (this.#held?.run === files?.runFolder && hold) return answer;
+      await this.#held?.release();
+      this.#held = undefined;
+      if (!hold || files === undefined) return answer;
+      try {
+        const { held, notes } = await HeldTarget.take(files, this.name);
+        this.#held = held;
+        answer.notes = notes;
+      } catch (error) {
+        answer.error = toErrorDetail(error);
+      }
+      return answer;
+    });
+    this.#locking = asked.then(() => {});
+    return asked;
   }
 
   #prepare(message: PrepareStage): void {
@@ -262,6 +302,7 @@ export class Agent implements ConnectionListener {
     clearInterval(this.#heartbeat);
     this.#connection.close();
     await this.#work?.abandon();
+    await this.#held?.release();
     await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
   }
 }

@@ -4,16 +4,19 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import { dropCaches, type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
+  type FileWork,
   type GrantLease,
   type PrepareStage,
   type Report,
+  type Residency,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
+import { runFolders } from './file-target.js';
 import { reportOf } from './report.js';
 import { taskSpec } from './task-spec.js';
 
@@ -65,13 +68,14 @@ export class StageWork {
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
       const running = await engine;
+      answer.notes.push(...(await dropCachesFor(this.message)));
       const task = await Task.prepare(running, taskSpec(this.message), memory());
       this.#task = task;
       if (this.#abandoned) return;
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
       task.ended().catch((error: unknown) => this.#endEarly(error));
       task.setDeadline(this.#deadlineNs);
-      answer.notes = task.notes;
+      answer.notes.push(...task.notes);
       answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
       this.#poll = setInterval(() => this.#look(), pollMs);
       this.#prepared = { $case: 'stagePrepared', value: answer };
@@ -182,6 +186,7 @@ export class StageWork {
     const closeNs = monotonicNs() - began;
     clearInterval(this.#poll);
     if (this.#abandoned) return;
+    const fileWork = fileWorkOf(task);
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
     try {
       // One that is under way comes before: snapshots come in the order in which they are asked for.
@@ -190,7 +195,7 @@ export class StageWork {
       error ??= toErrorDetail(thrown);
     }
     if (this.#abandoned) return;
-    this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };
+    this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved, fileWork } };
     this.host.say(this.#ended);
   }
 
@@ -226,13 +231,48 @@ export class StageWork {
   }
 }
 
-/** Removes the run's own folder if nothing is left in it; true when it is gone. */
-async function removeIfEmpty({ target, runId }: PrepareStage): Promise<boolean> {
+/** Removes the run's own folder in each path if nothing is left in it; true when all of them are gone. */
+async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
   if (target?.kind?.$case !== 'file') return true;
+  const gone = await Promise.all(
+    runFolders(target.kind.value).map(async (folder) => {
+      try {
+        await rmdir(folder);
+        return true;
+      } catch (error) {
+        return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      }
+    }),
+  );
+  return gone.every((each) => each);
+}
+
+/** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */
+async function dropCachesFor({ dropCaches: wanted }: PrepareStage): Promise<string[]> {
+  if (wanted === '') return [];
   try {
-    await rmdir(`${target.kind.value.path}/${runId}`);
-    return true;
+    await dropCaches();
+    return [];
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (wanted === 'true') throw error;
+    return [asSeedstormError(error).what];
   }
+}
+
+/** What a task on files did beside the I/O, for the wire. */
+function fileWorkOf(task: Task | undefined): FileWork | undefined {
+  const work = task?.fileWork;
+  if (work === undefined) return undefined;
+  const residency = ({ objects, pages, resident }: typeof work.cachedBefore): Residency => ({
+    objects: BigInt(objects),
+    pages: BigInt(pages),
+    resident: BigInt(resident),
+  });
+  return {
+    direct: work.direct,
+    cachedBefore: residency(work.cachedBefore),
+    cachedAfter: residency(work.cachedAfter),
+    preallocated: BigInt(work.preallocated),
+    preallocateNs: BigInt(work.preallocateNs),
+  };
 }

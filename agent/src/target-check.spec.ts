@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { CheckLevel, type CheckTarget, type TargetChecked } from '@seedstorm/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTarget } from './target-check.js';
+import { filesIn } from './testing.js';
 
 const gib = 1024n ** 3n;
 
@@ -16,9 +17,11 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const inFolder = (path: string, bytes = 0n, direct = 'auto'): CheckTarget => ({
   id: 9n,
-  target: { kind: { $case: 'file', value: { path, runFolder: 'run', direct, sync: 'range' } } },
+  target: filesIn(path, { direct }),
   blockBytes: 1_048_576n,
   bytes,
+  unitBytes: 1_048_576n,
+  objectBytes: 1_048_576n,
 });
 
 /** The codes of a check's errors. */
@@ -67,9 +70,10 @@ describe('the check of a target', () => {
     const script = `
       const { checkTarget } = await import(${JSON.stringify(new URL('../dist/target-check.js', import.meta.url).href)});
       if (process.getuid() === 0) process.setuid(65534);
-      const file = { path: ${JSON.stringify(locked)}, runFolder: 'run', direct: 'auto', sync: 'range' };
+      const file = { paths: [${JSON.stringify(locked)}], runFolder: 'run', direct: 'auto', sync: 'range' };
       const target = { kind: { $case: 'file', value: file } };
-      const { findings } = await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 0n }, 1);
+      const question = { id: 1n, target, blockBytes: 1n, bytes: 0n, unitBytes: 1n, objectBytes: 1n };
+      const { findings } = await checkTarget(question, 1);
       console.log(JSON.stringify(findings));`;
     await chmod(folder, 0o755);
     const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
@@ -88,7 +92,7 @@ describe('the check of a target', () => {
   test('of memory warns when this agent alone cannot keep all of it', async () => {
     const memory = (limitBytes: bigint, bytes: bigint): Promise<TargetChecked> => {
       const target = { kind: { $case: 'memory', value: { limitBytes } } } as const;
-      return checkTarget({ id: 1n, target, blockBytes: 1n, bytes }, 1);
+      return checkTarget({ id: 1n, target, blockBytes: 1n, bytes, unitBytes: 1n, objectBytes: 1n }, 1);
     };
     expect((await memory(0n, 1n)).findings).toEqual([]);
     const warned = await memory(1000n, 2000n);
@@ -99,6 +103,6 @@ describe('the check of a target', () => {
 
   test('of nowhere has nothing to find', async () => {
     const target = { kind: { $case: 'null', value: {} } } as const;
-    expect((await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 2n ** 60n }, 3)).findings).toEqual([]);
+    expect((await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 2n ** 60n, unitBytes: 1n, objectBytes: 1n }, 3)).findings).toEqual([]);
   });
 });

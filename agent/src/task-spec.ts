@@ -1,8 +1,8 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
-import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
 import type { TaskSpec } from '@seedstorm/native';
 import { Operation, type PrepareStage } from '@seedstorm/proto';
+import { runFolders } from './file-target.js';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -11,9 +11,6 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.VERIFY]: 'verify',
   [Operation.DELETE]: 'delete',
 };
-
-/** A run's own folder is one name, so that nothing in a message can lead out of the target. */
-const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
 /**
  * The task of a stage.
@@ -49,18 +46,13 @@ export function taskSpec(message: PrepareStage): TaskSpec {
     sparedObjects: message.sparedObjects.map(Number),
     sink: sink.$case,
     ...(sink.$case === 'file'
-      ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
+      ? {
+          folders: runFolders(sink.value),
+          direct: sink.value.direct,
+          sync: sink.value.sync,
+          preallocate: sink.value.preallocate,
+          local: sink.value.scope === 'local',
+        }
       : {}),
   };
-}
-
-/** The run's own folder. */
-function runFolder(path: string, name: string): string {
-  if (!path.startsWith('/') || !folderPattern.test(name)) {
-    throw new SeedstormError({
-      code: 'SEEDSTORM_E_MESSAGE_INVALID',
-      what: `${join(path, name)} is no folder for a run`,
-    });
-  }
-  return join(path, name);
 }

@@ -1,5 +1,5 @@
 /** What this package's specs share. */
-import { Operation, type PrepareStage } from '@seedstorm/proto';
+import { type FileTarget, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 
 /** A stage that writes 64 units of 64 KiB to nowhere. */
 export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage {
@@ -26,6 +26,22 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     share: { index: 0, of: 1 },
     sparedObjects: [],
     leaseMs: 10_000,
+    dropCaches: '',
     ...changes,
   };
+}
+
+/** Files in a folder. */
+export function filesIn(path: string, changes: Partial<FileTarget> = {}): Target {
+  const value = {
+    paths: [path],
+    runFolder: 'run',
+    direct: 'auto',
+    sync: 'range',
+    scope: 'shared',
+    preallocate: 'false',
+    shareTarget: false,
+    ...changes,
+  };
+  return { kind: { $case: 'file', value } };
 }

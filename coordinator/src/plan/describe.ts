@@ -36,7 +36,9 @@ function targetText(target: ResolvedTarget): string {
     const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
     return `the memory of each agent, ${limit}`;
   }
-  return target.runFolder;
+  const where = target.runFolders.join(', ');
+  const dealt = target.runFolders.length > 1 ? '; files are dealt out to them in turn' : '';
+  return `${where}${dealt}${target.scope === 'local' ? '; on storage of each host' : ''}`;
 }
 
 function filesText(plan: ResolvedPlan): string {
@@ -55,7 +57,8 @@ function filesText(plan: ResolvedPlan): string {
     end: 'made durable at the end of the stage',
     never: 'never made durable',
   }[target.sync];
-  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${sync}`;
+  const preallocated = { auto: '; preallocated where possible', true: '; preallocated', false: '' }[`${target.preallocate}`];
+  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}${preallocated}; ${sync}`;
 }
 
 function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
@@ -65,5 +68,6 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
-  return `${stage.kind}${generation}${wait}`;
+  const drops = stage.dropCaches === undefined ? '' : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
+  return `${stage.kind}${generation}${drops}${wait}`;
 }

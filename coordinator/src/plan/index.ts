@@ -20,6 +20,7 @@ export {
   codecs,
   type Plan,
   recordSizes,
+  type Scope,
   type StageKind,
   type SyncMode,
   stageKinds,

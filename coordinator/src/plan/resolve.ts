@@ -56,26 +56,31 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
   if (target.kind === 'memory') {
     return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
   }
-  const folder = path.resolve(context.planFolder, target.path);
+  const named = target.paths ?? (target.path === undefined ? [] : [target.path]);
+  const paths = named.map((each) => path.resolve(context.planFolder, each));
   return {
     kind: 'file',
-    path: folder,
-    runFolder: path.join(folder, context.runId),
+    paths,
+    runFolders: paths.map((each) => path.join(each, context.runId)),
+    scope: target.scope ?? defaults.scope,
+    shareTarget: target.shareTarget ?? false,
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
+    preallocate: target.io?.preallocate ?? defaults.preallocate,
   };
 }
 
 function resolveStages(stages: Plan['stages']): ResolvedStage[] {
   /** Write stages since the data was last deleted. */
   let writes = 0;
-  return stages.map(({ kind, delay }) => {
+  return stages.map(({ kind, delay, dropCaches }) => {
     const delayMs = delay ?? defaults.delayMs;
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1 };
     }
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1) };
+    const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops };
     if (kind === 'delete') writes = 0;
     return stage;
   });
@@ -115,6 +120,9 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   }
   if (resolved.target.kind === 'file' && resolved.target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  if (resolved.target.kind === 'file' && resolved.target.scope === 'local') {
+    notes.push('with scope: local, what an agent wrote is lost with it: nobody else reaches its storage');
   }
   return notes;
 }

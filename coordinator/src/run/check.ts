@@ -1,16 +1,15 @@
-/** Asks every agent whether it could use a plan's target, without changing it. */
+/** Asks every agent whether it could use a plan's target, and lets them prove that they mean the same one. */
 import { SeedstormError } from '@seedstorm/errors';
-import { CheckLevel, type CheckTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
 import type { Member } from '../membership/member.js';
-import type { FromAgent, Members } from '../membership/members.js';
+import type { Members } from '../membership/members.js';
 import type { ResolvedPlan } from '../plan/index.js';
+import { askAgents, newQuestion } from './ask-agents.js';
+import { proveShared } from './shared-target.js';
 import { targetMessage } from './stage-plan.js';
-import { Waiters } from './waiters.js';
 
 /** A look at a target takes no time, unless the target hangs. */
 const timeoutMs = 30_000;
-const tickMs = 100;
-let nextId = 1n;
 
 /** What one agent found. */
 export interface Checked {
@@ -29,51 +28,50 @@ export async function checkTarget(
   runId: string,
   isOver: () => boolean,
 ): Promise<Checked[]> {
-  const question: CheckTarget = {
-    id: nextId++,
-    target: targetMessage(plan.target, runId),
-    blockBytes: BigInt(plan.blockBytes),
-    bytes: plan.stages.some((stage) => stage.kind === 'write')
-      ? BigInt(plan.layout.units) * BigInt(plan.content.unitBytes)
-      : 0n,
-  };
-  const waiting = new Map<string, Member>();
-  const answers: Checked[] = [];
-  const waiters = new Waiters();
-  const ask = (member: Member): void => member.send({ $case: 'checkTarget', value: question });
-  const stop = members.listen({
-    joined: () => {},
-    returned: (member) => {
-      if (waiting.has(member.name)) ask(member);
-    },
-    suspected: () => {},
-    lost: ({ name }) => void waiting.delete(name),
-    leaving: ({ name }) => {
-      waiting.delete(name);
-      return false;
-    },
-    heartbeat: () => {},
-    said: ({ name, host }, message: FromAgent) => {
-      if (message.$case !== 'targetChecked' || message.value.id !== question.id || !waiting.delete(name)) return;
-      answers.push({ name, host, checked: message.value });
-      waiters.wake();
-    },
+  const asked = members.working();
+  const id = newQuestion();
+  const { answers, silent } = await askAgents(members, asked, {
+    id,
+    answer: 'targetChecked',
+    message: (member) => ({
+      $case: 'checkTarget',
+      value: {
+        id,
+        target: targetMessage(plan.target, runId),
+        blockBytes: BigInt(plan.blockBytes),
+        bytes: bytesOf(plan, member, asked),
+        unitBytes: BigInt(plan.layout.unitBytes),
+        objectBytes: BigInt(plan.layout.unitsPerObject) * BigInt(plan.layout.unitBytes),
+      },
+    }),
+    timeoutMs,
+    isOver,
   });
-  for (const member of members.working()) {
-    waiting.set(member.name, member);
-    ask(member);
+  const checks: Checked[] = [
+    ...answers.map(({ member: { name, host }, value }) => ({ name, host, checked: value })),
+    ...silent.map(({ name, host }) => ({ name, host, checked: mute(id, name) })),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const isUsable = checks.every(({ checked }) => checked.findings.every(({ level }) => level !== CheckLevel.ERROR));
+  if (isUsable && !isOver()) {
+    for (const { agent, error } of await proveShared(members, plan, runId, isOver)) {
+      const found = checks.find(({ name }) => name === agent);
+      found?.checked.findings.push({ level: CheckLevel.ERROR, detail: toErrorDetail(error) });
+    }
   }
-  const ticker = setInterval(() => waiters.wake(), tickMs);
-  await waiters.until(() => waiting.size === 0 || isOver(), timeoutMs);
-  clearInterval(ticker);
-  stop();
-  if (!isOver())
-    for (const { name, host } of waiting.values()) answers.push({ name, host, checked: silent(question.id, name) });
-  return answers.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return checks;
+}
+
+/** Bytes that are to fit into the target as this agent sees it: all, or the share of its host where each has its own. */
+function bytesOf(plan: ResolvedPlan, member: Member, asked: readonly Member[]): bigint {
+  if (!plan.stages.some((stage) => stage.kind === 'write')) return 0n;
+  const bytes = BigInt(plan.layout.units) * BigInt(plan.content.unitBytes);
+  if (plan.target.kind !== 'file' || plan.target.scope === 'shared') return bytes;
+  const here = asked.filter(({ host }) => host === member.host).length;
+  return (bytes * BigInt(here) + BigInt(asked.length - 1)) / BigInt(asked.length);
 }
 
 /** What is said of an agent that does not answer. */
-function silent(id: bigint, name: string): TargetChecked {
+function mute(id: bigint, name: string): TargetChecked {
   const error = new SeedstormError({
     code: 'SEEDSTORM_E_TARGET_NOT_WRITABLE',
     what: `${name} got no answer from the target within ${timeoutMs / 1000} s`,
@@ -85,5 +83,6 @@ function silent(id: bigint, name: string): TargetChecked {
     freeBytes: 0n,
     device: '',
     lanes: 0,
+    paths: [],
   };
 }

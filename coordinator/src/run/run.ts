@@ -15,6 +15,7 @@ import type { RunLog } from './run-log.js';
 import { Stage } from './stage.js';
 import { stagePlan } from './stage-plan.js';
 import { stageResult } from './stage-result.js';
+import { TargetLock } from './target-lock.js';
 
 /** What the operator asked for beside the plan. */
 export interface RunOptions {
@@ -44,6 +45,9 @@ export class Run {
   /** Whether objects of this run may be on the target. */
   #hasData = false;
   #stage: Stage | undefined;
+  readonly #lock: TargetLock;
+  /** Units of node-local data that some stage could not reach any more. */
+  #lostUnits = 0;
   #cancelled = false;
   #cleaning = false;
 
@@ -55,11 +59,12 @@ export class Run {
     readonly log: RunLog,
   ) {
     this.#notes = [...plan.notes];
+    this.#lock = new TargetLock(members, plan, log);
   }
 
-  /** The run's own folder, where there is one. */
-  get folder(): string | undefined {
-    return this.plan.target.kind === 'file' ? this.plan.target.runFolder : undefined;
+  /** The run's own folders, where there are any. */
+  get folders(): readonly string[] {
+    return this.plan.target.kind === 'file' ? this.plan.target.runFolders : [];
   }
 
   /** Runs to the end; it never throws: what went wrong is in the result, which the log has too. */
@@ -71,7 +76,9 @@ export class Run {
     try {
       await this.#gather();
       if (!this.#cancelled) await this.#preflight();
+      if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
       failure = await this.#runStages();
+      failure ??= this.#lossOfUnits();
     } catch (error) {
       failure = asSeedstormError(error);
     }
@@ -81,6 +88,7 @@ export class Run {
       failure ??= asSeedstormError(error);
       this.#leave();
     }
+    await this.#lock.release();
     stopListening();
     this.members.leaseMs = usualLeaseMs;
     const result = this.#result(failure);
@@ -173,7 +181,16 @@ export class Run {
       this.#hasData = false;
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
-      else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
+      else if (!stage.folderRemoved) this.#leaveFolders();
+    }
+    if (outcome.lost > 0 && outcome.error === undefined) {
+      this.#lostUnits = Math.max(this.#lostUnits, outcome.lost);
+      // What the others had is deleted; what the lost had is where they were.
+      if (resolved.kind === 'delete') {
+        this.#hasData = false;
+        this.#leaveFolders();
+      }
+      return undefined;
     }
     if (outcome.complete || this.#cancelled || outcome.error !== undefined) return outcome.error;
     // Nothing passes that is not whole, whatever the reason.
@@ -185,13 +202,14 @@ export class Run {
 
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
-    if (!this.#hasData || this.folder === undefined) return;
+    if (!this.#hasData || this.folders.length === 0) return;
+    const folders = this.folders.join(', ');
     const unfinished = failure !== undefined || this.#cancelled;
     if (!unfinished || this.options.keep) {
       this.#leave();
       return;
     }
-    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${this.folder}`);
+    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${folders}`);
     this.#cleaning = true;
     const generation = 0;
     const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
@@ -200,15 +218,28 @@ export class Run {
       this.log.event(
         'error',
         'left-behind',
-        `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
+        `${folders} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
       );
     }
   }
 
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
-    if (this.folder === undefined) return;
-    for (const path of this.#hasData ? [this.folder] : this.findings.sparedPaths()) this.#leftBehind.add(path);
+    if (this.folders.length === 0) return;
+    for (const path of this.#hasData ? this.folders : this.findings.sparedPaths()) this.#leftBehind.add(path);
+  }
+
+  #leaveFolders(): void {
+    for (const folder of this.folders) this.#leftBehind.add(folder);
+  }
+
+  /** Stages went on without what was lost, but a run that did not cover its data has not passed. */
+  #lossOfUnits(): SeedstormError | undefined {
+    if (this.#lostUnits === 0) return undefined;
+    return new SeedstormError({
+      code: 'SEEDSTORM_E_UNITS_LOST',
+      what: `${this.#lostUnits} units of node-local data went with the agents that wrote them; all others were covered`,
+    });
   }
 
   #result(failure: SeedstormError | undefined): RunResult {

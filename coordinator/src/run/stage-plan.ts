@@ -14,6 +14,8 @@ export interface StagePlan {
   readonly wireStage: number;
   readonly name: ResolvedStage['kind'];
   readonly delayMs: number;
+  /** true, auto or nothing: whether agents empty their page caches first. */
+  readonly dropCaches: string;
   readonly generation: number;
   readonly content: ResolvedPlan['content'];
   readonly layout: ResolvedPlan['layout'];
@@ -52,6 +54,7 @@ export function stagePlan(
     wireStage,
     name: stage.kind,
     delayMs: stage.delayMs,
+    dropCaches: stage.dropCaches === undefined ? '' : String(stage.dropCaches),
     generation: stage.generation,
     content: plan.content,
     layout: plan.layout,
@@ -111,6 +114,7 @@ export function prepareStage(
       share: shares.get(member.name) ?? { index: 0, of: 1 },
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,
+      dropCaches: plan.dropCaches,
     },
   };
 }
@@ -123,10 +127,24 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
     case 'memory':
       return { kind: { $case: 'memory', value: { limitBytes: BigInt(target.limitBytes ?? 0) } } };
     case 'file': {
-      const { path, direct, sync } = target;
-      return { kind: { $case: 'file', value: { path, runFolder: runId, direct: String(direct), sync } } };
+      const { direct, sync, scope, preallocate, shareTarget } = target;
+      const value = {
+        paths: [...target.paths],
+        runFolder: runId,
+        direct: String(direct),
+        sync,
+        scope,
+        preallocate: String(preallocate),
+        shareTarget,
+      };
+      return { kind: { $case: 'file', value } };
     }
   }
+}
+
+/** Whether what an agent wrote is reached by that agent alone. */
+export function isLocal(target: ResolvedPlan['target']): boolean {
+  return target.kind === 'memory' || (target.kind === 'file' && target.scope === 'local');
 }
 
 /** The ledger of a stage: who may take what follows from what the stage does, and from who wrote the data. */
@@ -155,9 +173,8 @@ function assignOf(
   writers: readonly WriterRange[],
   nowMs: number,
 ): Assign {
-  const isLocal = plan.target.kind === 'memory';
   const overData = plan.name !== 'generate' && writers.length > 0;
-  if (isLocal && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
+  if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
   const readsBack = plan.name === 'verify' || plan.name === 'read';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.

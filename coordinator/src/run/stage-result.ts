@@ -2,6 +2,7 @@
 import type { AgentProgress, AgentStageResult, FindingCount, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
+import { cacheResult } from './cache-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
@@ -91,6 +92,9 @@ export function stageResult(stage: Stage): StageResult {
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
+    cache: readsBack(stage) ? cacheResult(all) : undefined,
+    preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
+    preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
   };
 }

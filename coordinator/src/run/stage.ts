@@ -18,7 +18,7 @@ import { latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
-import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
+import { isLocal, ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 import { Waiters } from './waiters.js';
 
@@ -39,6 +39,8 @@ export type Phase = 'waiting' | 'preparing' | 'running' | 'syncing' | 'ending';
 /** How a stage ended. */
 export interface StageOutcome {
   readonly complete: boolean;
+  /** Units that went with the agents that wrote them. */
+  readonly lost: number;
   /** Why it did not complete; absent when it did, or when it was stopped by the user. */
   readonly error: SeedstormError | undefined;
 }
@@ -95,7 +97,8 @@ export class Stage implements MembersListener {
       stopListening();
     }
     this.#progress();
-    return { complete: this.ledger?.isComplete() ?? false, error: this.#failure };
+    const coverage = this.ledger?.coverage();
+    return { complete: this.ledger?.isComplete() ?? false, lost: coverage?.lost ?? 0, error: this.#failure };
   }
 
   /** What it is doing. */
@@ -103,9 +106,13 @@ export class Stage implements MembersListener {
     return this.#phase === 'running' && this.#leasing?.syncing === true ? 'syncing' : this.#phase;
   }
 
-  /** Whether the run's own folder was removed; any agent can, since all see the same. */
+  /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
   get folderRemoved(): boolean {
-    return [...this.participants.values()].some((participant) => participant.folderRemoved);
+    const all = [...this.participants.values()];
+    const removed = (host?: string): boolean =>
+      all.some((each) => each.folderRemoved && (host === undefined || each.member.host === host));
+    if (!isLocal(this.plan.target)) return removed();
+    return all.every(({ member: { host } }) => removed(host));
   }
 
   /** Asks the stage to end after the I/O in flight. */
@@ -201,6 +208,7 @@ export class Stage implements MembersListener {
           this.#fail(ofAgent(participant, fromErrorDetail(message.value.error)));
         participant.closeNs = message.value.closeNs;
         participant.folderRemoved = message.value.runFolderRemoved;
+        participant.fileWork = message.value.fileWork;
         this.#ended(participant);
         break;
     }
@@ -279,11 +287,10 @@ export class Stage implements MembersListener {
     this.#inviteAll();
     await this.#waiters.until(() => ledger.isOver() || this.#over());
     const { lost } = ledger.coverage();
-    if (lost > 0 && !this.#over()) {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_UNITS_LOST',
-        what: `${lost} units of node-local data went with the agents that wrote them`,
-      });
+    // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
+    if (lost > 0) {
+      const what = `${lost} units of node-local data went with the agents that wrote them`;
+      this.log.event('error', 'units-lost', what);
     }
   }
 

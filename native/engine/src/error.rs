@@ -56,6 +56,10 @@ codes! {
     DiskFull => "DISK_FULL",
     /// The file system refuses O_DIRECT and the plan insists on it.
     DirectRefused => "DIRECT_REFUSED",
+    /// The file system cannot preallocate and the plan insists on it.
+    PreallocateRefused => "PREALLOCATE_REFUSED",
+    /// The host's page cache could not be dropped and the plan insists on it.
+    DropCachesRefused => "DROP_CACHES_REFUSED",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
     /// Any other error of the operating system on an I/O.

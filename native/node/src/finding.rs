@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use napi_derive::napi;
 use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_engine::sink::folder_of_object;
 use seedstorm_engine::task::{Finding, FindingKind};
 
 /// A place where the storage gave back something else than it was given.
@@ -27,7 +28,8 @@ pub struct JsFinding {
     pub detail: String,
 }
 
-pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
+pub(crate) fn finding_of(finding: Finding, folders: &[PathBuf]) -> JsFinding {
+    let folder = folder_of_object(folders, finding.object);
     let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
     JsFinding {
         kind: finding.kind.name().to_owned(),

@@ -118,7 +118,7 @@ pub struct JsTaskSnapshot {
 /// since the one before goes to the one after it. Their promises may settle in another order (ts/task.ts).
 pub struct Snapshots {
     task: Arc<Task>,
-    folder: Option<PathBuf>,
+    folders: Vec<PathBuf>,
     asked: Mutex<Asked>,
 }
 
@@ -130,9 +130,9 @@ struct Asked {
 }
 
 impl Snapshots {
-    /// Those of a task whose files are in this folder.
-    pub fn new(task: Arc<Task>, folder: Option<PathBuf>) -> Self {
-        Self { task, folder, asked: Mutex::default() }
+    /// Those of a task whose files are in these folders.
+    pub fn new(task: Arc<Task>, folders: Vec<PathBuf>) -> Self {
+        Self { task, folders, asked: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Asked> {
@@ -169,7 +169,7 @@ impl Snapshots {
             };
             let Some(settle) = next else { return };
             // After a panic, which the hook tells, `settle` is dropped and with it rejected; those behind it go on.
-            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), self.folder.as_ref())));
+            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), &self.folders)));
             if let Ok(snapshot) = taken {
                 settle.with(Ok(value(|| snapshot)));
             }
@@ -177,7 +177,7 @@ impl Snapshots {
     }
 }
 
-fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapshot {
+fn snapshot_of(snapshot: TaskSnapshot, folders: &[PathBuf]) -> JsTaskSnapshot {
     let counts = FindingKind::NAMES.iter().zip(snapshot.finding_counts).filter(|(_, count)| *count > 0);
     JsTaskSnapshot {
         taken_ns: BigInt::from(seedstorm_engine::clock::now_ns()),
@@ -187,7 +187,7 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
         last_done_ns: BigInt::from(snapshot.last_done_ns),
         pools: snapshot.pools.into_iter().map(pool_of).collect(),
         ranges: snapshot.ranges.into_iter().map(range_of).collect(),
-        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folder)).collect(),
+        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folders)).collect(),
         finding_counts: counts
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),

@@ -9,7 +9,9 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{
+    Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
+};
 use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
@@ -42,12 +44,42 @@ pub struct JsTaskSpec {
     /// Where bytes go to or come from.
     #[napi(ts_type = "'null' | 'memory' | 'file'")]
     pub sink: String,
-    /// The run's own folder, for files.
-    pub folder: Option<String>,
+    /// The run's own folder in each path of the target, for files.
+    pub folders: Option<Vec<String>>,
     /// Whether files bypass the page cache: true, false or auto.
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
     pub sync: Option<String>,
+    /// Whether files have their room before their first byte: true, false or auto; false when absent.
+    pub preallocate: Option<String>,
+    /// Whether the files are on storage of this host alone.
+    pub local: Option<bool>,
+}
+
+/// What was in the page cache.
+#[napi(object, object_from_js = false)]
+pub struct JsResidency {
+    /// Objects that were looked at.
+    pub objects: f64,
+    /// Their pages that were looked at.
+    pub pages: f64,
+    /// Of these, those that were in the cache.
+    pub resident: f64,
+}
+
+/// What a task on files did beside the I/O.
+#[napi(object, object_from_js = false)]
+pub struct JsFileWork {
+    /// Whether I/O went past the page cache.
+    pub direct: bool,
+    /// What the page cache had of objects before the task first read them.
+    pub cached_before: JsResidency,
+    /// What it had of some of them at the end.
+    pub cached_after: JsResidency,
+    /// Objects that were preallocated.
+    pub preallocated: f64,
+    /// Time that this took, summed over the lanes, in ns.
+    pub preallocate_ns: f64,
 }
 
 /// What a memory sink keeps from one task to the next.
@@ -91,13 +123,13 @@ pub fn prepare_task<'env>(
     spec: JsTaskSpec,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
-    let folder = spec.folder.as_ref().map(PathBuf::from);
+    let folders = spec.folders.iter().flatten().map(PathBuf::from).collect();
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
     let hold = engine.hold().clone();
     let (settle, promise) = Settle::<NativeTask>::new(env)?;
     let refused = settle.clone();
     let started = aside("task-prepare", move || {
-        settle.with(NativeTask::prepare(hold, spec, folder).map(|task| value(|| task)));
+        settle.with(NativeTask::prepare(hold, spec, folders).map(|task| value(|| task)));
     });
     if let Err(error) = started {
         refused.with(Err(error));
@@ -106,7 +138,7 @@ pub fn prepare_task<'env>(
 }
 
 impl NativeTask {
-    fn prepare(hold: Hold, spec: TaskSpec, folder: Option<PathBuf>) -> std::result::Result<Self, Error> {
+    fn prepare(hold: Hold, spec: TaskSpec, folders: Vec<PathBuf>) -> std::result::Result<Self, Error> {
         let end = Arc::new(Mutex::new(End::default()));
         let (at_end, engine) = (Arc::clone(&end), hold.clone());
         let ended = Box::new(move |outcome: std::result::Result<(), Error>| {
@@ -121,7 +153,7 @@ impl NativeTask {
             drop(hold);
         });
         let task = Arc::new(Task::prepare(&engine, spec, ended)?);
-        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), folder)), task, end })
+        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), folders)), task, end })
     }
 }
 
@@ -194,6 +226,19 @@ impl NativeTask {
         Ok(promise)
     }
 
+    /// What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended.
+    #[napi]
+    pub fn file_work(&self) -> Option<JsFileWork> {
+        let FileWork { direct, cache, preallocated } = self.task.file_work()?;
+        Some(JsFileWork {
+            direct,
+            cached_before: residency_of(cache.before),
+            cached_after: residency_of(cache.after),
+            preallocated: preallocated.objects as f64,
+            preallocate_ns: preallocated.spent_ns as f64,
+        })
+    }
+
     /// No more ranges come.
     #[napi]
     pub fn finish(&self) {
@@ -220,9 +265,13 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         ("null", _) => SinkSpec::Null,
         ("memory", Some(store)) => SinkSpec::Memory(store),
         ("file", _) => SinkSpec::File {
-            folder: PathBuf::from(given.folder.ok_or_else(|| unknown("folder", "not given"))?),
+            folders: given.folders.ok_or_else(|| unknown("folders", "not given"))?.iter().map(PathBuf::from).collect(),
             direct: direct_of(given.direct.as_deref().unwrap_or("auto"))?,
             sync: sync_of(given.sync.as_deref().unwrap_or("range"))?,
+            options: FileOptions {
+                preallocate: preallocate_of(given.preallocate.as_deref().unwrap_or("false"))?,
+                local: given.local.unwrap_or(false),
+            },
         },
         (other, _) => return Err(unknown("sink", other)),
     };
@@ -244,12 +293,25 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
     })
 }
 
+fn residency_of(Residency { objects, pages, resident }: Residency) -> JsResidency {
+    JsResidency { objects: objects as f64, pages: pages as f64, resident: resident as f64 }
+}
+
 fn direct_of(name: &str) -> Result<Direct> {
     match name {
         "true" => Ok(Direct::Yes),
         "false" => Ok(Direct::No),
         "auto" => Ok(Direct::Auto),
         other => Err(unknown("direct", other)),
+    }
+}
+
+fn preallocate_of(name: &str) -> Result<Preallocate> {
+    match name {
+        "true" => Ok(Preallocate::Yes),
+        "false" => Ok(Preallocate::No),
+        "auto" => Ok(Preallocate::Auto),
+        other => Err(unknown("preallocate", other)),
     }
 }
 

@@ -38,8 +38,8 @@ impl Sink {
         match &spec.sink {
             SinkSpec::Null => Ok(Self::Null),
             SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
-            SinkSpec::File { folder, direct, sync } => {
-                FileSink::prepare(folder, *direct, *sync, spec.layout, intent).map(Self::File)
+            SinkSpec::File { folders, direct, sync, options } => {
+                FileSink::prepare(folders, *direct, *sync, *options, spec.layout, intent).map(Self::File)
             }
         }
     }
@@ -127,7 +127,7 @@ impl Shared {
 
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
-        let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
+        let fell_back = self.file_sink().into_iter().flat_map(FileSink::notes).map(str::to_owned);
         self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).collect()
     }
 

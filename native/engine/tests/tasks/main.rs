@@ -2,6 +2,7 @@
 
 mod faults;
 mod flow;
+mod local_files;
 mod round_trip;
 mod sinks;
 mod support;
