@@ -173,7 +173,10 @@ export class Agent implements ConnectionListener {
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
-          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, fileWork: undefined } });
+          this.#say({
+            $case: 'stageEnded',
+            value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, fileWork: undefined },
+          });
         }
     }
   }

@@ -103,6 +103,9 @@ describe('the check of a target', () => {
 
   test('of nowhere has nothing to find', async () => {
     const target = { kind: { $case: 'null', value: {} } } as const;
-    expect((await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 2n ** 60n, unitBytes: 1n, objectBytes: 1n }, 3)).findings).toEqual([]);
+    expect(
+      (await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 2n ** 60n, unitBytes: 1n, objectBytes: 1n }, 3))
+        .findings,
+    ).toEqual([]);
   });
 });

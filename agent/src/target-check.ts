@@ -34,7 +34,12 @@ export async function checkTarget(question: CheckTarget, lanes: number): Promise
 
 type Find = (level: CheckLevel, error: unknown) => void;
 
-async function checkFiles(target: FileTarget, question: CheckTarget, checked: TargetChecked, find: Find): Promise<void> {
+async function checkFiles(
+  target: FileTarget,
+  question: CheckTarget,
+  checked: TargetChecked,
+  find: Find,
+): Promise<void> {
   const paths = targetPaths(target);
   const rooms: PathRoom[] = [];
   for (const [index, path] of paths.entries()) {
@@ -113,7 +118,11 @@ async function checkDirect(
   // What cannot be tried (a full file system, say) is not held against it: the run itself will find out.
   const found = await directAlignment(path).catch(() => undefined);
   if (found === undefined) return none;
-  const complain = (code: 'SEEDSTORM_E_DIRECT_REFUSED' | 'SEEDSTORM_E_UNALIGNED', what: string, mend?: string): void => {
+  const complain = (
+    code: 'SEEDSTORM_E_DIRECT_REFUSED' | 'SEEDSTORM_E_UNALIGNED',
+    what: string,
+    mend?: string,
+  ): void => {
     const insists = direct === 'true';
     const whole = insists ? what : `${what}; buffered I/O will be used`;
     const error = new SeedstormError({ code, what: whole, ...(mend === undefined ? {} : { mend }) });

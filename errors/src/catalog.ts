@@ -226,7 +226,8 @@ export const catalog = [
     code: 'SEEDSTORM_E_UNALIGNED',
     area: 'target',
     exit: ExitCode.failed,
-    meaning: "The block or the unit is no multiple of what the target's file system wants of O_DIRECT; nothing was written.",
+    meaning:
+      "The block or the unit is no multiple of what the target's file system wants of O_DIRECT; nothing was written.",
     mend: 'choose a block and a unit that are multiples of what the message names, or set target.io.direct to false',
   },
   {
@@ -261,7 +262,8 @@ export const catalog = [
     code: 'SEEDSTORM_E_TARGET_OUTSIDE',
     area: 'target',
     exit: ExitCode.failed,
-    meaning: 'A name in the target leads out of it by a symbolic link, or two paths of the target are one; nothing was written.',
+    meaning:
+      'A name in the target leads out of it by a symbolic link, or two paths of the target are one; nothing was written.',
     mend: 'remove the symbolic link, or name each folder itself and once',
   },
   {

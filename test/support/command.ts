@@ -29,6 +29,8 @@ export interface How {
   readonly env: NodeJS.ProcessEnv;
   /** Another user than the one who runs the tests. */
   readonly user?: number;
+  /** Words in front of it: a program that sets something up and then becomes the command. */
+  readonly under?: readonly string[];
   /** On a terminal of its own, made by the system's `script`. */
   readonly onTerminal?: boolean;
 }
@@ -47,10 +49,10 @@ export class Command {
 
   constructor(
     private readonly args: readonly string[],
-    { env, user, onTerminal = false }: How,
+    { env, user, under = [], onTerminal = false }: How,
   ) {
     const began = Date.now();
-    const line = [process.execPath, commandFile, ...args];
+    const line = [...under, process.execPath, commandFile, ...args];
     const quoted = line.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
     const [program = '', ...rest] = onTerminal ? ['script', '-qefc', `exec ${quoted}`, '/dev/null'] : line;
     this.#process = spawn(program, rest, {

@@ -1,7 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -34,7 +34,8 @@ function table(stages: readonly StageResult[]): string {
   for (const stage of stages) {
     const { latency, name } = stage;
     rows.push([
-      name,
+      // What the page cache answered is not what the storage does.
+      stage.cache?.reads === 'cached' ? `${name} (cached)` : name,
       'all',
       '',
       rate(stage.bytesPerSecond),
@@ -81,11 +82,29 @@ function remarks(stage: StageResult): string[] {
     stage.unitsByTheirWriter > 0n
       ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
       : '',
+    cacheRemark(stage.cache),
+    stage.preallocated > 0n
+      ? `${formatCount(stage.preallocated)} files were preallocated, in ${nanoseconds(stage.preallocateNs)} of lane time`
+      : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
   return [`${name}: ${[took, ...parts].join('; ')}`];
+}
+
+/** What the page caches had to do with a stage. */
+function cacheRemark(cache: CacheResult | undefined): string {
+  const percent = ({ pages, resident }: Residency): string =>
+    `${((Number(resident) / Number(pages)) * 100).toFixed(1)}%`;
+  if (cache?.before === undefined) return '';
+  if (cache.reads === 'cached') {
+    return `reads were cached: ${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  if (cache.reads === 'uncached') {
+    return `${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  return cache.reads === 'unknown' ? 'nobody could tell whether reads were cached' : '';
 }
 
 function faults({ findings, stages }: RunResult): string[] {

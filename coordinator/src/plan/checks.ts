@@ -45,7 +45,9 @@ function checkPaths(target: PlanFileTarget): Problem[] {
   // What is said of folders by their names alone; whether two names are one folder, the agents see.
   const folders = paths.map((each) => path.posix.normalize(`${each}/`));
   return folders.flatMap((folder, index) => {
-    const other = folders.findIndex((each, i) => i !== index && folder.startsWith(each) && (folder !== each || i < index));
+    const other = folders.findIndex(
+      (each, i) => i !== index && folder.startsWith(each) && (folder !== each || i < index),
+    );
     if (other === -1) return [];
     const how = folder === folders[other] ? 'is the same folder as' : 'lies inside';
     const what = `target.paths[${index}]: ${paths[index]} ${how} ${paths[other]}`;

@@ -57,7 +57,9 @@ function filesText(plan: ResolvedPlan): string {
     end: 'made durable at the end of the stage',
     never: 'never made durable',
   }[target.sync];
-  const preallocated = { auto: '; preallocated where possible', true: '; preallocated', false: '' }[`${target.preallocate}`];
+  const preallocated = { auto: '; preallocated where possible', true: '; preallocated', false: '' }[
+    `${target.preallocate}`
+  ];
   return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}${preallocated}; ${sync}`;
 }
 
@@ -68,6 +70,9 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
-  const drops = stage.dropCaches === undefined ? '' : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
+  const drops =
+    stage.dropCaches === undefined
+      ? ''
+      : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
   return `${stage.kind}${generation}${drops}${wait}`;
 }

@@ -115,7 +115,10 @@ export class ScriptedAgent {
   /** Tells that it has ended its part, when it is asked to. */
   async end(): Promise<void> {
     const { stage } = await this.next('endStage');
-    this.say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, fileWork: undefined } });
+    this.say({
+      $case: 'stageEnded',
+      value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, fileWork: undefined },
+    });
   }
 
   /** Its next report, not sent yet: `units` more operations than the one before, and how far this lease is. */
@@ -172,7 +175,10 @@ export class ScriptedAgent {
         return;
       case 'checkTarget': {
         const { id } = said.value;
-        this.say({ $case: 'targetChecked', value: { id, findings: [], freeBytes: 0n, device: '1', lanes: 2, paths: [] } });
+        this.say({
+          $case: 'targetChecked',
+          value: { id, findings: [], freeBytes: 0n, device: '1', lanes: 2, paths: [] },
+        });
         return;
       }
       case 'probeTarget':
