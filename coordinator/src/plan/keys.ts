@@ -54,7 +54,10 @@ function keysOf(schema: unknown, path: readonly string[], targetKind: string | u
     if (doc === undefined) throw new TypeError(`the schema says nothing of ${here.join('.')}`);
     const required = !(value instanceof z.ZodOptional);
     const isList = isListOfValues(value);
-    return [{ path: here, targetKind, required, takes: takesOf(value), isList, doc }, ...keysOf(value, here, targetKind)];
+    return [
+      { path: here, targetKind, required, takes: takesOf(value), isList, doc },
+      ...keysOf(value, here, targetKind),
+    ];
   });
 }
 
