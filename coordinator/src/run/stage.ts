@@ -156,7 +156,11 @@ export class Stage implements MembersListener {
       const participant = this.participants.get(participantKey(member));
       if (knownDead)
         for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
-      if (participant === undefined) return;
+      if (participant === undefined) {
+        // It took no part, but what is here may be its alone: nobody waits for it any more.
+        this.ledger?.lost(member.name, member.incarnation, { knownDead }, nowMs());
+        return;
+      }
       if (participant.state !== 'gone') {
         participant.state = 'gone';
         this.log.event(
@@ -275,6 +279,7 @@ export class Stage implements MembersListener {
     this.ledger = ledger;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);
+    this.#missGoneWriters(ledger);
     this.startNs = nowNs() + startLeadNs;
     this.#phase = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
@@ -291,6 +296,16 @@ export class Stage implements MembersListener {
     if (lost > 0) {
       const what = `${lost} units of node-local data went with the agents that wrote them`;
       this.log.event('error', 'units-lost', what);
+    }
+  }
+
+  /** Node-local data of agents that went before this stage began is lost; the ledger would wait for them to come. */
+  #missGoneWriters(ledger: Ledger): void {
+    if (!isLocal(this.plan.target)) return;
+    const known = new Map(this.members.all().map((member) => [member.name, member]));
+    for (const agent of new Set(this.writers.map((writer) => writer.agent))) {
+      const member = known.get(agent);
+      if (member?.alive !== true) ledger.lost(agent, member?.incarnation ?? 0, { knownDead: false }, nowMs());
     }
   }
 
