@@ -102,7 +102,7 @@ stages: [{ write: {} }]
       refused,
       1,
       'SEEDSTORM_E_SPACE',
-      /small-a\/x and .*small-a\/y has 24\.0 MiB free; the plan writes 32\.0/u,
+      /small-a\/x and .*small-a\/y together have 24\.0 MiB free; the plan writes 32\.0/u,
     );
     expect(refused.result).toMatchObject({ outcome: 'failed', stages: [], error: { code: 'SEEDSTORM_E_SPACE' } });
     expectEmpty(...folders);
@@ -148,6 +148,20 @@ stages: [{ write: {} }, { verify: { delay: 2s } }, { delete: {} }]
     expect(eventsOf(ended.lines, 'units-lost').map(({ stageName }) => stageName)).toEqual(['verify', 'delete']);
     expect(result.leftBehind).toEqual([join(sandbox.target, result.runId)]);
     expect(sandbox.files()).toHaveLength(written / 4);
+  });
+
+  test('of an agent that went silent is given up when its lease is over', async ({ sandbox }) => {
+    const cluster = await Cluster.start(sandbox, 2);
+    const text = local(sandbox.target).replace('settleTimeout: 0s', 'lease: 2s, settleTimeout: 0s');
+    const run = cluster.start(sandbox.plan(text.replace('delay: 2s', 'delay: 1s')), '--agents', '2', '--json');
+    await run.event('stage-waiting', 'verify');
+    cluster.agent('agent-1').signal('SIGKILL');
+    const { result } = await run.ended;
+    expect(result).toMatchObject({ outcome: 'failed', error: { code: 'SEEDSTORM_E_UNITS_LOST' } });
+    const verify = stageOf(result, 'verify');
+    expect(verify.unitsLost).toBeGreaterThan(0);
+    expect(verify.unitsDone + verify.unitsLost).toBe(256);
+    expect(verify.corruptBlocks).toBe(0);
   });
 });
 

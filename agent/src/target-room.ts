@@ -34,7 +34,8 @@ export function shortOfRoom(paths: readonly PathRoom[]): SeedstormError[] {
     const [first] = together;
     if (first === undefined || !first.knowsRoom || first.freeBytes >= needed + margin) return [];
     const where = together.map(({ path }) => path).join(' and ');
-    const what = `${where} has ${room(first.freeBytes)} free; the plan writes ${room(needed)} there and needs ${room(needed + margin)}`;
+    const has = together.length > 1 ? 'together have' : 'has';
+    const what = `${where} ${has} ${room(first.freeBytes)} free; the plan writes ${room(needed)} there and needs ${room(needed + margin)}`;
     return [new SeedstormError({ code: 'SEEDSTORM_E_SPACE', what })];
   });
 }
