@@ -342,6 +342,20 @@ describe('a target that is said to be shared', () => {
     await cluster.stop();
   });
 
+  test('is not written to by an agent that comes in mid-run and sees another one', async ({ sandbox, skip }) => {
+    needsRoot(skip, 'to make a mount namespace');
+    const hidden = sandbox.makeFolder('hidden');
+    const cluster = await Cluster.start(sandbox, 1);
+    const stages = '[{ write: {} }, { write: { delay: 5s } }]';
+    const run = cluster.start(sandbox.plan(plan(`path: ${sandbox.target}`, stages)), '--json');
+    await run.event('stage-ended', 'write');
+    await cluster.startAgentSeeing(hidden, sandbox.target, 'agent-2').said(/joined the coordinator/u);
+    const refused = await run.ended;
+    expectError(refused, 1, 'SEEDSTORM_E_TARGET_NOT_SHARED', /agent agent-2: .* lock of the run is not seen in/u);
+    expectEmpty(sandbox.target, hidden);
+    await cluster.stop();
+  });
+
   test('need not be one on nodes that have storage of their own', async ({ sandbox, skip }) => {
     needsRoot(skip, 'to make a mount namespace');
     const { cluster, hidden } = await apart(sandbox);

@@ -10,6 +10,7 @@ import {
   type ErrorDetail,
   type FileWork,
   type GrantLease,
+  Operation,
   type PrepareStage,
   type Report,
   type Residency,
@@ -18,6 +19,7 @@ import {
 import type { ToCoordinator } from './connection.js';
 import { runFolders } from './file-target.js';
 import { reportOf } from './report.js';
+import { seeOwnLock } from './target-lock.js';
 import { taskSpec } from './task-spec.js';
 
 /** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
@@ -68,6 +70,7 @@ export class StageWork {
     const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
     try {
       const running = await engine;
+      await seeTarget(this.message);
       answer.notes.push(...(await dropCachesFor(this.message)));
       const task = await Task.prepare(running, taskSpec(this.message), memory());
       this.#task = task;
@@ -245,6 +248,12 @@ async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
     }),
   );
   return gone.every((each) => each);
+}
+
+/** Nothing is written to a target that is not the one which the run holds. */
+async function seeTarget({ operation, target }: PrepareStage): Promise<void> {
+  const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+  if (operation === Operation.WRITE && files?.scope === 'shared') await seeOwnLock(files);
 }
 
 /** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */

@@ -9,12 +9,14 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
 import type { FileTarget } from '@seedstorm/proto';
-import { makeOwnFolder, runFolders } from './file-target.js';
+import { makeOwnFolder, runFolders, targetPaths } from './file-target.js';
 
 const folderName = '.seedstorm-locks';
 const renewMs = 2000;
 /** A lock that is not renewed for so long is dead: six renewals. */
 const deadMs = 12_000;
+/** How long the run's own lock is looked for: clients of network file systems remember for some seconds what was not there. */
+const seeMs = 6000;
 const pauseMs = 250;
 /** Longer files are no locks of ours. */
 const maxLockBytes = 4096;
@@ -126,6 +128,28 @@ export class HeldTarget {
 export async function findOtherRuns(paths: readonly string[], shares: boolean): Promise<SeedstormError[]> {
   const looked = await Promise.all(paths.map((path) => livingOthers(path, '', [])));
   return looked.flat().flatMap((found) => (found.lock.shares && shares ? [] : [locked(found)]));
+}
+
+/**
+ * That this agent sees the lock of its run in every path: an agent that comes in mid-run had no part in the proof that
+ * the target is shared, and what is not the run's target has no lock of it.
+ * @throws SeedstormError TARGET_NOT_SHARED.
+ */
+export async function seeOwnLock(target: FileTarget): Promise<void> {
+  for (const path of targetPaths(target)) {
+    const deadline = performance.now() + seeMs;
+    const isThere = async (): Promise<boolean> =>
+      (await readdir(join(path, folderName)).catch(() => [])).some((name) => name.startsWith(`${target.runFolder}~`));
+    while (!(await isThere())) {
+      if (performance.now() > deadline) {
+        throw new SeedstormError({
+          code: 'SEEDSTORM_E_TARGET_NOT_SHARED',
+          what: `on ${hostname()} the lock of the run is not seen in ${path}: it is not the folder that the other agents use`,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
 }
 
 interface Found {

@@ -119,11 +119,12 @@ export class Sandbox implements AsyncDisposable {
     for (const path of [this.folder, this.home]) chownSync(path, user, user);
   }
 
-  /** Everything under a folder, the target unless named, as relative paths. */
+  /** Everything under a folder, the target unless named, but the locks of runs that use it, as relative paths. */
   files(folder: string = this.target): string[] {
     return readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .filter((path) => !path.startsWith('.seedstorm-locks/'))
       .sort();
   }
 

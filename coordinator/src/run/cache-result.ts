@@ -17,8 +17,9 @@ export function cacheResult(agents: readonly { readonly fileWork: FileWork | und
 }
 
 function reads(works: readonly FileWork[], before: Residency): string {
-  if (before.pages > 0n) return Number(before.resident) / Number(before.pages) > cachedFrom ? 'cached' : 'uncached';
-  return works.every(({ direct }) => direct) ? 'direct' : 'unknown';
+  if (works.every(({ direct }) => direct)) return 'direct';
+  if (before.pages === 0n) return 'unknown';
+  return Number(before.resident) / Number(before.pages) > cachedFrom ? 'cached' : 'uncached';
 }
 
 function sum(found: readonly (Residency | undefined)[]): Residency {

@@ -25,6 +25,8 @@ import { Waiters } from './waiters.js';
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
 const startLeadNs = 200_000_000n;
 const prepareTimeoutMs = 60_000;
+/** Where page caches are dropped, all that is dirty on the hosts is written back first. */
+const dropCachesTimeoutMs = 600_000;
 const cleanUpPrepareTimeoutMs = 10_000;
 const endTimeoutMs = 60_000;
 /** How long a stage goes on without any agent before it gives up. */
@@ -237,7 +239,8 @@ export class Stage implements MembersListener {
   async #prepare(): Promise<void> {
     this.#phase = 'preparing';
     this.#inviteAll();
-    const timeoutMs = this.plan.isCleanUp ? cleanUpPrepareTimeoutMs : prepareTimeoutMs;
+    const usualMs = this.plan.dropCaches === '' ? prepareTimeoutMs : dropCachesTimeoutMs;
+    const timeoutMs = this.plan.isCleanUp ? cleanUpPrepareTimeoutMs : usualMs;
     await this.#waiters.until(() => this.#in('preparing').length === 0 || this.#over(), timeoutMs);
     const late = this.#in('preparing');
     if (this.plan.isCleanUp && this.#in('ready').length > 0) {
