@@ -7,16 +7,16 @@ import type { CacheResult, FileWork, Residency } from '@seedstorm/proto';
  */
 const cachedFrom = 0.02;
 
-/** What all agents found together; absent when none of them read files. */
-export function cacheResult(agents: readonly { readonly fileWork: FileWork | undefined }[]): CacheResult | undefined {
+/** What all agents of a stage found together. */
+export function cacheResult(agents: readonly { readonly fileWork: FileWork | undefined }[]): CacheResult {
   const works = agents.flatMap(({ fileWork }) => (fileWork === undefined ? [] : [fileWork]));
-  if (works.length === 0) return undefined;
   const before = sum(works.map(({ cachedBefore }) => cachedBefore));
   const after = sum(works.map(({ cachedAfter }) => cachedAfter));
   return { reads: reads(works, before), before, after };
 }
 
 function reads(works: readonly FileWork[], before: Residency): string {
+  if (works.length === 0) return 'none';
   if (works.every(({ direct }) => direct)) return 'direct';
   if (before.pages === 0n) return 'unknown';
   return Number(before.resident) / Number(before.pages) > cachedFrom ? 'cached' : 'uncached';

@@ -92,7 +92,7 @@ export function stageResult(stage: Stage): StageResult {
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
-    cache: readsBack(stage) ? cacheResult(all) : undefined,
+    cache: cacheResult(readsBack(stage) ? all : []),
     preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),

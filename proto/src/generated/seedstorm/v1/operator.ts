@@ -243,7 +243,7 @@ export interface StageResult {
   agents: AgentStageResult[];
   /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
-  /** What the agents' page caches had to do with the stage, where it read files. */
+  /** What the agents' page caches had to do with the stage. */
   cache:
     | CacheResult
     | undefined;
@@ -253,11 +253,11 @@ export interface StageResult {
   preallocateNs: bigint;
 }
 
-/** What the agents' page caches had to do with a stage that read files. */
+/** What the agents' page caches had to do with a stage. */
 export interface CacheResult {
   /**
-   * direct: it went past them; cached: they held some of the data before it was read; uncached: next to none of it;
-   * unknown: nobody could tell.
+   * none: it read no files; direct: it went past them; cached: they held some of the data before it was read; uncached:
+   * next to none of it; unknown: nobody could tell.
    */
   reads: string;
   /** What they held of a random sample before it was read. */
