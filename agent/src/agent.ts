@@ -39,6 +39,9 @@ export interface AgentOptions {
 /** How long a coordinator may take to let a leaving agent go. */
 const leaveTimeoutMs = 8000;
 
+/** How long an agent that goes may take to let go of its target. */
+const letGoTimeoutMs = 3000;
+
 /** A running agent. */
 export class Agent implements ConnectionListener {
   readonly #hello;
@@ -216,7 +219,7 @@ export class Agent implements ConnectionListener {
     const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
     const asked = this.#locking.then(async () => {
       if (this.#held?.run === files?.runFolder && hold) return answer;
-      await this.#held?.release();
+      await this.#held?.release('run');
       this.#held = undefined;
       if (!hold || files === undefined) return answer;
       try {
@@ -305,7 +308,9 @@ export class Agent implements ConnectionListener {
     clearInterval(this.#heartbeat);
     this.#connection.close();
     await this.#work?.abandon();
-    await this.#held?.release();
+    // Storage that hangs must not keep the agent from going: its lock is then cleared away by whoever comes next.
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, letGoTimeoutMs).unref());
+    await Promise.race([this.#held?.release('agent'), patience]);
     await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
   }
 }

@@ -250,10 +250,10 @@ async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
   return gone.every((each) => each);
 }
 
-/** Nothing is written to a target that is not the one which the run holds. */
+/** In a folder that is not the run's, writes would go astray, reads would find files missing, and deletes nothing. */
 async function seeTarget({ operation, target }: PrepareStage): Promise<void> {
   const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
-  if (operation === Operation.WRITE && files?.scope === 'shared') await seeOwnLock(files);
+  if (operation !== Operation.GENERATE && files?.scope === 'shared') await seeOwnLock(files);
 }
 
 /** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */

@@ -39,7 +39,7 @@ describe('the lock of a target', () => {
       what: expect.stringMatching(/ is in use by run run-1: agent agent-1 on \S+, process \d+, since 2/u),
     });
     for (const path of paths) expect(await readdir(join(path, '.seedstorm-locks'))).toEqual(['run-1~agent-1']);
-    await held.release();
+    await held.release('run');
     for (const path of paths) expect(await readdir(path)).toEqual([]);
   }, 30_000);
 
@@ -51,9 +51,20 @@ describe('the lock of a target', () => {
     ];
     expect(await findOtherRuns(paths, true)).toEqual([]);
     expect((await findOtherRuns(paths, false)).length).toBeGreaterThan(0);
-    for (const { held } of holders) await held.release();
+    for (const { held } of holders) await held.release('run');
     for (const path of paths) expect(await readdir(path)).toEqual([]);
   }, 30_000);
+
+  test('stays with the run when one of its agents goes', async () => {
+    const [one, other] = [
+      await HeldTarget.take(target('run-1'), 'agent-1'),
+      await HeldTarget.take(target('run-1'), 'agent-2'),
+    ];
+    await one.held.release('agent');
+    for (const path of paths) expect(await readdir(join(path, '.seedstorm-locks'))).toEqual(['run-1~agent-2']);
+    await other.held.release('run');
+    for (const path of paths) expect(await readdir(path)).toEqual([]);
+  });
 
   test('of a run on another host holds as long as it is renewed', async () => {
     let beat = 0;
@@ -72,7 +83,7 @@ describe('the lock of a target', () => {
     await foreignLock(paths[0] ?? '', 1);
     const { held, notes } = await HeldTarget.take(target('run-1'), 'agent-1');
     expect(notes).toEqual([`the lock of run far in ${paths[0]} was cleared away: node7 renews it no more`]);
-    await held.release();
+    await held.release('run');
     for (const path of paths) expect(await readdir(path)).toEqual([]);
   }, 30_000);
 
@@ -85,7 +96,7 @@ describe('the lock of a target', () => {
     await expect
       .poll(async () => JSON.parse(await readFile(file, 'utf8')).beat, { timeout: 10_000 })
       .toBeGreaterThan(beat);
-    await held.release();
+    await held.release('run');
   }, 30_000);
 
   test('is not written through a symbolic link', async () => {

@@ -41,6 +41,7 @@ export class HeldTarget {
   readonly #since = new Date().toISOString();
   #beat = 0;
   #renewing: Promise<void> = Promise.resolve();
+  #isRenewing = false;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -69,33 +70,39 @@ export class HeldTarget {
       const inTheWay = looked.flat().find(({ lock }) => !(lock.shares && shares));
       if (inTheWay !== undefined) throw locked(inTheWay);
     } catch (error) {
-      await held.release();
+      await held.release('agent');
       throw error;
     }
     return { held, notes };
   }
 
-  /** Lets go of the target. */
-  async release(): Promise<void> {
+  /** Lets go of the target: as this agent, or as the whole run when it has ended, for some of its agents may be gone. */
+  async release(of: 'agent' | 'run'): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
     for (const path of this.paths) {
       const folder = join(path, folderName);
       const names = await readdir(folder).catch(() => []);
-      // Those of the run's other agents too: the run has ended, and some may be gone.
-      for (const name of names.filter((each) => each.startsWith(`${this.run}~`))) {
+      const isOurs = (name: string): boolean => (of === 'run' ? name.startsWith(`${this.run}~`) : name === this.#name);
+      for (const name of names.filter(isOurs)) {
         await unlink(join(folder, name)).catch(() => {});
       }
       await rmdir(folder).catch(() => {});
     }
   }
 
+  get #name(): string {
+    return `${this.run}~${this.agent}`;
+  }
+
   /** Storage that hangs is not asked again before it has answered. */
   #renew(): void {
-    const before = this.#renewing;
-    this.#renewing = before.then(async () => {
+    if (this.#isRenewing) return;
+    this.#isRenewing = true;
+    this.#renewing = (async () => {
       for (const path of this.paths) await this.#write(path).catch(() => {});
-    });
+      this.#isRenewing = false;
+    })();
   }
 
   async #write(path: string): Promise<void> {
@@ -111,7 +118,7 @@ export class HeldTarget {
       shares,
       beat: this.#beat,
     };
-    const file = await openIn(path, `${run}~${agent}`);
+    const file = await openIn(path, this.#name);
     try {
       const text = `${JSON.stringify(lock)}\n`;
       await file.write(text, 0);

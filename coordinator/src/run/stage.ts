@@ -110,11 +110,12 @@ export class Stage implements MembersListener {
 
   /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
   get folderRemoved(): boolean {
-    const all = [...this.participants.values()];
+    const all = this.#in('ended');
     const removed = (host?: string): boolean =>
       all.some((each) => each.folderRemoved && (host === undefined || each.member.host === host));
     if (!isLocal(this.plan.target)) return removed();
-    return all.every(({ member: { host } }) => removed(host));
+    const hosts = [...this.participants.values()].map(({ member: { host } }) => host);
+    return hosts.every(removed);
   }
 
   /** Asks the stage to end after the I/O in flight. */
@@ -351,6 +352,12 @@ export class Stage implements MembersListener {
   #prepared(participant: Participant, error: SeedstormError | undefined, notes: readonly string[]): void {
     this.#note(participant, notes);
     if (participant.state !== 'preparing') return;
+    if (error !== undefined && this.plan.isCleanUp) {
+      // Others clear up without it; its error is most likely why there is something to clear up.
+      participant.state = 'gone';
+      this.log.event('warning', 'agent-unfit', `agent ${participant.name} cannot clear up: ${error.what}`);
+      return;
+    }
     if (error !== undefined) {
       participant.state = 'ended';
       this.#fail(ofAgent(participant, error));
