@@ -10,14 +10,19 @@ import {
   fromErrorDetail,
   type HostShare,
   isLoopback,
+  type LockTarget,
   type PrepareNetwork,
   type PrepareStage,
+  type TargetLocked,
+  toErrorDetail,
 } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { introduce } from './identity.js';
 import { NetworkWork } from './network-work.js';
 import { type StageHost, StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
+import { HeldTarget } from './target-lock.js';
+import { probeTarget } from './target-proof.js';
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -43,6 +48,9 @@ type ToStage = Extract<FromCoordinator, { value: { stage: number } }>;
 /** How long a coordinator may take to let a leaving agent go. */
 const leaveTimeoutMs = 8000;
 
+/** How long an agent that goes may take to let go of its target. */
+const letGoTimeoutMs = 3000;
+
 /** A running agent. */
 export class Agent implements ConnectionListener {
   readonly #hello;
@@ -57,6 +65,9 @@ export class Agent implements ConnectionListener {
   #engine: { share: string; engine: Promise<Engine> } | undefined;
   /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
+  /** The target that is held for a run. */
+  #held: HeldTarget | undefined;
+  #locking: Promise<void> = Promise.resolve();
   #leaving = false;
   #orphaned = false;
   #closed = false;
@@ -155,6 +166,12 @@ export class Agent implements ConnectionListener {
           this.#rejectEnded,
         );
         return;
+      case 'probeTarget':
+        probeTarget(message.value).then((value) => this.#say({ $case: 'targetProbed', value }), this.#rejectEnded);
+        return;
+      case 'lockTarget':
+        this.#lock(message.value).then((value) => this.#say({ $case: 'targetLocked', value }), this.#rejectEnded);
+        return;
       case 'prepareStage':
         this.#prepare(message.value);
         return;
@@ -171,7 +188,14 @@ export class Agent implements ConnectionListener {
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
-          const nothing = { error: undefined, closeNs: 0n, runFolderRemoved: true, peers: [], strangers: 0n };
+          const nothing = {
+            error: undefined,
+            closeNs: 0n,
+            runFolderRemoved: true,
+            peers: [],
+            strangers: 0n,
+            fileWork: undefined,
+          };
           this.#say({ $case: 'stageEnded', value: { stage, ...nothing } });
         }
     }
@@ -208,6 +232,28 @@ export class Agent implements ConnectionListener {
         work.sync();
         return;
     }
+  }
+
+  /** Holds a target for a run, or lets go of it. One answer after the other, as they were asked for. */
+  #lock({ id, target, hold }: LockTarget): Promise<TargetLocked> {
+    const answer: TargetLocked = { id, error: undefined, notes: [] };
+    const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+    const asked = this.#locking.then(async () => {
+      if (this.#held?.run === files?.runFolder && hold) return answer;
+      await this.#held?.release('run');
+      this.#held = undefined;
+      if (!hold || files === undefined) return answer;
+      try {
+        const { held, notes } = await HeldTarget.take(files, this.name);
+        this.#held = held;
+        answer.notes = notes;
+      } catch (error) {
+        answer.error = toErrorDetail(error);
+      }
+      return answer;
+    });
+    this.#locking = asked.then(() => {});
+    return asked;
   }
 
   #prepare(message: PrepareStage): void {
@@ -305,6 +351,9 @@ export class Agent implements ConnectionListener {
     clearInterval(this.#heartbeat);
     this.#connection.close();
     await this.#work?.abandon();
+    // Storage that hangs must not keep the agent from going: its lock is then cleared away by whoever comes next.
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, letGoTimeoutMs).unref());
+    await Promise.race([this.#held?.release('agent'), patience]);
     await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
   }
 }

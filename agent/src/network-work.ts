@@ -184,6 +184,7 @@ export class NetworkWork {
       error,
       closeNs,
       runFolderRemoved: true,
+      fileWork: undefined,
       peers: peers.map(({ peer, sentBytes, receivedBytes, broken, why: reason = '' }) => ({
         number: peer,
         sentBytes: BigInt(sentBytes),

@@ -4,11 +4,22 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
-import { type EndStage, type ErrorDetail, type GrantLease, type PrepareStage, toErrorDetail } from '@seedstorm/proto';
+import { dropCaches, type Engine, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import {
+  type EndStage,
+  type ErrorDetail,
+  type FileWork,
+  type GrantLease,
+  Operation,
+  type PrepareStage,
+  type Residency,
+  toErrorDetail,
+} from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
+import { runFolders } from './file-target.js';
 import { Ports } from './ports.js';
 import { reportOf } from './report.js';
+import { seeOwnLock } from './target-lock.js';
 import { taskSpec } from './task-spec.js';
 import { Unacknowledged } from './unacknowledged.js';
 
@@ -61,6 +72,8 @@ export class StageWork {
     try {
       const running = await engine;
       const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      await seeTarget(this.message);
+      answer.notes.push(...(await dropCachesFor(this.message)));
       const spec = taskSpec(this.message, lanes);
       const task = await Task.prepare(running, spec, memory());
       this.#task = task;
@@ -69,7 +82,7 @@ export class StageWork {
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
       task.ended().catch((error: unknown) => this.#endEarly(error));
       task.setDeadline(this.#deadlineNs);
-      answer.notes = task.notes;
+      answer.notes.push(...task.notes);
       answer.lanes = Math.min(lanes, spec.lanes ?? lanes);
       this.#poll = setInterval(() => this.#look(), pollMs);
       this.#prepared = { $case: 'stagePrepared', value: answer };
@@ -179,6 +192,7 @@ export class StageWork {
     const closeNs = monotonicNs() - began;
     clearInterval(this.#poll);
     if (this.#abandoned) return;
+    const fileWork = fileWorkOf(task);
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
     try {
       // One that is under way comes before: snapshots come in the order in which they are asked for.
@@ -190,7 +204,7 @@ export class StageWork {
     const nothing = { peers: [], strangers: 0n };
     this.#ended = {
       $case: 'stageEnded',
-      value: { ...nothing, stage: message.stage, error, closeNs, runFolderRemoved },
+      value: { ...nothing, stage: message.stage, error, closeNs, runFolderRemoved, fileWork },
     };
     this.host.say(this.#ended);
   }
@@ -228,13 +242,54 @@ export class StageWork {
   }
 }
 
-/** Removes the run's own folder if nothing is left in it; true when it is gone. */
-async function removeIfEmpty({ target, runId }: PrepareStage): Promise<boolean> {
+/** Removes the run's own folder in each path if nothing is left in it; true when all of them are gone. */
+async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
   if (target?.kind?.$case !== 'file') return true;
+  const gone = await Promise.all(
+    runFolders(target.kind.value).map(async (folder) => {
+      try {
+        await rmdir(folder);
+        return true;
+      } catch (error) {
+        return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      }
+    }),
+  );
+  return gone.every((each) => each);
+}
+
+/** In a folder that is not the run's, writes would go astray, reads would find files missing, and deletes nothing. */
+async function seeTarget({ operation, target }: PrepareStage): Promise<void> {
+  const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+  if (operation !== Operation.GENERATE && files?.scope === 'shared') await seeOwnLock(files);
+}
+
+/** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */
+async function dropCachesFor({ dropCaches: wanted }: PrepareStage): Promise<string[]> {
+  if (wanted === '') return [];
   try {
-    await rmdir(`${target.kind.value.path}/${runId}`);
-    return true;
+    await dropCaches();
+    return [];
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (wanted === 'true') throw error;
+    return [asSeedstormError(error).what];
   }
+}
+
+/** What a task on files did beside the I/O, for the wire. */
+function fileWorkOf(task: Task | undefined): FileWork | undefined {
+  const work = task?.fileWork;
+  if (work === undefined) return undefined;
+  const residency = ({ objects, pages, resident }: typeof work.cachedBefore): Residency => ({
+    objects: BigInt(objects),
+    pages: BigInt(pages),
+    resident: BigInt(resident),
+  });
+  return {
+    direct: work.direct,
+    cachedBefore: residency(work.cachedBefore),
+    cachedAfter: residency(work.cachedAfter),
+    preallocated: BigInt(work.preallocated),
+    preallocateNs: BigInt(work.preallocateNs),
+  };
 }

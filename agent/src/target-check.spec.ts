@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CheckLevel, type CheckTarget, type TargetChecked } from '@seedstorm/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTarget } from './target-check.js';
-import { checkQuestion } from './testing.js';
+import { checkQuestion, filesIn } from './testing.js';
 
 const gib = 1024n ** 3n;
 
@@ -18,7 +18,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const inFolder = (path: string, bytes = 0n, direct = 'auto'): CheckTarget =>
   checkQuestion({
     id: 9n,
-    target: { kind: { $case: 'file', value: { path, runFolder: 'run', direct, sync: 'range' } } },
+    target: filesIn(path, { direct }),
     bytes,
   });
 
@@ -68,7 +68,7 @@ describe('the check of a target', () => {
     const script = `
       const { checkTarget } = await import(${JSON.stringify(new URL('../dist/target-check.js', import.meta.url).href)});
       if (process.getuid() === 0) process.setuid(65534);
-      const file = { path: ${JSON.stringify(locked)}, runFolder: 'run', direct: 'auto', sync: 'range' };
+      const file = { paths: [${JSON.stringify(locked)}], runFolder: 'run', direct: 'auto', sync: 'range' };
       const target = { kind: { $case: 'file', value: file } };
       const { findings } = await checkTarget({ id: 1n, target, blockBytes: 4096n, bytes: 0n, objects: 1n, leaseObjects: 1n, queueDepth: 1 }, 1);
       console.log(JSON.stringify(findings));`;

@@ -1,10 +1,10 @@
 import { Operation, type PrepareStage } from '@seedstorm/proto';
 import { describe, expect, test } from 'vitest';
 import { taskSpec } from './task-spec.js';
-import { prepareStage } from './testing.js';
+import { filesIn, prepareStage } from './testing.js';
 
 const inFolder = (path: string, runFolder: string): PrepareStage =>
-  prepareStage({ target: { kind: { $case: 'file', value: { path, runFolder, direct: 'auto', sync: 'end' } } } });
+  prepareStage({ target: filesIn(path, { runFolder, sync: 'end', preallocate: 'auto', scope: 'local' }) });
 
 describe('the task of a stage', () => {
   test('is what the coordinator asks for, number by number', () => {
@@ -28,7 +28,9 @@ describe('the task of a stage', () => {
       ioEngine: 'auto',
       sparedObjects: [],
       sink: 'file',
-      folder: '/mnt/target/20260101-000000-abcd',
+      folders: ['/mnt/target/20260101-000000-abcd'],
+      preallocate: 'auto',
+      local: true,
       direct: 'auto',
       sync: 'end',
     });

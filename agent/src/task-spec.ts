@@ -1,8 +1,8 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
-import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
 import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
 import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
+import { runFolders } from './file-target.js';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -11,9 +11,6 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.VERIFY]: 'verify',
   [Operation.DELETE]: 'delete',
 };
-
-/** A run's own folder is one name, so that nothing in a message can lead out of the target. */
-const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
 const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
 
@@ -44,7 +41,13 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     sparedObjects: message.sparedObjects.map(Number),
     sink: sink.$case,
     ...(sink.$case === 'file'
-      ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
+      ? {
+          folders: runFolders(sink.value),
+          direct: sink.value.direct,
+          sync: sink.value.sync,
+          preallocate: sink.value.preallocate,
+          local: sink.value.scope === 'local',
+        }
       : {}),
     ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
   };
@@ -95,15 +98,4 @@ function ioEngineOf(name: string): NonNullable<TaskSpec['ioEngine']> {
     });
   }
   return known;
-}
-
-/** The run's own folder. */
-function runFolder(path: string, name: string): string {
-  if (!path.startsWith('/') || !folderPattern.test(name)) {
-    throw new SeedstormError({
-      code: 'SEEDSTORM_E_MESSAGE_INVALID',
-      what: `${join(path, name)} is no folder for a run`,
-    });
-  }
-  return join(path, name);
 }

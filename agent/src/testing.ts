@@ -1,5 +1,5 @@
 /** What this package's specs share. */
-import { type CheckTarget, Operation, type PrepareStage } from '@seedstorm/proto';
+import { type CheckTarget, type FileTarget, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 
 /** A stage that writes 64 units of 64 KiB to nowhere. */
 export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage {
@@ -29,6 +29,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     queueDepth: 4,
     ioEngine: 'auto',
     modestLanes: 0,
+    dropCaches: '',
     ...changes,
   };
 }
@@ -48,6 +49,23 @@ export function checkQuestion(changes: Partial<CheckTarget> = {}): CheckTarget {
     lanes: 0,
     queueDepth: 1,
     share: undefined,
+    unitBytes: 1_048_576n,
+    objectBytes: 4n * 1_048_576n,
     ...changes,
   };
+}
+
+/** Files in a folder. */
+export function filesIn(path: string, changes: Partial<FileTarget> = {}): Target {
+  const value = {
+    paths: [path],
+    runFolder: 'run',
+    direct: 'auto',
+    sync: 'range',
+    scope: 'shared',
+    preallocate: 'false',
+    shareTarget: false,
+    ...changes,
+  };
+  return { kind: { $case: 'file', value } };
 }

@@ -91,6 +91,8 @@ export declare class NativeTask {
   endedWork(): number
   /** Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for. */
   snapshot(): Promise<JsTaskSnapshot>
+  /** What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended. */
+  fileWork(): JsFileWork | null
   /** No more ranges come. */
   finish(): void
   /** Lanes leave after the I/O in flight. */
@@ -141,6 +143,12 @@ export interface ContentParameters {
 
 /** The dedup window to use where the user sets none, as its binary logarithm. */
 export declare function defaultWindowBits(units: number, dedupMilli: number): number
+
+/** Finds it out for a folder's file system, on a thread of its own. */
+export declare function directAlignment(folder: string): Promise<JsDirectAlignment>
+
+/** Writes back what is dirty and empties this host's page cache, on a thread of its own. */
+export declare function dropCaches(): Promise<void>
 
 /** The names of all codes that the engine may give; the other side's list must know them. */
 export declare function errorCodes(): Array<string>
@@ -267,6 +275,18 @@ export interface JsDie {
   cpuset: Array<number>
 }
 
+/** What a file system wants of O_DIRECT. */
+export interface JsDirectAlignment {
+  /** Whether it takes it at all. */
+  takes: boolean
+  /** Addresses in memory are multiples of this. */
+  memoryBytes: number
+  /** Offsets and lengths are multiples of this. */
+  offsetBytes: number
+  /** Whether the kernel said so; else it was tried. */
+  told: boolean
+}
+
 /** Relative latencies between NUMA nodes. */
 export interface JsDistances {
   /** OS indexes of the nodes, in the order of rows and columns. */
@@ -323,6 +343,20 @@ export interface JsFault {
   parts?: Array<JsFault>
   /** How many parts these are in all. */
   partCount?: number
+}
+
+/** What a task on files did beside the I/O. */
+export interface JsFileWork {
+  /** Whether I/O went past the page cache. */
+  direct: boolean
+  /** What the page cache had of objects before the task first read them. */
+  cachedBefore: JsResidency
+  /** What it had of some of them at the end. */
+  cachedAfter: JsResidency
+  /** Objects that were preallocated. */
+  preallocated: number
+  /** Time that this took, summed over the lanes, in ns. */
+  preallocateNs: number
 }
 
 /** A place where the storage gave back something else than it was given. */
@@ -671,6 +705,16 @@ export interface JsReadiness {
   linuxAioLeft?: number
 }
 
+/** What was in the page cache. */
+export interface JsResidency {
+  /** Objects that were looked at. */
+  objects: number
+  /** Their pages that were looked at. */
+  pages: number
+  /** Of these, those that were in the cache. */
+  resident: number
+}
+
 /** Bytes that belong together, and where. */
 export interface JsRun {
   /** Where it begins in the buffer. */
@@ -745,14 +789,18 @@ export interface JsTaskSpec {
   sparedObjects: Array<number>
   /** Where bytes go to or come from. */
   sink: 'null' | 'memory' | 'file' | 'block'
-  /** The run's own folder, for files. */
-  folder?: string
+  /** The run's own folder in each path of the target, for files. */
+  folders?: Array<string>
   /** The device, for a block device. */
   place?: JsBlockPlace
   /** Whether files bypass the page cache: true, false or auto. */
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
   sync?: string
+  /** Whether files have their room before their first byte: true, false or auto; false when absent. */
+  preallocate?: string
+  /** Whether the files are on storage of this host alone. */
+  local?: boolean
 }
 
 /** A machine. */

@@ -29,6 +29,8 @@ export interface How {
   readonly env: NodeJS.ProcessEnv;
   /** Another user than the one who runs the tests. */
   readonly user?: number;
+  /** Words in front of it: a program that sets something up and then becomes the command. */
+  readonly under?: readonly string[];
   /** On a terminal of its own, made by the system's `script`. */
   readonly onTerminal?: boolean;
   /** In another network namespace. */
@@ -49,10 +51,10 @@ export class Command {
 
   constructor(
     private readonly args: readonly string[],
-    { env, user, onTerminal = false, network }: How,
+    { env, user, under = [], onTerminal = false, network }: How,
   ) {
     const began = Date.now();
-    const line = [process.execPath, commandFile, ...args];
+    const line = [...under, process.execPath, commandFile, ...args];
     const quoted = line.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
     const there = network === undefined ? line : ['ip', 'netns', 'exec', network, ...line];
     const [program = '', ...rest] = onTerminal ? ['script', '-qefc', `exec ${quoted}`, '/dev/null'] : there;

@@ -1,7 +1,7 @@
 import type { Readiness } from '@seedstorm/native';
 import { CheckLevel, type CheckTarget, type TargetChecked } from '@seedstorm/proto';
 import { describe, expect, test } from 'vitest';
-import { checkQuestion } from '../testing.js';
+import { checkQuestion, filesIn } from '../testing.js';
 import { Findings } from './findings.js';
 import { checkInodes } from './folder.js';
 import { checkHost, type Host, lookAtKernel, memoryBytes } from './host.js';
@@ -12,10 +12,9 @@ const ready: Readiness = {
 };
 const good: Host = { mayLock: false, balancesNuma: false, numaNodes: 1, hasHugePages: true };
 
-const fileTarget = { path: '/', runFolder: 'run', direct: 'auto', sync: 'range' };
 const toFiles = (changes: Partial<CheckTarget> = {}, sync = 'range') =>
   checkQuestion({
-    target: { kind: { $case: 'file', value: { ...fileTarget, sync } } },
+    target: filesIn('/', { sync }),
     bytes: 64n * 1024n ** 2n,
     ...changes,
   });

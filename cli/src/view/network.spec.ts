@@ -52,6 +52,9 @@ const stage = (changes: Partial<StageResult>): StageResult => ({
   agents: [agent({}), agent({ name: 'agent-2', state: 'lost' })],
   closeNs: 0n,
   queues: undefined,
+  cache: undefined,
+  preallocated: 0n,
+  preallocateNs: 0n,
   network,
   ...changes,
 });

@@ -1,7 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 import { networkLines, portLines } from './network.js';
@@ -41,7 +41,8 @@ function table(stages: readonly StageResult[]): string {
   for (const stage of stages) {
     const { latency, name } = stage;
     rows.push([
-      name,
+      // What the page cache answered is not what the storage does.
+      stage.cache?.reads === 'cached' ? `${name} (cached)` : name,
       'all',
       '',
       rate(stage.bytesPerSecond),
@@ -88,6 +89,10 @@ function remarks(stage: StageResult): string[] {
     stage.unitsByTheirWriter > 0n
       ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
       : '',
+    cacheRemark(stage.cache),
+    stage.preallocated > 0n
+      ? `${formatCount(stage.preallocated)} files were preallocated, in ${nanoseconds(stage.preallocateNs)} of lane time`
+      : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     queues(stage),
   ].filter((part) => part !== '');
@@ -102,6 +107,20 @@ function queues({ queues: of }: StageResult): string {
   const short = of.meanPerLane < of.depth * shortOfDepth ? ' — short of the plan' : '';
   const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
   return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${short}`;
+}
+
+/** What the page caches had to do with a stage. */
+function cacheRemark(cache: CacheResult | undefined): string {
+  const percent = ({ pages, resident }: Residency): string =>
+    `${((Number(resident) / Number(pages)) * 100).toFixed(1)}%`;
+  if (cache?.before === undefined) return '';
+  if (cache.reads === 'cached') {
+    return `reads were cached: ${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  if (cache.reads === 'uncached') {
+    return `${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  return cache.reads === 'unknown' ? 'nobody could tell whether reads were cached' : '';
 }
 
 function faults({ findings, stages }: RunResult): string[] {

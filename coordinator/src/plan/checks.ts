@@ -2,6 +2,7 @@
  * What must hold between the keys of a plan. Each check looks at the sections it is about, and is left out when one
  * of them is not valid by itself, so that one mistake does not hide another.
  */
+import path from 'node:path';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
 import {
@@ -14,6 +15,9 @@ import {
 } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
+/** The least that any storage wants of I/O around the page cache. */
+const sectorBytes = 512;
+
 /** The sections of a plan that are valid by themselves. */
 export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
@@ -22,6 +26,7 @@ export function checkSections(sections: Sections): Problem[] {
   const { data, target, stages } = sections;
   return [
     ...(data === undefined ? [] : checkDedup(data)),
+    ...(target?.kind === 'file' ? checkPaths(target) : []),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
     ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
     ...(data === undefined || target === undefined || (target.kind !== 'file' && target.kind !== 'block')
@@ -38,24 +43,48 @@ function checkDedup(data: Plan['data']): Problem[] {
   return [invalid(['data', 'dedup', 'ratio'], what, 'raise the window to at least the ratio, or lower the ratio')];
 }
 
+function checkPaths(target: PlanFileTarget): Problem[] {
+  const at = ['target', 'paths'];
+  const { path: only, paths } = target;
+  if (paths === undefined) {
+    if (only !== undefined) return [];
+    return [invalid(['target', 'path'], 'target.path is missing', 'add it, such as path: /lustre/qualify', 'key')];
+  }
+  if (only !== undefined) {
+    return [invalid(at, 'target.paths: there is a path as well', 'write all folders in paths, or one in path', 'key')];
+  }
+  // What is said of folders by their names alone; whether two names are one folder, the agents see.
+  const folders = paths.map((each) => path.posix.normalize(`${each}/`));
+  return folders.flatMap((folder, index) => {
+    const other = folders.findIndex(
+      (each, i) => i !== index && folder.startsWith(each) && (folder !== each || i < index),
+    );
+    if (other === -1) return [];
+    const how = folder === folders[other] ? 'is the same folder as' : 'lies inside';
+    const what = `target.paths[${index}]: ${paths[index]} ${how} ${paths[other]}`;
+    return [invalid([...at, index], what, 'name each folder once, and none inside another')];
+  });
+}
+
 function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
   const unitBytes = data.unit ?? defaults.unitBytes;
   const unit = formatSize(unitBytes);
   const units = (data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
   const { files, align, io } = target;
   const problems: Problem[] = [];
-  const refuse = (path: readonly string[], what: string, mend: string) => {
-    problems.push(invalid(['target', ...path], `target.${path.join('.')}: ${what}`, mend));
+  const refuse = (at: readonly string[], what: string, mend: string) => {
+    problems.push(invalid(['target', ...at], `target.${at.join('.')}: ${what}`, mend));
   };
 
   const block = io?.block ?? largestBlock(unitBytes);
   const blockText = formatSize(block);
-  const misfit = blockMisfit(block, unitBytes);
-  if (misfit !== undefined) {
-    refuse(['io', 'block'], misfit.what, misfit.mend);
-  } else if (block % 4096 !== 0 && io?.direct !== false) {
-    const what = `${blockText} is not a multiple of 4096, which I/O around the page cache needs`;
-    refuse(['io', 'block'], what, 'write a multiple of 4096, or set target.io.direct to false');
+  // Buffered files take any block; how much more than a sector O_DIRECT wants, the agents find.
+  if (io?.direct !== false && unitBytes % block !== 0 && block % unitBytes !== 0) {
+    const mend = `write ${formatSize(largestBlock(unitBytes))}, or another part or multiple of the unit, or set target.io.direct to false`;
+    refuse(['io', 'block'], `${blockText} neither divides the unit of ${unit} nor is a multiple of it`, mend);
+  } else if (io?.direct !== false && block % sectorBytes !== 0) {
+    const what = `${blockText} is not a multiple of ${sectorBytes}, which I/O around the page cache needs`;
+    refuse(['io', 'block'], what, `write a multiple of ${sectorBytes}, or set target.io.direct to false`);
   }
 
   const fileBytes = files?.size;
@@ -73,8 +102,11 @@ function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
     const what = `${files.count} files need at least as many units, and the data has ${units} of ${unit}`;
     refuse(['files', 'count'], what, `write at most ${units}, or choose a smaller data.unit`);
   }
-  if (align !== undefined && files?.count !== 1) {
-    refuse(['align'], 'is for one shared file', 'set target.files to { count: 1 }, or leave align out');
+  if (align !== undefined && target.scope === 'local') {
+    refuse(['align'], 'is for files that agents share, and with scope: local they share none', 'leave align out');
+  } else if (align !== undefined && fileBytes !== undefined && fileBytes % align !== 0) {
+    const what = `files of ${formatSize(fileBytes)} are no whole number of ${formatSize(align)}`;
+    refuse(['align'], what, 'write a part of files.size');
   } else if (align !== undefined && align % unitBytes !== 0 && unitBytes % align !== 0) {
     const mend = 'write a part or a multiple of the unit';
     refuse(['align'], `${formatSize(align)} neither divides the unit of ${unit} nor is a multiple of it`, mend);

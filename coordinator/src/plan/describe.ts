@@ -52,7 +52,9 @@ function targetText(target: ResolvedTarget): string {
       target.identity === undefined ? 'which must be empty' : `${target.identity}: whatever is on it is lost`;
     return `the block device ${target.device}${part}, ${loss}`;
   }
-  return target.runFolder;
+  const where = target.runFolders.join(', ');
+  const dealt = target.runFolders.length > 1 ? '; files are dealt out to them in turn' : '';
+  return `${where}${dealt}${target.scope === 'local' ? '; on storage of each host' : ''}`;
 }
 
 function deviceText(plan: ResolvedPlan): string {
@@ -69,7 +71,10 @@ function filesText(plan: ResolvedPlan): string {
     true: 'direct I/O',
     false: 'buffered I/O',
   }[`${target.direct}`];
-  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${syncText[target.sync]}`;
+  const preallocated = { auto: '; preallocated where possible', true: '; preallocated', false: '' }[
+    `${target.preallocate}`
+  ];
+  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}${preallocated}; ${syncText[target.sync]}`;
 }
 
 const syncText = {
@@ -92,5 +97,9 @@ function stageText(stage: ResolvedStage): string {
     return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
   }
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
-  return `${stage.kind}${generation}${wait}`;
+  const drops =
+    stage.dropCaches === undefined
+      ? ''
+      : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
+  return `${stage.kind}${generation}${drops}${wait}`;
 }

@@ -24,6 +24,7 @@ export {
   type NetworkPattern,
   type Plan,
   recordSizes,
+  type Scope,
   type StageKind,
   type SyncMode,
   stageKinds,

@@ -299,12 +299,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a block that does not fit the unit',
       good.replace('scratch', 'scratch\n  io: { block: 3MiB, direct: auto }').replace('4GiB', '4GiB\n  unit: 2MiB'),
-      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit',
+      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit, or set target.io.direct to false',
     ],
     [
       'a block that direct I/O cannot do',
-      good.replace('scratch', 'scratch\n  io: { block: 512 }'),
-      '6:16 INVALID target.io.block: 512 is not a multiple of 4096, which I/O around the page cache needs; write a multiple of 4096, or set target.io.direct to false',
+      good.replace('scratch', 'scratch\n  io: { block: 768 }').replace('4GiB', '4GiB\n  unit: 12KiB'),
+      '7:16 INVALID target.io.block: 768 is not a multiple of 512, which I/O around the page cache needs; write a multiple of 512, or set target.io.direct to false',
     ],
     [
       'both a count and a size of files',
@@ -322,9 +322,49 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       '6:19 INVALID target.files.count: 4097 files need at least as many units, and the data has 4096 of 1MiB; write at most 4096, or choose a smaller data.unit',
     ],
     [
-      'a stripe without a shared file',
-      good.replace('scratch', 'scratch\n  align: 4MiB'),
-      '6:10 INVALID target.align: is for one shared file; set target.files to { count: 1 }, or leave align out',
+      'a stripe on storage that agents do not share',
+      good.replace('scratch', 'scratch\n  scope: local\n  align: 4MiB'),
+      '7:10 INVALID target.align: is for files that agents share, and with scope: local they share none; leave align out',
+    ],
+    [
+      'a stripe that the files are no whole number of',
+      good.replace('scratch', 'scratch\n  align: 4MiB\n  files: { size: 6MiB }'),
+      '6:10 INVALID target.align: files of 6MiB are no whole number of 4MiB; write a part of files.size',
+    ],
+    [
+      'a path that leads out of its folder',
+      good.replace('/mnt/scratch', '/mnt/scratch/../other'),
+      '5:9 INVALID target.path: “/mnt/scratch/../other” leads out of where it begins, by ..; write the path of a folder such as /mnt/scratch',
+    ],
+    [
+      'one of several paths that leads out of its folder',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a, ../b]'),
+      '5:19 INVALID target.paths[1]: “../b” leads out of where it begins, by ..; write the path of a folder such as /mnt/scratch',
+    ],
+    [
+      'a path beside several',
+      good.replace('scratch', 'scratch\n  paths: [/mnt/a]'),
+      '6:3 INVALID target.paths: there is a path as well; write all folders in paths, or one in path',
+    ],
+    [
+      'a path twice',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a, /mnt/b, /mnt/./a/]'),
+      '5:27 INVALID target.paths[2]: /mnt/./a/ is the same folder as /mnt/a; name each folder once, and none inside another',
+    ],
+    [
+      'a path inside another',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a/b, /mnt/a]'),
+      '5:11 INVALID target.paths[0]: /mnt/a/b lies inside /mnt/a; name each folder once, and none inside another',
+    ],
+    [
+      'no path in a list of them',
+      good.replace('path: /mnt/scratch', 'paths: []'),
+      '5:3 INVALID target.paths is empty; write paths: [/mnt/a, /mnt/b]',
+    ],
+    [
+      'dropped caches where nothing is read',
+      good.replace('write: {}', 'write: { dropCaches: true }'),
+      expect.stringMatching(/ UNKNOWN_KEY unknown key "dropCaches" in stages\[0\]\.write; /u),
     ],
     [
       'a block on a device that does not fit the unit',

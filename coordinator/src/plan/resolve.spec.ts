@@ -32,8 +32,11 @@ describe('a resolved plan', () => {
       layout: { units: 4096, unitBytes: 1048576, unitsPerObject: 64, objects: 64 },
       target: {
         kind: 'file',
-        path: '/home/user/plans/out',
-        runFolder: '/home/user/plans/out/run-7',
+        paths: ['/home/user/plans/out'],
+        runFolders: ['/home/user/plans/out/run-7'],
+        scope: 'shared',
+        shareTarget: false,
+        preallocate: false,
         direct: 'auto',
         sync: 'range',
         engine: 'auto',

@@ -69,28 +69,33 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
       engine: target.io?.engine ?? defaults.ioEngine,
     };
   }
-  const folder = path.resolve(context.planFolder, target.path);
+  const named = target.paths ?? (target.path === undefined ? [] : [target.path]);
+  const paths = named.map((each) => path.resolve(context.planFolder, each));
   return {
     kind: 'file',
-    path: folder,
-    runFolder: path.join(folder, context.runId),
+    paths,
+    runFolders: paths.map((each) => path.join(each, context.runId)),
+    scope: target.scope ?? defaults.scope,
+    shareTarget: target.shareTarget ?? false,
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
     engine: target.io?.engine ?? defaults.ioEngine,
+    preallocate: target.io?.preallocate ?? defaults.preallocate,
   };
 }
 
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, network }) => {
+  return stages.map(({ kind, delay, dropCaches, network }) => {
     const delayMs = delay ?? defaults.delayMs;
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1 };
     }
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1) };
+    const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops };
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
@@ -146,6 +151,9 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   }
   if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
     notes.push('delete removes nothing from a block device: what was written stays there');
+  }
+  if (target.kind === 'file' && target.scope === 'local') {
+    notes.push('with scope: local, what an agent wrote is lost with it: nobody else reaches its storage');
   }
   return notes;
 }

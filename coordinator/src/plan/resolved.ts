@@ -1,6 +1,6 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { Layout } from './geometry.js';
-import type { Codec, IoEngine, NetworkDirection, NetworkPattern, StageKind, SyncMode } from './schema.js';
+import type { Codec, IoEngine, NetworkDirection, NetworkPattern, Scope, StageKind, SyncMode } from './schema.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -27,13 +27,17 @@ export type ResolvedTarget =
     }
   | {
       readonly kind: 'file';
-      /** The existing folder that the plan names; absolute. */
-      readonly path: string;
-      /** The folder in `path` that belongs to this run alone; made by it, and removed with it. */
-      readonly runFolder: string;
+      /** The existing folders that the plan names; absolute. */
+      readonly paths: readonly string[];
+      /** The folder in each of them that belongs to this run alone; made by it, and removed with it. */
+      readonly runFolders: readonly string[];
+      readonly scope: Scope;
+      /** Whether another run may use the target at the same time. */
+      readonly shareTarget: boolean;
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
       readonly engine: IoEngine;
+      readonly preallocate: boolean | 'auto';
     }
   | {
       readonly kind: 'block';
@@ -58,6 +62,8 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> {
    * read, verify and delete find the one that the last write stage made.
    */
   readonly generation: number;
+  /** Whether each agent empties its page cache before it; absent when not. */
+  readonly dropCaches?: true | 'auto';
 }
 
 /** A stage that goes by seed ranges. */

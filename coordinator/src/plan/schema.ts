@@ -37,6 +37,10 @@ export const recordSizes = [4 * KiB, 16 * KiB, 128 * KiB] as const;
 export const syncModes = ['block', 'range', 'file', 'end', 'never'] as const;
 /** Which way the I/O of files goes. */
 export const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
+/** Whether every agent sees the same files, or each host its own. */
+export const scopes = ['shared', 'local'] as const;
+/** The most paths that a file target may have. */
+export const maxPaths = 256;
 /** The stages, in the order of the reference page. */
 export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
 /** Who sends to whom in a network stage. */
@@ -52,6 +56,9 @@ export const defaults = {
   recordBytes: 128 * KiB,
   direct: 'auto',
   offsetBytes: 0,
+  scope: 'shared',
+  preallocate: false,
+  dropCaches: false,
   sync: 'range',
   ioEngine: 'auto',
   queueDepth: 4,
@@ -168,28 +175,47 @@ const ioEngineKey = key(choice(ioEngines).optional(), {
   default: defaults.ioEngine,
   example: 'engine: io_uring',
 });
+const targetPath = () =>
+  text({
+    takes: 'path',
+    hint: 'write the path of a folder such as /mnt/scratch',
+    fault: (path) => {
+      if (path.trim() === '') return 'is not a path';
+      if (path.includes('\0')) return 'has a NUL byte, which no path can have';
+      if (path.split('/').includes('..')) return 'leads out of where it begins, by ..';
+      return Buffer.byteLength(path) > 3000 ? 'is longer than 3000 bytes' : undefined;
+    },
+  });
 
 const fileTarget = z.strictObject({
   kind: key(z.literal('file'), {
     meaning: 'Files in a folder that every agent reaches under the same path.',
     example: 'kind: file',
   }),
-  path: key(
-    text({
-      takes: 'path',
-      hint: 'write the path of a folder such as /mnt/scratch',
-      fault: (path) => {
-        if (path.trim() === '') return 'is not a path';
-        if (path.includes('\0')) return 'has a NUL byte, which no path can have';
-        return Buffer.byteLength(path) > 3000 ? 'is longer than 3000 bytes' : undefined;
-      },
-    }),
-    {
-      meaning:
-        "An existing folder: absolute, or relative to the plan file's folder. A run makes a folder of its own in it, named by the run id.",
-      example: 'path: /lustre/qualify',
-    },
-  ),
+  path: key(targetPath().optional(), {
+    meaning:
+      "An existing folder: absolute, or relative to the plan file's folder, without `..`. A run makes a folder of its own in it, named by the run id.",
+    default: 'paths names them',
+    example: 'path: /lustre/qualify',
+  }),
+  paths: key(z.array(targetPath()).min(1).max(maxPaths).optional(), {
+    meaning:
+      'Several such folders instead of one, none inside another. Files are dealt out to them by their number, in turn; the run makes a folder of its own in each.',
+    default: 'path names the only one',
+    example: 'paths: [/mnt/a, /mnt/b]',
+  }),
+  scope: key(choice(scopes).optional(), {
+    meaning:
+      'shared: every agent reaches the same files, which is proven before anything is written. local: each host has storage of its own; what an agent wrote is read back by it alone, after it was taken out of the page cache, and is lost with it.',
+    default: defaults.scope,
+    example: 'scope: local',
+  }),
+  shareTarget: key(choiceOrBoolean([]).optional(), {
+    meaning:
+      'Whether another run may use the target at the same time; both plans must say so. Without it a run that finds another one in the target is refused.',
+    default: 'false',
+    example: 'shareTarget: true',
+  }),
   files: key(
     z
       .strictObject({
@@ -219,8 +245,8 @@ const fileTarget = z.strictObject({
   ),
   align: key(size({ minimum: 4096, maximum: 64 * GiB, multiple: 4096 }).optional(), {
     meaning:
-      'With one shared file (files.count 1): leases begin and end on multiples of this, such as a stripe, so that agents do not contend for its locks.',
-    default: 'the larger of unit and block',
+      'Leases begin and end on multiples of this in a file, such as a stripe, so that several agents can share a file and not contend for its locks.',
+    default: 'with one file the larger of unit and block; with several, leases are whole files',
     example: 'align: 16MiB',
   }),
   io: key(
@@ -228,7 +254,7 @@ const fileTarget = z.strictObject({
       .strictObject({
         block: key(size({ minimum: 512, maximum: 64 * MiB }).optional(), {
           meaning:
-            'Bytes in one I/O: divides the unit or is a multiple of it, and is a multiple of 4096 unless direct is false.',
+            'Bytes in one I/O. It divides the unit or is a multiple of it, and is a multiple of what the file system wants of O_DIRECT; with direct: false it is any size.',
           default: 'the unit, or its largest part of at most 1MiB',
           example: 'block: 1MiB',
         }),
@@ -245,6 +271,12 @@ const fileTarget = z.strictObject({
           example: 'sync: end',
         }),
         engine: ioEngineKey,
+        preallocate: key(choiceOrBoolean(['auto']).optional(), {
+          meaning:
+            'Whether each file has its room before its first byte (fallocate, never emulated by writing). auto goes on where the file system cannot, and says so; true fails there. The time is counted apart.',
+          default: String(defaults.preallocate),
+          example: 'preallocate: true',
+        }),
       })
       .optional(),
     {
@@ -339,6 +371,15 @@ const delay = key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
   example: 'delay: 30s',
 });
 
+/** One stage as it was typed. */
+interface TypedStage {
+  readonly kind: (typeof stageKinds)[number];
+  /** In milliseconds. */
+  readonly delay: number | undefined;
+  readonly dropCaches?: boolean | 'auto';
+  readonly network?: NetworkKeys;
+}
+
 const stageOptions = z.strictObject({ delay });
 
 const networkOptions = z.strictObject({
@@ -372,17 +413,26 @@ const networkOptions = z.strictObject({
   }),
 });
 
+const readingOptions = stageOptions.extend({
+  dropCaches: key(choiceOrBoolean(['auto']).optional(), {
+    meaning:
+      "Empties every agent's page cache before the stage. true fails where an agent may not; auto goes on there, and says so.",
+    default: String(defaults.dropCaches),
+    example: 'dropCaches: auto',
+  }),
+});
+
 const stage = z
   .strictObject({
     write: key(stageOptions.optional(), {
       meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
       example: '- write: {}',
     }),
-    read: key(stageOptions.optional(), {
+    read: key(readingOptions.optional(), {
       meaning: 'Reads every unit and looks at none of the bytes: how fast the storage reads.',
       example: '- read: {}',
     }),
-    verify: key(stageOptions.optional(), {
+    verify: key(readingOptions.optional(), {
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
     }),
@@ -401,18 +451,23 @@ const stage = z
     }),
   })
   .meta({ minProperties: 1, maxProperties: 1 })
-  .transform(
-    (item, context): { kind: (typeof stageKinds)[number]; delay: number | undefined; network?: NetworkKeys } => {
-      const [kind, ...more] = stageKinds.filter((each) => item[each] !== undefined);
-      if (kind === undefined || more.length > 0) {
-        const message = kind === undefined ? 'names no stage' : `names ${1 + more.length} stages`;
-        const mend = 'write one stage in each item of the list, such as - write: {}';
-        context.issues.push({ code: 'custom', message, input: item, params: { mend } });
-        return z.NEVER;
-      }
-      return { kind, delay: item[kind]?.delay, ...(item.network === undefined ? {} : { network: item.network }) };
-    },
-  );
+  .transform((item, context): TypedStage => {
+    const [kind, ...more] = stageKinds.filter((each) => item[each] !== undefined);
+    if (kind === undefined || more.length > 0) {
+      const message = kind === undefined ? 'names no stage' : `names ${1 + more.length} stages`;
+      const mend = 'write one stage in each item of the list, such as - write: {}';
+      context.issues.push({ code: 'custom', message, input: item, params: { mend } });
+      return z.NEVER;
+    }
+    const options = item[kind];
+    const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
+    return {
+      kind,
+      delay: options?.delay,
+      ...(dropCaches === undefined ? {} : { dropCaches }),
+      ...(item.network === undefined ? {} : { network: item.network }),
+    };
+  });
 type NetworkKeys = z.output<typeof networkOptions>;
 
 /** The schema of a plan whose values are the source texts of its YAML. */
@@ -531,6 +586,8 @@ export type PlanFileTarget = Extract<PlanTarget, { kind: 'file' }>;
 export type PlanBlockTarget = Extract<PlanTarget, { kind: 'block' }>;
 /** One stage as it was typed; `delay` in milliseconds. */
 export type PlanStage = Plan['stages'][number];
+/** Whether every agent sees the same files, or each host its own. */
+export type Scope = (typeof scopes)[number];
 /** The name of a stage. */
 export type StageKind = (typeof stageKinds)[number];
 /** Who sends to whom in a network stage. */

@@ -23,6 +23,7 @@ function answer(name: string, machine: string, changes: Partial<TargetChecked> =
     identity: '',
     deviceBytes: 0n,
     memoryBytes: 30n * GiB,
+    paths: [],
     ...changes,
   };
   return { name, host: machine, machine, checked };

@@ -18,6 +18,8 @@ import { Waiters } from './waiters.js';
 /** How far ahead of now the common start is set: it must have reached every agent by then. */
 const startLeadNs = 200_000_000n;
 const prepareTimeoutMs = 60_000;
+/** Where page caches are dropped, all that is dirty on the hosts is written back first. */
+const dropCachesTimeoutMs = 600_000;
 const cleanUpPrepareTimeoutMs = 10_000;
 const endTimeoutMs = 60_000;
 const tickMs = 100;
@@ -30,6 +32,8 @@ export type Phase = 'waiting' | 'preparing' | 'running' | 'syncing' | 'ending';
 /** How a stage ended. */
 export interface StageOutcome {
   readonly complete: boolean;
+  /** Units that went with the agents that wrote them. */
+  readonly lost: number;
   /** Why it did not complete; absent when it did, or when it was stopped by the user. */
   readonly error: SeedstormError | undefined;
 }
@@ -46,6 +50,8 @@ export interface MusterPlan {
   readonly isCleanUp: boolean;
   /** Whether the run's own folder is to be removed when it is done. */
   readonly removesRunFolder: boolean;
+  /** true, auto or nothing: whether agents empty their page caches first. */
+  readonly dropCaches: string;
 }
 
 /** Which share of its host's cores each agent gets. */
@@ -80,6 +86,10 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   protected abstract work(): Promise<void>;
   /** Whether all was done. */
   protected abstract isComplete(): boolean;
+  /** Units that went with the agents that wrote them. */
+  protected unitsLost(): number {
+    return 0;
+  }
   /** Where it stands. */
   protected abstract standing(): Progress;
   /** Between getting ready and the measuring of clocks. */
@@ -126,17 +136,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
       stopListening();
     }
     this.tellProgress();
-    return { complete: this.isComplete(), error: this.#failure };
+    return { complete: this.isComplete(), lost: this.unitsLost(), error: this.#failure };
   }
 
   /** What it is doing. */
   get phase(): Phase {
     return this.doing;
-  }
-
-  /** Whether the run's own folder was removed; any agent can, since all see the same. */
-  get folderRemoved(): boolean {
-    return [...this.participants.values()].some((participant) => participant.folderRemoved);
   }
 
   /** Asks the stage to end after the I/O in flight. */
@@ -224,6 +229,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
           this.fail(ofAgent(participant, fromErrorDetail(message.value.error)));
         participant.closeNs = message.value.closeNs;
         participant.folderRemoved = message.value.runFolderRemoved;
+        participant.fileWork = message.value.fileWork;
         this.#ended(participant, message.value);
         break;
       default:
@@ -249,7 +255,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   async #prepare(): Promise<void> {
     this.doing = 'preparing';
     this.inviteAll();
-    const timeoutMs = this.plan.isCleanUp ? cleanUpPrepareTimeoutMs : prepareTimeoutMs;
+    const usualMs = this.plan.dropCaches === '' ? prepareTimeoutMs : dropCachesTimeoutMs;
+    const timeoutMs = this.plan.isCleanUp ? cleanUpPrepareTimeoutMs : usualMs;
     await this.waiters.until(() => this.in('preparing').length === 0 || this.over(), timeoutMs);
     const late = this.in('preparing');
     if (this.plan.isCleanUp && this.in('ready').length > 0) {
@@ -329,6 +336,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   #prepared(participant: Participant, message: StagePrepared): void {
     this.note(participant, message.notes);
     if (participant.state !== 'preparing') return;
+    if (message.error !== undefined && this.plan.isCleanUp) {
+      // Others clear up without it; its error is most likely why there is something to clear up.
+      participant.state = 'gone';
+      this.log.event('warning', 'agent-unfit', `agent ${participant.name} cannot clear up: ${message.error.what}`);
+      return;
+    }
     if (message.error !== undefined) {
       participant.state = 'ended';
       this.fail(ofAgent(participant, fromErrorDetail(message.error)));

@@ -101,6 +101,9 @@ export function networkResult(stage: NetworkStage): StageResult {
       ...hostResult(stage, perSecond),
     ],
     queues: undefined,
+    cache: undefined,
+    preallocated: 0n,
+    preallocateNs: 0n,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

@@ -49,7 +49,15 @@ async function exchange(agent: ScriptedAgent, number: number, sent: bigint, rece
   agent.say({ $case: 'report', value: report({ stage, sequence: 1n, pools, ...times }) });
   const why = broken > 0n ? 'it closed before the end' : '';
   const peers: PeerTraffic[] = [{ number, sentBytes: sent, receivedBytes: received, broken, why }];
-  const ended = { stage, error: undefined, closeNs: 0n, runFolderRemoved: true, peers, strangers: 1n };
+  const ended = {
+    stage,
+    error: undefined,
+    closeNs: 0n,
+    runFolderRemoved: true,
+    fileWork: undefined,
+    peers,
+    strangers: 1n,
+  };
   agent.say({ $case: 'stageEnded', value: ended });
 }
 

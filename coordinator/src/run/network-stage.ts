@@ -66,6 +66,7 @@ export function networkPlan(
     leaseMs,
     isCleanUp: false,
     removesRunFolder: false,
+    dropCaches: '',
   };
 }
 

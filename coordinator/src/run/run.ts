@@ -18,6 +18,7 @@ import type { RunLog } from './run-log.js';
 import { Stage } from './stage.js';
 import { stagePlan } from './stage-plan.js';
 import { stageResult } from './stage-result.js';
+import { TargetLock } from './target-lock.js';
 
 /** What the operator asked for beside the plan. */
 export interface RunOptions {
@@ -47,6 +48,9 @@ export class Run {
   /** Whether objects of this run may be on the target. */
   #hasData = false;
   #stage: Stage | NetworkStage | undefined;
+  readonly #lock: TargetLock;
+  /** Units of node-local data that some stage could not reach any more. */
+  #lostUnits = 0;
   #cancelled = false;
   #cleaning = false;
 
@@ -60,17 +64,18 @@ export class Run {
     private readonly listenHost: string,
   ) {
     this.#notes = [...plan.notes];
+    this.#lock = new TargetLock(members, plan, log);
   }
 
-  /** The run's own folder, where there is one. */
-  get folder(): string | undefined {
-    return this.plan.target.kind === 'file' ? this.plan.target.runFolder : undefined;
+  /** The run's own folders, where there are any. */
+  get folders(): readonly string[] {
+    return this.plan.target.kind === 'file' ? this.plan.target.runFolders : [];
   }
 
-  /** What the run writes to, where that outlives it: its own folder, or a device. */
-  get #place(): string | undefined {
+  /** What the run writes to, where that outlives it: its own folders, or a device. */
+  get #places(): readonly string[] {
     const { target } = this.plan;
-    return target.kind === 'block' ? target.device : this.folder;
+    return target.kind === 'block' ? [target.device] : this.folders;
   }
 
   /** Runs to the end; it never throws: what went wrong is in the result, which the log has too. */
@@ -82,7 +87,9 @@ export class Run {
     try {
       await this.#gather();
       if (!this.#cancelled) await this.#preflight();
+      if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
       failure = await this.#runStages();
+      failure ??= this.#lossOfUnits();
     } catch (error) {
       failure = asSeedstormError(error);
     }
@@ -92,6 +99,7 @@ export class Run {
       failure ??= asSeedstormError(error);
       this.#leave();
     }
+    await this.#lock.release();
     stopListening();
     this.members.leaseMs = usualLeaseMs;
     const result = this.#result(failure);
@@ -204,20 +212,30 @@ export class Run {
       this.#hasData = this.plan.target.kind === 'block';
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
-      else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
+      else if (!stage.folderRemoved) this.#leaveFolders();
+    }
+    if (outcome.lost > 0 && outcome.error === undefined) {
+      this.#lostUnits = Math.max(this.#lostUnits, outcome.lost);
+      // What the others had is deleted; what the lost had is where they were.
+      if (resolved.kind === 'delete') {
+        this.#hasData = false;
+        this.#leaveFolders();
+      }
+      return undefined;
     }
     return this.#unlessWhole(resolved.kind, outcome);
   }
 
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
-    if (!this.#hasData || this.#place === undefined) return;
+    if (!this.#hasData || this.#places.length === 0) return;
+    const folders = this.folders.join(', ');
     const unfinished = failure !== undefined || this.#cancelled;
-    if (!unfinished || this.options.keep || this.folder === undefined) {
+    if (!unfinished || this.options.keep || this.folders.length === 0) {
       this.#leave();
       return;
     }
-    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${this.folder}`);
+    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${folders}`);
     this.#cleaning = true;
     const generation = 0;
     const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
@@ -226,15 +244,28 @@ export class Run {
       this.log.event(
         'error',
         'left-behind',
-        `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
+        `${folders} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
       );
     }
   }
 
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
-    if (this.#place === undefined) return;
-    for (const path of this.#hasData ? [this.#place] : this.findings.sparedPaths()) this.#leftBehind.add(path);
+    if (this.#places.length === 0) return;
+    for (const path of this.#hasData ? this.#places : this.findings.sparedPaths()) this.#leftBehind.add(path);
+  }
+
+  #leaveFolders(): void {
+    for (const folder of this.folders) this.#leftBehind.add(folder);
+  }
+
+  /** Stages went on without what was lost, but a run that did not cover its data has not passed. */
+  #lossOfUnits(): SeedstormError | undefined {
+    if (this.#lostUnits === 0) return undefined;
+    return new SeedstormError({
+      code: 'SEEDSTORM_E_UNITS_LOST',
+      what: `${this.#lostUnits} units of node-local data went with the agents that wrote them; all others were covered`,
+    });
   }
 
   #result(failure: SeedstormError | undefined): RunResult {

@@ -47,6 +47,7 @@ export function stagePlan(
     wireStage,
     name: stage.kind,
     delayMs: stage.delayMs,
+    dropCaches: stage.dropCaches === undefined ? '' : String(stage.dropCaches),
     generation: stage.generation,
     content: plan.content,
     layout: plan.layout,
@@ -107,6 +108,7 @@ export function prepareStage(
       queueDepth: plan.queueDepth,
       ioEngine: 'engine' in plan.target ? plan.target.engine : 'auto',
       modestLanes: plan.modestLanes ?? 0,
+      dropCaches: plan.dropCaches,
     },
   };
 }
@@ -133,8 +135,17 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
     case 'memory':
       return { kind: { $case: 'memory', value: { limitBytes: BigInt(target.limitBytes ?? 0) } } };
     case 'file': {
-      const { path, direct, sync } = target;
-      return { kind: { $case: 'file', value: { path, runFolder: runId, direct: String(direct), sync } } };
+      const { direct, sync, scope, preallocate, shareTarget } = target;
+      const value = {
+        paths: [...target.paths],
+        runFolder: runId,
+        direct: String(direct),
+        sync,
+        scope,
+        preallocate: String(preallocate),
+        shareTarget,
+      };
+      return { kind: { $case: 'file', value } };
     }
     case 'block': {
       const { device, identity = '', offsetBytes, sizeBytes = 0, sync } = target;
@@ -142,6 +153,11 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
       return { kind: { $case: 'block', value } };
     }
   }
+}
+
+/** Whether what an agent wrote is reached by that agent alone. */
+export function isLocal(target: ResolvedPlan['target']): boolean {
+  return target.kind === 'memory' || (target.kind === 'file' && target.scope === 'local');
 }
 
 /** The ledger of a stage: who may take what follows from what the stage does, and from who wrote the data. */
@@ -170,9 +186,8 @@ function assignOf(
   writers: readonly WriterRange[],
   nowMs: number,
 ): Assign {
-  const isLocal = plan.target.kind === 'memory';
   const overData = plan.name !== 'generate' && writers.length > 0;
-  if (isLocal && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
+  if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
   const readsBack = plan.name === 'verify' || plan.name === 'read';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.

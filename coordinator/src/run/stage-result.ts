@@ -10,6 +10,7 @@ import type {
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
+import { cacheResult } from './cache-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
@@ -102,6 +103,9 @@ export function stageResult(stage: Stage): StageResult {
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
     queues: queueDepths(stage, all, seconds),
+    cache: cacheResult(readsBack(stage) ? all : []),
+    preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
+    preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
   };

@@ -11,10 +11,10 @@ import type { Members } from '../membership/members.js';
 import type { Findings } from './findings.js';
 import { Leasing } from './leasing.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
-import type { Participant } from './participant.js';
+import { type Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
-import { ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
+import { isLocal, ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 
 /** How long a stage goes on without any agent before it gives up. */
@@ -54,6 +54,20 @@ export class Stage extends Muster<StagePlan> {
     return this.ledger?.isComplete() ?? false;
   }
 
+  protected override unitsLost(): number {
+    return this.ledger?.coverage().lost ?? 0;
+  }
+
+  /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
+  get folderRemoved(): boolean {
+    const all = this.in('ended');
+    const removed = (host?: string): boolean =>
+      all.some((each) => each.folderRemoved && (host === undefined || each.member.host === host));
+    if (!isLocal(this.plan.target)) return removed();
+    const hosts = [...this.participants.values()].map(({ member: { host } }) => host);
+    return hosts.every(removed);
+  }
+
   protected override standing(): Progress {
     return stageProgress(this);
   }
@@ -74,6 +88,9 @@ export class Stage extends Muster<StagePlan> {
     this.guard(() => {
       if (knownDead)
         for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
+      // One that took no part may alone have what is here: nobody waits for it any more.
+      if (!this.participants.has(participantKey(member)))
+        this.ledger?.lost(member.name, member.incarnation, { knownDead }, nowMs());
     });
     super.lost(member, knownDead);
   }
@@ -134,17 +151,27 @@ export class Stage extends Muster<StagePlan> {
     this.ledger = ledger;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);
+    this.#missGoneWriters(ledger);
     this.startTogether(ready);
     leasing.begin(ready);
     // Who came while the others got ready takes part from now on.
     this.inviteAll();
     await this.waiters.until(() => ledger.isOver() || this.over());
     const { lost } = ledger.coverage();
-    if (lost > 0 && !this.over()) {
-      throw new SeedstormError({
-        code: 'SEEDSTORM_E_UNITS_LOST',
-        what: `${lost} units of node-local data went with the agents that wrote them`,
-      });
+    // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
+    if (lost > 0) {
+      const what = `${lost} units of node-local data went with the agents that wrote them`;
+      this.log.event('error', 'units-lost', what);
+    }
+  }
+
+  /** Node-local data of agents that went before this stage began is lost; the ledger would wait for them to come. */
+  #missGoneWriters(ledger: Ledger): void {
+    if (!isLocal(this.plan.target)) return;
+    const known = new Map(this.members.all().map((member) => [member.name, member]));
+    for (const agent of new Set(this.writers.map((writer) => writer.agent))) {
+      const member = known.get(agent);
+      if (member?.alive !== true) ledger.lost(agent, member?.incarnation ?? 0, { knownDead: false }, nowMs());
     }
   }
 

@@ -115,7 +115,14 @@ export class ScriptedAgent {
   /** Tells that it has ended its part, when it is asked to. */
   async end(): Promise<void> {
     const { stage } = await this.next('endStage');
-    const nothing = { error: undefined, closeNs: 0n, runFolderRemoved: true, peers: [], strangers: 0n };
+    const nothing = {
+      error: undefined,
+      closeNs: 0n,
+      runFolderRemoved: true,
+      peers: [],
+      strangers: 0n,
+      fileWork: undefined,
+    };
     this.say({ $case: 'stageEnded', value: { stage, ...nothing } });
   }
 
@@ -184,10 +191,17 @@ export class ScriptedAgent {
             identity: '',
             deviceBytes: 0n,
             memoryBytes: 0n,
+            paths: [],
           },
         });
         return;
       }
+      case 'probeTarget':
+        this.say({ $case: 'targetProbed', value: { id: said.value.id, error: undefined, unseen: [] } });
+        return;
+      case 'lockTarget':
+        this.say({ $case: 'targetLocked', value: { id: said.value.id, error: undefined, notes: [] } });
+        return;
       default: {
         this.#heard.push(said);
         const news = this.#news;

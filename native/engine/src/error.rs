@@ -58,6 +58,10 @@ codes! {
     DirectRefused => "DIRECT_REFUSED",
     /// The way for I/O that the plan names cannot be had.
     IoEngine => "IO_ENGINE",
+    /// The file system cannot preallocate and the plan insists on it.
+    PreallocateRefused => "PREALLOCATE_REFUSED",
+    /// The host's page cache could not be dropped and the plan insists on it.
+    DropCachesRefused => "DROP_CACHES_REFUSED",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
     /// The network refuses what was asked of it: an address, a port, a connection to a peer.

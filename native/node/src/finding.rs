@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use napi_derive::napi;
 use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_engine::sink::folder_of_object;
 use seedstorm_engine::task::{Finding, FindingKind};
 
 /// A place where the storage gave back something else than it was given.
@@ -31,8 +32,8 @@ pub struct JsFinding {
 pub enum Origin {
     /// Objects that have no place of their own.
     Nowhere,
-    /// Files in this folder.
-    Folder(PathBuf),
+    /// Files in the run's own folder of each path of the target.
+    Folders(Vec<PathBuf>),
     /// The part of a device that begins at this offset, in bytes.
     Device(u64),
 }
@@ -40,7 +41,10 @@ pub enum Origin {
 pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
     let (path, start) = match origin {
         Origin::Nowhere => (PathBuf::from(&finding.file), 0),
-        Origin::Folder(folder) => (folder.join(&finding.file), 0),
+        Origin::Folders(folders) => {
+            let folder = folder_of_object(folders, finding.object);
+            (folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file)), 0)
+        }
         Origin::Device(start) => (PathBuf::from(&finding.file), *start),
     };
     JsFinding {

@@ -17,6 +17,7 @@ mod settle;
 mod snapshot;
 mod stream;
 mod system;
+mod target;
 mod task;
 mod topology;
 mod vectors;

@@ -10,7 +10,9 @@ use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{
+    Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
+};
 use seedstorm_engine::task::{Operation, RangeSpec, Task, TaskSpec};
 
 use crate::block::{JsBlockPlace, place_of};
@@ -51,14 +53,44 @@ pub struct JsTaskSpec {
     /// Where bytes go to or come from.
     #[napi(ts_type = "'null' | 'memory' | 'file' | 'block'")]
     pub sink: String,
-    /// The run's own folder, for files.
-    pub folder: Option<String>,
+    /// The run's own folder in each path of the target, for files.
+    pub folders: Option<Vec<String>>,
     /// The device, for a block device.
     pub place: Option<JsBlockPlace>,
     /// Whether files bypass the page cache: true, false or auto.
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
     pub sync: Option<String>,
+    /// Whether files have their room before their first byte: true, false or auto; false when absent.
+    pub preallocate: Option<String>,
+    /// Whether the files are on storage of this host alone.
+    pub local: Option<bool>,
+}
+
+/// What was in the page cache.
+#[napi(object, object_from_js = false)]
+pub struct JsResidency {
+    /// Objects that were looked at.
+    pub objects: f64,
+    /// Their pages that were looked at.
+    pub pages: f64,
+    /// Of these, those that were in the cache.
+    pub resident: f64,
+}
+
+/// What a task on files did beside the I/O.
+#[napi(object, object_from_js = false)]
+pub struct JsFileWork {
+    /// Whether I/O went past the page cache.
+    pub direct: bool,
+    /// What the page cache had of objects before the task first read them.
+    pub cached_before: JsResidency,
+    /// What it had of some of them at the end.
+    pub cached_after: JsResidency,
+    /// Objects that were preallocated.
+    pub preallocated: f64,
+    /// Time that this took, summed over the lanes, in ns.
+    pub preallocate_ns: f64,
 }
 
 /// What a memory sink keeps from one task to the next.
@@ -94,8 +126,8 @@ pub fn prepare_task<'env>(
     spec: JsTaskSpec,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
-    let origin = match (&spec.folder, &spec.place) {
-        (Some(folder), _) => Origin::Folder(PathBuf::from(folder)),
+    let origin = match (&spec.folders, &spec.place) {
+        (Some(folders), _) => Origin::Folders(folders.iter().map(PathBuf::from).collect()),
         (None, Some(place)) => Origin::Device(whole("offset", place.offset)?),
         (None, None) => Origin::Nowhere,
     };
@@ -188,6 +220,19 @@ impl NativeTask {
         Ok(promise)
     }
 
+    /// What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended.
+    #[napi]
+    pub fn file_work(&self) -> Option<JsFileWork> {
+        let FileWork { direct, cache, preallocated } = self.task.file_work()?;
+        Some(JsFileWork {
+            direct,
+            cached_before: residency_of(cache.before),
+            cached_after: residency_of(cache.after),
+            preallocated: preallocated.objects as f64,
+            preallocate_ns: preallocated.spent_ns as f64,
+        })
+    }
+
     /// No more ranges come.
     #[napi]
     pub fn finish(&self) {
@@ -214,9 +259,17 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         ("null", _) => SinkSpec::Null,
         ("memory", Some(store)) => SinkSpec::Memory(store),
         ("file", _) => SinkSpec::File {
-            folder: PathBuf::from(given.folder.ok_or_else(|| unknown("folder", "not given"))?),
+            folders: given.folders.ok_or_else(|| unknown("folders", "not given"))?.iter().map(PathBuf::from).collect(),
             direct: chosen("direct", given.direct.as_deref().unwrap_or("auto"), Direct::NAMES)?,
             sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
+            options: FileOptions {
+                preallocate: chosen(
+                    "preallocate",
+                    given.preallocate.as_deref().unwrap_or("false"),
+                    Preallocate::NAMES,
+                )?,
+                local: given.local.unwrap_or(false),
+            },
         },
         ("block", _) => SinkSpec::Block {
             place: place_of(given.place.ok_or_else(|| unknown("place", "not given"))?)?,
@@ -242,6 +295,10 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
     })
+}
+
+fn residency_of(Residency { objects, pages, resident }: Residency) -> JsResidency {
+    JsResidency { objects: objects as f64, pages: pages as f64, resident: resident as f64 }
 }
 
 fn unknown(what: &str, given: &str) -> napi::Error {

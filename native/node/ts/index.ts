@@ -25,7 +25,8 @@ export type { ChunkOptions } from './readable.js';
 export { lookAtHost, type Readiness } from './readiness.js';
 export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
-export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
+export { type DirectAlignment, directAlignment, dropCaches } from './target.js';
+export { type FileWork, MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
 export {
   exportTopology,
   loadTopology,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::SyncPolicy;
 use super::block::BlockSink;
-use super::file::FileSink;
+use super::file::{FileSink, FileWork};
 use super::object::ObjectFile;
 use crate::error::Result;
 
@@ -37,10 +37,18 @@ impl ObjectSink {
     }
 
     /// What fell back or was not to be had, to be shown.
-    pub(crate) fn note(&self) -> Option<&str> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         match self {
-            Self::Files(files) => files.note(),
-            Self::Device(device) => device.note(),
+            Self::Files(files) => files.notes().map(str::to_owned).collect(),
+            Self::Device(device) => device.note().map(str::to_owned).into_iter().collect(),
+        }
+    }
+
+    /// What a task on files did beside the I/O.
+    pub(crate) fn file_work(&self) -> Option<FileWork> {
+        match self {
+            Self::Files(files) => Some(files.work()),
+            Self::Device(_) => None,
         }
     }
 

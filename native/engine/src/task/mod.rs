@@ -30,6 +30,8 @@ pub use spec::{MAX_QUEUE_DEPTH, Operation, TaskSpec};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lanes::Lanes;
+use crate::sink::FileWork;
+use crate::sink::objects::ObjectSink;
 use range::SeedRange;
 use shared::{Shared, Sink};
 
@@ -122,6 +124,12 @@ impl Task {
     /// What was done so far; also after the task ended. Copies counters and never waits for a lane.
     pub fn snapshot(&self) -> TaskSnapshot {
         self.shared.snapshot()
+    }
+
+    /// What a task on files did beside the I/O: what was in the page cache, what was preallocated. What is in the cache
+    /// at the end is known once `ended` was called.
+    pub fn file_work(&self) -> Option<FileWork> {
+        self.shared.object_sink().and_then(ObjectSink::file_work)
     }
 
     /// No more ranges come: lanes do what is left, what is not durable is synced, files are closed and `ended` is

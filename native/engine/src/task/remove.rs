@@ -17,8 +17,11 @@ impl LaneRun<'_> {
             return Flow::Continue(());
         }
         match &self.shared.sink {
-            // An object that several ranges share is removed with its beginning, and by nobody else.
-            Sink::Objects(ObjectSink::Files(sink)) if claim.units.start == spec.layout.units_of(object).start => {
+            // An object that several ranges share is removed with its beginning, and by nobody else; but of one whose
+            // parts lie on several hosts, each host has a file.
+            Sink::Objects(ObjectSink::Files(sink))
+                if sink.is_local() || claim.units.start == spec.layout.units_of(object).start =>
+            {
                 self.remove_object(range, sink, object)
             }
             // A device keeps its bytes.

@@ -42,8 +42,8 @@ impl Sink {
         match &spec.sink {
             SinkSpec::Null => Ok(Self::Null),
             SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
-            SinkSpec::File { folder, direct, sync } => {
-                let files = FileSink::prepare(folder, *direct, *sync, spec.layout, intent)?;
+            SinkSpec::File { folders, direct, sync, options } => {
+                let files = FileSink::prepare(folders, *direct, *sync, *options, spec.layout, intent)?;
                 Ok(Self::Objects(ObjectSink::Files(files)))
             }
             SinkSpec::Block { place, sync } => {
@@ -164,7 +164,7 @@ impl Shared {
 
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
-        let fell_back = self.object_sink().and_then(ObjectSink::note).map(str::to_owned);
+        let fell_back = self.object_sink().map_or_else(Vec::new, ObjectSink::notes);
         let of_io = self.io.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
         self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).chain(of_io).collect()
     }

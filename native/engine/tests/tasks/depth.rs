@@ -2,7 +2,7 @@
 
 use seedstorm_engine::error::Code;
 use seedstorm_engine::io::IoEngine;
-use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::Operation;
 
 use crate::support::{Folder, Plan, UNIT, engine, files};
@@ -75,8 +75,16 @@ fn a_fault_among_many_blocks_in_flight_is_found_where_it_is_and_only_there() {
 fn buffered_files_take_blocks_that_share_no_border_with_units() {
     let target = Folder::new();
     // As IOR-hard has them: 47,008 bytes, in one shared file.
-    let mut plan =
-        Plan::new(3000, 3000, SinkSpec::File { folder: target.run(), direct: Direct::No, sync: SyncPolicy::End });
+    let mut plan = Plan::new(
+        3000,
+        3000,
+        SinkSpec::File {
+            folders: vec![target.run()],
+            direct: Direct::No,
+            sync: SyncPolicy::End,
+            options: FileOptions::default(),
+        },
+    );
     plan.block = 47_008;
     let engine = engine();
     plan.over_all(&engine, Operation::Write).expect_all_done(3000);

@@ -13,7 +13,7 @@ use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{Direct, FileOptions, FileWork, SinkSpec, SyncPolicy, folder_of_object};
 use seedstorm_engine::task::{Finding, Operation, RangeSpec, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
@@ -114,7 +114,11 @@ pub struct Plan {
 }
 
 pub fn files(folder: PathBuf, sync: SyncPolicy) -> SinkSpec {
-    SinkSpec::File { folder, direct: Direct::Auto, sync }
+    files_with(vec![folder], Direct::Auto, sync, FileOptions::default())
+}
+
+pub fn files_with(folders: Vec<PathBuf>, direct: Direct, sync: SyncPolicy, options: FileOptions) -> SinkSpec {
+    SinkSpec::File { folders, direct, sync, options }
 }
 
 impl Plan {
@@ -173,7 +177,9 @@ impl Plan {
     /// Where an object is.
     pub fn file(&self, object: u64) -> PathBuf {
         match &self.sink {
-            SinkSpec::File { folder, .. } => folder.join(self.layout.name_of(object)),
+            SinkSpec::File { folders, .. } => {
+                folder_of_object(folders, object).unwrap().join(self.layout.name_of(object))
+            }
             _ => panic!("only files are files"),
         }
     }
@@ -200,6 +206,8 @@ pub struct Run {
 pub struct Outcome {
     pub result: Result<()>,
     pub last: TaskSnapshot,
+    /// What was done beside the I/O, where there are files.
+    pub work: Option<FileWork>,
 }
 
 impl Run {
@@ -229,9 +237,10 @@ impl Run {
     pub fn ended(self) -> Outcome {
         let result = self.outcome();
         let last = self.task.snapshot();
+        let work = self.task.file_work();
         drop(self.task);
         assert!(self.outcome.recv().is_err(), "the end is told once");
-        Outcome { result, last }
+        Outcome { result, last, work }
     }
 
     pub fn finish(self) -> Outcome {

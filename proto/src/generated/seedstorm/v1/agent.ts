@@ -27,6 +27,7 @@ import {
   operationFromJSON,
   operationToNumber,
   PoolCounters,
+  Residency,
   SparseHistogram,
 } from "./common.js";
 
@@ -111,6 +112,12 @@ export interface AttendRequest {
     | //
     /** The answer to ConnectPeers. */
     { $case: "peersConnected"; value: PeersConnected }
+    | //
+    /** The answer to ProbeTarget. */
+    { $case: "targetProbed"; value: TargetProbed }
+    | //
+    /** The answer to LockTarget. */
+    { $case: "targetLocked"; value: TargetLocked }
     | undefined;
 }
 
@@ -160,6 +167,12 @@ export interface AttendResponse {
     | //
     /** Connect to those that you are to send to. */
     { $case: "connectPeers"; value: ConnectPeers }
+    | //
+    /** Take part in the proof that all agents see one target. */
+    { $case: "probeTarget"; value: ProbeTarget }
+    | //
+    /** Hold the target for a run, or let go of it. */
+    { $case: "lockTarget"; value: LockTarget }
     | undefined;
 }
 
@@ -268,14 +281,20 @@ export interface MemoryTarget {
 
 /** Files below a folder. */
 export interface FileTarget {
-  /** The folder that the plan names; it must exist. */
-  path: string;
-  /** The run's own folder inside it. */
+  /** The folders that the plan names; they must exist. Objects are dealt out to them by their number. */
+  paths: string[];
+  /** The run's own folder inside each of them. */
   runFolder: string;
   /** true, false or auto: O_DIRECT. */
   direct: string;
   /** block, range, file, end or never: when a write counts as durable. */
   sync: string;
+  /** shared or local: whether every agent reaches the same files, or each host its own. */
+  scope: string;
+  /** true, false or auto: whether each file has its room before its first byte. */
+  preallocate: string;
+  /** Whether another run may use the target at the same time. */
+  shareTarget: boolean;
 }
 
 /** A block device, or a part of it. */
@@ -332,6 +351,8 @@ export interface PrepareStage {
   ioEngine: string;
   /** Lanes that take part where lanes is 0 and the agent has more of them; 0: all. */
   modestLanes: number;
+  /** true, auto or nothing: whether the agent empties its host's page cache first. */
+  dropCaches: string;
 }
 
 /** One agent's share of its host's cores. */
@@ -536,6 +557,8 @@ export interface StageEnded {
   peers: PeerTraffic[];
   /** In a network stage: connections that did not know the token. */
   strangers: bigint;
+  /** What was done to files beside the I/O; absent where there are none. */
+  fileWork: FileWork | undefined;
 }
 
 /** What an agent exchanged with one peer in a network stage. */
@@ -552,6 +575,24 @@ export interface PeerTraffic {
   why: string;
 }
 
+/** What an agent did to files in a stage beside the I/O. */
+export interface FileWork {
+  /** Whether I/O went past the page cache. */
+  direct: boolean;
+  /** What the page cache had of objects before the agent first read them. */
+  cachedBefore:
+    | Residency
+    | undefined;
+  /** What it had of some of them at the end. */
+  cachedAfter:
+    | Residency
+    | undefined;
+  /** Objects that were preallocated. */
+  preallocated: bigint;
+  /** Time that this took, summed over the lanes, in ns. */
+  preallocateNs: bigint;
+}
+
 /** Look whether a target can be used. */
 export interface CheckTarget {
   /** Names the check. */
@@ -562,7 +603,7 @@ export interface CheckTarget {
     | undefined;
   /** Bytes in an I/O. */
   blockBytes: bigint;
-  /** Bytes that the run will write in all. */
+  /** Bytes that the run will write in all; on node-local storage, this agent's share of them. */
   bytes: bigint;
   /** The content function's parameters: what an earlier run with the same wrote is nobody's loss. */
   content:
@@ -581,7 +622,13 @@ export interface CheckTarget {
   /** I/Os that each lane has in flight at a time. */
   queueDepth: number;
   /** This agent's share of its host's cores. */
-  share: HostShare | undefined;
+  share:
+    | HostShare
+    | undefined;
+  /** Bytes in a unit: objects end on units. */
+  unitBytes: bigint;
+  /** Bytes in an object, of which only the last may have fewer: they are dealt out to the paths. */
+  objectBytes: bigint;
 }
 
 /** What an agent found of a target. */
@@ -602,6 +649,96 @@ export interface TargetChecked {
   deviceBytes: bigint;
   /** Memory that the agent's host has for it, in bytes. */
   memoryBytes: bigint;
+  /** What it found of each folder of a file target. */
+  paths: PathChecked[];
+}
+
+/** What an agent found of one folder of a file target. */
+export interface PathChecked {
+  /** The folder. */
+  path: string;
+  /** Free bytes there. */
+  freeBytes: bigint;
+  /** Bytes that the run will write there. */
+  neededBytes: bigint;
+  /** What O_DIRECT wants offsets and lengths to be multiples of; 0 when it is refused, or not wanted. */
+  directOffsetBytes: bigint;
+  /** What it wants addresses in memory to be multiples of. */
+  directMemoryBytes: bigint;
+  /** Whether the kernel said so; else it was tried. */
+  directTold: boolean;
+}
+
+/** Take part in the proof that all agents see one target: write a token, read those of others, remove your own. */
+export interface ProbeTarget {
+  /** Names the question. */
+  id: bigint;
+  /** Where. */
+  target:
+    | Target
+    | undefined;
+  /** Names the proof, and with that its folder in each path. */
+  proof: string;
+  /** write, read or remove. */
+  step: string;
+  /** What to write. */
+  own:
+    | Token
+    | undefined;
+  /** What others wrote, to be found. */
+  others: Token[];
+}
+
+/** What an agent writes for the others to find. */
+export interface Token {
+  /** The agent's number in this proof. */
+  agent: number;
+  /** What its file holds. */
+  token: string;
+}
+
+/** What came of a step of the proof. */
+export interface TargetProbed {
+  /** The question's id. */
+  id: bigint;
+  /** Why the step could not be done. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** Whose tokens were not found, and where. */
+  unseen: Unseen[];
+}
+
+/** A token that was not found. */
+export interface Unseen {
+  /** Whose, by its number in the proof. */
+  agent: number;
+  /** The path of the target in which it was looked for. */
+  path: string;
+}
+
+/** Hold the target for a run, or let go of it. */
+export interface LockTarget {
+  /** Names the question. */
+  id: bigint;
+  /** Where, and by the name of its own folder for which run. */
+  target:
+    | Target
+    | undefined;
+  /** False: let go. */
+  hold: boolean;
+}
+
+/** Whether the target is held. */
+export interface TargetLocked {
+  /** The question's id. */
+  id: bigint;
+  /** Why not: who holds it. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** What should be known: locks of runs that are dead. */
+  notes: string[];
 }
 
 /** One finding of a check. */
@@ -657,6 +794,12 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         break;
       case "peersConnected":
         PeersConnected.encode(message.message.value, writer.uint32(322).fork()).join();
+        break;
+      case "targetProbed":
+        TargetProbed.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "targetLocked":
+        TargetLocked.encode(message.message.value, writer.uint32(170).fork()).join();
         break;
     }
     return writer;
@@ -747,6 +890,22 @@ export const AttendRequest: MessageFns<AttendRequest> = {
             message.message = { $case: "peersConnected", value: PeersConnected.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "targetProbed", value: TargetProbed.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "targetLocked", value: TargetLocked.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -819,6 +978,18 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         }
         break;
       }
+      case "targetProbed": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "targetProbed", value: TargetProbed.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "targetLocked": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "targetLocked", value: TargetLocked.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -872,6 +1043,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
         break;
       case "connectPeers":
         ConnectPeers.encode(message.message.value, writer.uint32(330).fork()).join();
+        break;
+      case "probeTarget":
+        ProbeTarget.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "lockTarget":
+        LockTarget.encode(message.message.value, writer.uint32(170).fork()).join();
         break;
     }
     return writer;
@@ -1002,6 +1179,22 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "connectPeers", value: ConnectPeers.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "probeTarget", value: ProbeTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "lockTarget", value: LockTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1101,6 +1294,18 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "connectPeers": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "connectPeers", value: ConnectPeers.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "probeTarget": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "probeTarget", value: ProbeTarget.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "lockTarget": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "lockTarget", value: LockTarget.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1950,13 +2155,13 @@ export const MemoryTarget: MessageFns<MemoryTarget> = {
 };
 
 function createBaseFileTarget(): FileTarget {
-  return { path: "", runFolder: "", direct: "", sync: "" };
+  return { paths: [], runFolder: "", direct: "", sync: "", scope: "", preallocate: "", shareTarget: false };
 }
 
 export const FileTarget: MessageFns<FileTarget> = {
   encode(message: FileTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.path !== "") {
-      writer.uint32(10).string(message.path);
+    for (const v of message.paths) {
+      writer.uint32(10).string(v!);
     }
     if (message.runFolder !== "") {
       writer.uint32(18).string(message.runFolder);
@@ -1966,6 +2171,15 @@ export const FileTarget: MessageFns<FileTarget> = {
     }
     if (message.sync !== "") {
       writer.uint32(34).string(message.sync);
+    }
+    if (message.scope !== "") {
+      writer.uint32(162).string(message.scope);
+    }
+    if (message.preallocate !== "") {
+      writer.uint32(170).string(message.preallocate);
+    }
+    if (message.shareTarget !== false) {
+      writer.uint32(176).bool(message.shareTarget);
     }
     return writer;
   },
@@ -1988,7 +2202,7 @@ export const FileTarget: MessageFns<FileTarget> = {
               break;
             }
 
-            message.path = reader.string();
+            message.paths.push(reader.string());
             continue;
           }
           case 2: {
@@ -2015,6 +2229,30 @@ export const FileTarget: MessageFns<FileTarget> = {
             message.sync = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.preallocate = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.shareTarget = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2032,10 +2270,13 @@ export const FileTarget: MessageFns<FileTarget> = {
   },
   fromPartial<I extends Exact<DeepPartial<FileTarget>, I>>(object: I): FileTarget {
     const message = createBaseFileTarget();
-    message.path = object.path ?? "";
+    message.paths = object.paths?.map((e) => e) || [];
     message.runFolder = object.runFolder ?? "";
     message.direct = object.direct ?? "";
     message.sync = object.sync ?? "";
+    message.scope = object.scope ?? "";
+    message.preallocate = object.preallocate ?? "";
+    message.shareTarget = object.shareTarget ?? false;
     return message;
   },
 };
@@ -2169,6 +2410,7 @@ function createBasePrepareStage(): PrepareStage {
     queueDepth: 0,
     ioEngine: "",
     modestLanes: 0,
+    dropCaches: "",
   };
 }
 
@@ -2237,6 +2479,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.modestLanes !== 0) {
       writer.uint32(128).uint32(message.modestLanes);
+    }
+    if (message.dropCaches !== "") {
+      writer.uint32(162).string(message.dropCaches);
     }
     return writer;
   },
@@ -2392,6 +2637,14 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.modestLanes = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.dropCaches = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2435,6 +2688,7 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     message.queueDepth = object.queueDepth ?? 0;
     message.ioEngine = object.ioEngine ?? "";
     message.modestLanes = object.modestLanes ?? 0;
+    message.dropCaches = object.dropCaches ?? "";
     return message;
   },
 };
@@ -3874,7 +4128,15 @@ export const EndStage: MessageFns<EndStage> = {
 };
 
 function createBaseStageEnded(): StageEnded {
-  return { stage: 0, error: undefined, closeNs: 0n, runFolderRemoved: false, peers: [], strangers: 0n };
+  return {
+    stage: 0,
+    error: undefined,
+    closeNs: 0n,
+    runFolderRemoved: false,
+    peers: [],
+    strangers: 0n,
+    fileWork: undefined,
+  };
 }
 
 export const StageEnded: MessageFns<StageEnded> = {
@@ -3902,6 +4164,9 @@ export const StageEnded: MessageFns<StageEnded> = {
         throw new globalThis.Error("value provided for field message.strangers of type uint64 too large");
       }
       writer.uint32(328).uint64(message.strangers);
+    }
+    if (message.fileWork !== undefined) {
+      FileWork.encode(message.fileWork, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -3967,6 +4232,14 @@ export const StageEnded: MessageFns<StageEnded> = {
             message.strangers = reader.uint64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.fileWork = FileWork.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3992,6 +4265,9 @@ export const StageEnded: MessageFns<StageEnded> = {
     message.runFolderRemoved = object.runFolderRemoved ?? false;
     message.peers = object.peers?.map((e) => PeerTraffic.fromPartial(e)) || [];
     message.strangers = (object.strangers !== undefined && object.strangers !== null) ? BigInt(object.strangers) : 0n;
+    message.fileWork = (object.fileWork !== undefined && object.fileWork !== null)
+      ? FileWork.fromPartial(object.fileWork)
+      : undefined;
     return message;
   },
 };
@@ -4110,6 +4386,123 @@ export const PeerTraffic: MessageFns<PeerTraffic> = {
   },
 };
 
+function createBaseFileWork(): FileWork {
+  return { direct: false, cachedBefore: undefined, cachedAfter: undefined, preallocated: 0n, preallocateNs: 0n };
+}
+
+export const FileWork: MessageFns<FileWork> = {
+  encode(message: FileWork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.direct !== false) {
+      writer.uint32(8).bool(message.direct);
+    }
+    if (message.cachedBefore !== undefined) {
+      Residency.encode(message.cachedBefore, writer.uint32(18).fork()).join();
+    }
+    if (message.cachedAfter !== undefined) {
+      Residency.encode(message.cachedAfter, writer.uint32(26).fork()).join();
+    }
+    if (message.preallocated !== 0n) {
+      if (BigInt.asUintN(64, message.preallocated) !== message.preallocated) {
+        throw new globalThis.Error("value provided for field message.preallocated of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.preallocated);
+    }
+    if (message.preallocateNs !== 0n) {
+      if (BigInt.asUintN(64, message.preallocateNs) !== message.preallocateNs) {
+        throw new globalThis.Error("value provided for field message.preallocateNs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.preallocateNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileWork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileWork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cachedBefore = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cachedAfter = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.preallocated = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.preallocateNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FileWork>, I>>(base?: I): FileWork {
+    return FileWork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FileWork>, I>>(object: I): FileWork {
+    const message = createBaseFileWork();
+    message.direct = object.direct ?? false;
+    message.cachedBefore = (object.cachedBefore !== undefined && object.cachedBefore !== null)
+      ? Residency.fromPartial(object.cachedBefore)
+      : undefined;
+    message.cachedAfter = (object.cachedAfter !== undefined && object.cachedAfter !== null)
+      ? Residency.fromPartial(object.cachedAfter)
+      : undefined;
+    message.preallocated = (object.preallocated !== undefined && object.preallocated !== null)
+      ? BigInt(object.preallocated)
+      : 0n;
+    message.preallocateNs = (object.preallocateNs !== undefined && object.preallocateNs !== null)
+      ? BigInt(object.preallocateNs)
+      : 0n;
+    return message;
+  },
+};
+
 function createBaseCheckTarget(): CheckTarget {
   return {
     id: 0n,
@@ -4124,6 +4517,8 @@ function createBaseCheckTarget(): CheckTarget {
     lanes: 0,
     queueDepth: 0,
     share: undefined,
+    unitBytes: 0n,
+    objectBytes: 0n,
   };
 }
 
@@ -4182,6 +4577,18 @@ export const CheckTarget: MessageFns<CheckTarget> = {
     }
     if (message.share !== undefined) {
       HostShare.encode(message.share, writer.uint32(298).fork()).join();
+    }
+    if (message.unitBytes !== 0n) {
+      if (BigInt.asUintN(64, message.unitBytes) !== message.unitBytes) {
+        throw new globalThis.Error("value provided for field message.unitBytes of type uint64 too large");
+      }
+      writer.uint32(160).uint64(message.unitBytes);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(168).uint64(message.objectBytes);
     }
     return writer;
   },
@@ -4295,6 +4702,22 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.share = HostShare.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.unitBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4334,12 +4757,26 @@ export const CheckTarget: MessageFns<CheckTarget> = {
     message.share = (object.share !== undefined && object.share !== null)
       ? HostShare.fromPartial(object.share)
       : undefined;
+    message.unitBytes = (object.unitBytes !== undefined && object.unitBytes !== null) ? BigInt(object.unitBytes) : 0n;
+    message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
+      ? BigInt(object.objectBytes)
+      : 0n;
     return message;
   },
 };
 
 function createBaseTargetChecked(): TargetChecked {
-  return { id: 0n, findings: [], freeBytes: 0n, device: "", lanes: 0, identity: "", deviceBytes: 0n, memoryBytes: 0n };
+  return {
+    id: 0n,
+    findings: [],
+    freeBytes: 0n,
+    device: "",
+    lanes: 0,
+    identity: "",
+    deviceBytes: 0n,
+    memoryBytes: 0n,
+    paths: [],
+  };
 }
 
 export const TargetChecked: MessageFns<TargetChecked> = {
@@ -4379,6 +4816,9 @@ export const TargetChecked: MessageFns<TargetChecked> = {
         throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
       }
       writer.uint32(256).uint64(message.memoryBytes);
+    }
+    for (const v of message.paths) {
+      PathChecked.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -4460,6 +4900,14 @@ export const TargetChecked: MessageFns<TargetChecked> = {
             message.memoryBytes = reader.uint64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.paths.push(PathChecked.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4489,6 +4937,646 @@ export const TargetChecked: MessageFns<TargetChecked> = {
     message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
       ? BigInt(object.memoryBytes)
       : 0n;
+    message.paths = object.paths?.map((e) => PathChecked.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePathChecked(): PathChecked {
+  return { path: "", freeBytes: 0n, neededBytes: 0n, directOffsetBytes: 0n, directMemoryBytes: 0n, directTold: false };
+}
+
+export const PathChecked: MessageFns<PathChecked> = {
+  encode(message: PathChecked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.freeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.freeBytes) !== message.freeBytes) {
+        throw new globalThis.Error("value provided for field message.freeBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.freeBytes);
+    }
+    if (message.neededBytes !== 0n) {
+      if (BigInt.asUintN(64, message.neededBytes) !== message.neededBytes) {
+        throw new globalThis.Error("value provided for field message.neededBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.neededBytes);
+    }
+    if (message.directOffsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.directOffsetBytes) !== message.directOffsetBytes) {
+        throw new globalThis.Error("value provided for field message.directOffsetBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.directOffsetBytes);
+    }
+    if (message.directMemoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.directMemoryBytes) !== message.directMemoryBytes) {
+        throw new globalThis.Error("value provided for field message.directMemoryBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.directMemoryBytes);
+    }
+    if (message.directTold !== false) {
+      writer.uint32(48).bool(message.directTold);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PathChecked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePathChecked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.freeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.neededBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.directOffsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.directMemoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.directTold = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PathChecked>, I>>(base?: I): PathChecked {
+    return PathChecked.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PathChecked>, I>>(object: I): PathChecked {
+    const message = createBasePathChecked();
+    message.path = object.path ?? "";
+    message.freeBytes = (object.freeBytes !== undefined && object.freeBytes !== null) ? BigInt(object.freeBytes) : 0n;
+    message.neededBytes = (object.neededBytes !== undefined && object.neededBytes !== null)
+      ? BigInt(object.neededBytes)
+      : 0n;
+    message.directOffsetBytes = (object.directOffsetBytes !== undefined && object.directOffsetBytes !== null)
+      ? BigInt(object.directOffsetBytes)
+      : 0n;
+    message.directMemoryBytes = (object.directMemoryBytes !== undefined && object.directMemoryBytes !== null)
+      ? BigInt(object.directMemoryBytes)
+      : 0n;
+    message.directTold = object.directTold ?? false;
+    return message;
+  },
+};
+
+function createBaseProbeTarget(): ProbeTarget {
+  return { id: 0n, target: undefined, proof: "", step: "", own: undefined, others: [] };
+}
+
+export const ProbeTarget: MessageFns<ProbeTarget> = {
+  encode(message: ProbeTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    if (message.proof !== "") {
+      writer.uint32(26).string(message.proof);
+    }
+    if (message.step !== "") {
+      writer.uint32(34).string(message.step);
+    }
+    if (message.own !== undefined) {
+      Token.encode(message.own, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.others) {
+      Token.encode(v!, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proof = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.own = Token.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.others.push(Token.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ProbeTarget>, I>>(base?: I): ProbeTarget {
+    return ProbeTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProbeTarget>, I>>(object: I): ProbeTarget {
+    const message = createBaseProbeTarget();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    message.proof = object.proof ?? "";
+    message.step = object.step ?? "";
+    message.own = (object.own !== undefined && object.own !== null) ? Token.fromPartial(object.own) : undefined;
+    message.others = object.others?.map((e) => Token.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseToken(): Token {
+  return { agent: 0, token: "" };
+}
+
+export const Token: MessageFns<Token> = {
+  encode(message: Token, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== 0) {
+      writer.uint32(8).uint32(message.agent);
+    }
+    if (message.token !== "") {
+      writer.uint32(18).string(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Token {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agent = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Token>, I>>(base?: I): Token {
+    return Token.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Token>, I>>(object: I): Token {
+    const message = createBaseToken();
+    message.agent = object.agent ?? 0;
+    message.token = object.token ?? "";
+    return message;
+  },
+};
+
+function createBaseTargetProbed(): TargetProbed {
+  return { id: 0n, error: undefined, unseen: [] };
+}
+
+export const TargetProbed: MessageFns<TargetProbed> = {
+  encode(message: TargetProbed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.unseen) {
+      Unseen.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetProbed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetProbed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unseen.push(Unseen.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TargetProbed>, I>>(base?: I): TargetProbed {
+    return TargetProbed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TargetProbed>, I>>(object: I): TargetProbed {
+    const message = createBaseTargetProbed();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.unseen = object.unseen?.map((e) => Unseen.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnseen(): Unseen {
+  return { agent: 0, path: "" };
+}
+
+export const Unseen: MessageFns<Unseen> = {
+  encode(message: Unseen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== 0) {
+      writer.uint32(8).uint32(message.agent);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Unseen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnseen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agent = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Unseen>, I>>(base?: I): Unseen {
+    return Unseen.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Unseen>, I>>(object: I): Unseen {
+    const message = createBaseUnseen();
+    message.agent = object.agent ?? 0;
+    message.path = object.path ?? "";
+    return message;
+  },
+};
+
+function createBaseLockTarget(): LockTarget {
+  return { id: 0n, target: undefined, hold: false };
+}
+
+export const LockTarget: MessageFns<LockTarget> = {
+  encode(message: LockTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    if (message.hold !== false) {
+      writer.uint32(24).bool(message.hold);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hold = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LockTarget>, I>>(base?: I): LockTarget {
+    return LockTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockTarget>, I>>(object: I): LockTarget {
+    const message = createBaseLockTarget();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    message.hold = object.hold ?? false;
+    return message;
+  },
+};
+
+function createBaseTargetLocked(): TargetLocked {
+  return { id: 0n, error: undefined, notes: [] };
+}
+
+export const TargetLocked: MessageFns<TargetLocked> = {
+  encode(message: TargetLocked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.notes) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetLocked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetLocked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TargetLocked>, I>>(base?: I): TargetLocked {
+    return TargetLocked.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TargetLocked>, I>>(object: I): TargetLocked {
+    const message = createBaseTargetLocked();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.notes = object.notes?.map((e) => e) || [];
     return message;
   },
 };

@@ -176,6 +176,16 @@ export interface Finding {
   writer: string;
 }
 
+/** What was found of objects in the page cache. */
+export interface Residency {
+  /** Objects that were looked at. */
+  objects: bigint;
+  /** Their pages that were looked at. */
+  pages: bigint;
+  /** Of these, those that were in the cache. */
+  resident: bigint;
+}
+
 /** How often one kind of finding was made, cumulative. */
 export interface FindingCount {
   /** The kind, as in Finding. */
@@ -1054,6 +1064,94 @@ export const Finding: MessageFns<Finding> = {
     message.detail = object.detail ?? "";
     message.reader = object.reader ?? "";
     message.writer = object.writer ?? "";
+    return message;
+  },
+};
+
+function createBaseResidency(): Residency {
+  return { objects: 0n, pages: 0n, resident: 0n };
+}
+
+export const Residency: MessageFns<Residency> = {
+  encode(message: Residency, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.objects !== 0n) {
+      if (BigInt.asUintN(64, message.objects) !== message.objects) {
+        throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.objects);
+    }
+    if (message.pages !== 0n) {
+      if (BigInt.asUintN(64, message.pages) !== message.pages) {
+        throw new globalThis.Error("value provided for field message.pages of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.pages);
+    }
+    if (message.resident !== 0n) {
+      if (BigInt.asUintN(64, message.resident) !== message.resident) {
+        throw new globalThis.Error("value provided for field message.resident of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.resident);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Residency {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResidency();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.objects = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pages = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.resident = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Residency>, I>>(base?: I): Residency {
+    return Residency.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Residency>, I>>(object: I): Residency {
+    const message = createBaseResidency();
+    message.objects = (object.objects !== undefined && object.objects !== null) ? BigInt(object.objects) : 0n;
+    message.pages = (object.pages !== undefined && object.pages !== null) ? BigInt(object.pages) : 0n;
+    message.resident = (object.resident !== undefined && object.resident !== null) ? BigInt(object.resident) : 0n;
     return message;
   },
 };

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CheckFinding, TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, PoolCounters } from "./common.js";
+import { ErrorDetail, Finding, FindingCount, PoolCounters, Residency } from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -250,7 +250,17 @@ export interface StageResult {
     | QueueDepths
     | undefined;
   /** In a network stage. */
-  network: NetworkResult | undefined;
+  network:
+    | NetworkResult
+    | undefined;
+  /** What the agents' page caches had to do with the stage. */
+  cache:
+    | CacheResult
+    | undefined;
+  /** Files that were preallocated. */
+  preallocated: bigint;
+  /** Time that this took, summed over all lanes, in ns. */
+  preallocateNs: bigint;
 }
 
 /** How deep the lanes' queues were. */
@@ -301,6 +311,21 @@ export interface PairResult {
   broken: bigint;
   /** Why the first of them did. */
   why: string;
+}
+
+/** What the agents' page caches had to do with a stage. */
+export interface CacheResult {
+  /**
+   * none: it read no files; direct: it went past them; cached: they held some of the data before it was read; uncached:
+   * next to none of it; unknown: nobody could tell.
+   */
+  reads: string;
+  /** What they held of a random sample before it was read. */
+  before:
+    | Residency
+    | undefined;
+  /** What they held of some of it at the end. */
+  after: Residency | undefined;
 }
 
 /** What an agent did in a stage. */
@@ -1802,6 +1827,9 @@ function createBaseStageResult(): StageResult {
     closeNs: 0n,
     queues: undefined,
     network: undefined,
+    cache: undefined,
+    preallocated: 0n,
+    preallocateNs: 0n,
   };
 }
 
@@ -1914,6 +1942,21 @@ export const StageResult: MessageFns<StageResult> = {
     }
     if (message.network !== undefined) {
       NetworkResult.encode(message.network, writer.uint32(322).fork()).join();
+    }
+    if (message.cache !== undefined) {
+      CacheResult.encode(message.cache, writer.uint32(482).fork()).join();
+    }
+    if (message.preallocated !== 0n) {
+      if (BigInt.asUintN(64, message.preallocated) !== message.preallocated) {
+        throw new globalThis.Error("value provided for field message.preallocated of type uint64 too large");
+      }
+      writer.uint32(488).uint64(message.preallocated);
+    }
+    if (message.preallocateNs !== 0n) {
+      if (BigInt.asUintN(64, message.preallocateNs) !== message.preallocateNs) {
+        throw new globalThis.Error("value provided for field message.preallocateNs of type uint64 too large");
+      }
+      writer.uint32(496).uint64(message.preallocateNs);
     }
     return writer;
   },
@@ -2115,6 +2158,30 @@ export const StageResult: MessageFns<StageResult> = {
             message.network = NetworkResult.decode(reader, reader.uint32());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.cache = CacheResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.preallocated = reader.uint64() as bigint;
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.preallocateNs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2175,6 +2242,15 @@ export const StageResult: MessageFns<StageResult> = {
     message.network = (object.network !== undefined && object.network !== null)
       ? NetworkResult.fromPartial(object.network)
       : undefined;
+    message.cache = (object.cache !== undefined && object.cache !== null)
+      ? CacheResult.fromPartial(object.cache)
+      : undefined;
+    message.preallocated = (object.preallocated !== undefined && object.preallocated !== null)
+      ? BigInt(object.preallocated)
+      : 0n;
+    message.preallocateNs = (object.preallocateNs !== undefined && object.preallocateNs !== null)
+      ? BigInt(object.preallocateNs)
+      : 0n;
     return message;
   },
 };
@@ -2571,6 +2647,89 @@ export const PairResult: MessageFns<PairResult> = {
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.broken = (object.broken !== undefined && object.broken !== null) ? BigInt(object.broken) : 0n;
     message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseCacheResult(): CacheResult {
+  return { reads: "", before: undefined, after: undefined };
+}
+
+export const CacheResult: MessageFns<CacheResult> = {
+  encode(message: CacheResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reads !== "") {
+      writer.uint32(10).string(message.reads);
+    }
+    if (message.before !== undefined) {
+      Residency.encode(message.before, writer.uint32(18).fork()).join();
+    }
+    if (message.after !== undefined) {
+      Residency.encode(message.after, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CacheResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCacheResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reads = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CacheResult>, I>>(base?: I): CacheResult {
+    return CacheResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CacheResult>, I>>(object: I): CacheResult {
+    const message = createBaseCacheResult();
+    message.reads = object.reads ?? "";
+    message.before = (object.before !== undefined && object.before !== null)
+      ? Residency.fromPartial(object.before)
+      : undefined;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? Residency.fromPartial(object.after)
+      : undefined;
     return message;
   },
 };
