@@ -187,6 +187,8 @@ impl LaneRun<'_> {
     fn feed(&mut self) {
         loop {
             if self.shared.control.is_cancelled() {
+                // Nothing is synced any more; what is open is closed when the last lane has left.
+                self.ends.clear();
                 return self.stop_claiming();
             }
             if !self.ends.is_empty() {
