@@ -5,12 +5,25 @@
 import { freemem } from 'node:os';
 import type { SeedstormError } from '@seedstorm/errors';
 import { Engine, type EngineOptions, MemoryStore, monotonicNs, place } from '@seedstorm/native';
-import { fromErrorDetail, type HostShare, type PrepareStage } from '@seedstorm/proto';
+import {
+  type CheckTarget,
+  fromErrorDetail,
+  type HostShare,
+  isLoopback,
+  type LockTarget,
+  type PrepareNetwork,
+  type PrepareStage,
+  type TargetLocked,
+  toErrorDetail,
+} from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { EvidenceKeeper } from './evidence.js';
 import { introduce } from './identity.js';
-import { StageWork } from './stage-work.js';
+import { NetworkWork } from './network-work.js';
+import { type StageHost, StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
+import { HeldTarget } from './target-lock.js';
+import { probeTarget } from './target-proof.js';
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -26,12 +39,20 @@ export interface AgentOptions {
   readonly engine?: EngineOptions;
   /** Where the bytes of faults are kept; absent: nowhere. */
   readonly evidence?: { readonly folder: string; readonly chosen: boolean };
+  /** The address on which other agents reach it in network stages; without it the one by which it reaches the coordinator. */
+  readonly listenAddress?: string;
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
 
+/** What the coordinator says of a stage. */
+type ToStage = Extract<FromCoordinator, { value: { stage: number } }>;
+
 /** How long a coordinator may take to let a leaving agent go. */
 const leaveTimeoutMs = 8000;
+
+/** How long an agent that goes may take to let go of its target. */
+const letGoTimeoutMs = 3000;
 
 /** A running agent. */
 export class Agent implements ConnectionListener {
@@ -43,11 +64,14 @@ export class Agent implements ConnectionListener {
   #heartbeat: NodeJS.Timeout | undefined;
   /** When the last acknowledged heartbeat was sent. */
   #renewedNs = 0n;
-  #work: StageWork | undefined;
+  #work: StageWork | NetworkWork | undefined;
   #engine: { share: string; engine: Promise<Engine> } | undefined;
-  /** What the memory sink keeps, for the run that it belongs to. */
   readonly #evidence: EvidenceKeeper | undefined;
+  /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
+  /** The target that is held for a run. */
+  #held: HeldTarget | undefined;
+  #locking: Promise<void> = Promise.resolve();
   #leaving = false;
   #orphaned = false;
   #closed = false;
@@ -145,13 +169,22 @@ export class Agent implements ConnectionListener {
         this.#say({ $case: 'clockEcho', value: { id: message.value.id, agentNs: monotonicNs() } });
         return;
       case 'checkTarget':
-        checkTarget(message.value, this.#laneCount()).then(
+        checkTarget(message.value, this.#laneCount(message.value)).then(
           (value) => this.#say({ $case: 'targetChecked', value }),
           this.#rejectEnded,
         );
         return;
+      case 'probeTarget':
+        probeTarget(message.value).then((value) => this.#say({ $case: 'targetProbed', value }), this.#rejectEnded);
+        return;
+      case 'lockTarget':
+        this.#lock(message.value).then((value) => this.#say({ $case: 'targetLocked', value }), this.#rejectEnded);
+        return;
       case 'prepareStage':
         this.#prepare(message.value);
+        return;
+      case 'prepareNetwork':
+        this.#prepareNetwork(message.value);
         return;
       case 'dismiss':
         if (message.value.reason === undefined) this.#resolveEnded();
@@ -174,32 +207,43 @@ export class Agent implements ConnectionListener {
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
           const { stage } = message.value;
-          this.#say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+          const nothing = {
+            error: undefined,
+            closeNs: 0n,
+            runFolderRemoved: true,
+            peers: [],
+            strangers: 0n,
+            fileWork: undefined,
+          };
+          this.#say({ $case: 'stageEnded', value: { stage, ...nothing } });
         }
     }
   }
 
-  #stage(
-    work: StageWork,
-    message: Extract<
-      FromCoordinator,
-      {
-        $case:
-          | 'startStage'
-          | 'grantLease'
-          | 'fenceLease'
-          | 'syncStage'
-          | 'reportAck'
-          | 'endStage'
-          | 'rereadPlace'
-          | 'findingKnown';
-      }
-    >,
-  ): void {
+  #stage(work: StageWork | NetworkWork, message: Exclude<ToStage, { $case: 'prepareStage' | 'prepareNetwork' }>): void {
     switch (message.$case) {
       case 'startStage':
         work.start(message.value.atAgentNs);
         return;
+      case 'reportAck':
+        work.acknowledged(message.value.sequence);
+        return;
+      case 'endStage':
+        work.end(message.value).catch(this.#rejectEnded);
+        return;
+      case 'connectPeers':
+        if (work instanceof NetworkWork) work.connect(message.value).catch(this.#rejectEnded);
+        return;
+      default:
+        if (work instanceof StageWork) this.#data(work, message);
+    }
+  }
+
+  #data(
+    work: StageWork,
+    message: Extract<ToStage, { $case: 'grantLease' | 'fenceLease' | 'syncStage' | 'rereadPlace' | 'findingKnown' }>,
+  ): void {
+    switch (message.$case) {
       case 'grantLease':
         work.grant(message.value);
         return;
@@ -209,42 +253,76 @@ export class Agent implements ConnectionListener {
       case 'syncStage':
         work.sync();
         return;
-      case 'reportAck':
-        work.acknowledged(message.value.sequence);
-        return;
       case 'rereadPlace':
         work.reread(message.value);
         return;
       case 'findingKnown':
         work.known(message.value.finding);
         return;
-      case 'endStage':
-        work.end(message.value).catch(this.#rejectEnded);
-        return;
     }
   }
 
-  #prepare(message: PrepareStage): void {
-    const current = this.#work?.message;
-    if (current?.runId === message.runId && current.stage === message.stage) {
-      this.#work?.repeat();
-      return;
-    }
-    const before = this.#work;
-    if (this.#memory?.runId !== message.runId) this.#memory = undefined;
-    const { name } = this;
-    const work = new StageWork(message, {
-      name,
-      say: (said) => this.#say(said),
-      ...(this.#evidence === undefined ? {} : { evidence: this.#evidence }),
+  /** Holds a target for a run, or lets go of it. One answer after the other, as they were asked for. */
+  #lock({ id, target, hold }: LockTarget): Promise<TargetLocked> {
+    const answer: TargetLocked = { id, error: undefined, notes: [] };
+    const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+    const asked = this.#locking.then(async () => {
+      if (this.#held?.run === files?.runFolder && hold) return answer;
+      await this.#held?.release('run');
+      this.#held = undefined;
+      if (!hold || files === undefined) return answer;
+      try {
+        const { held, notes } = await HeldTarget.take(files, this.name);
+        this.#held = held;
+        answer.notes = notes;
+      } catch (error) {
+        answer.error = toErrorDetail(error);
+      }
+      return answer;
     });
+    this.#locking = asked.then(() => {});
+    return asked;
+  }
+
+  #prepare(message: PrepareStage): void {
+    if (this.#isKnown(message)) return;
+    if (this.#memory?.runId !== message.runId) this.#memory = undefined;
+    const work = new StageWork(message, this.#host());
+    this.#begin(work, () => work.prepare(this.#engineFor(message.share), () => this.#memoryFor(message)));
+  }
+
+  #prepareNetwork(message: PrepareNetwork): void {
+    if (this.#isKnown(message)) return;
+    const { coordinator, listenAddress } = this.options;
+    const work = new NetworkWork(message, this.#host(), { coordinator, listenAddress });
+    this.#begin(work, () => work.prepare(this.#engineFor(message.share)));
+  }
+
+  /** Whether it is the stage at hand, told again after a break: then what was said of it is said again. */
+  #isKnown({ runId, stage }: PrepareStage | PrepareNetwork): boolean {
+    const current = this.#work?.message;
+    if (current?.runId !== runId || current.stage !== stage) return false;
+    this.#work?.repeat();
+    return true;
+  }
+
+  #begin(work: StageWork | NetworkWork, prepare: () => Promise<void>): void {
+    const before = this.#work;
     this.#work = work;
     this.#renew();
-    const prepare = async (): Promise<void> => {
+    (async () => {
       await before?.abandon();
-      await work.prepare(this.#engineFor(message.share), () => this.#memoryFor(message));
+      await prepare();
+    })().catch(this.#rejectEnded);
+  }
+
+  #host(): StageHost {
+    return {
+      name: this.name,
+      overLoopback: isLoopback(this.options.coordinator),
+      say: (said) => this.#say(said),
+      ...(this.#evidence === undefined ? {} : { evidence: this.#evidence }),
     };
-    prepare().catch(this.#rejectEnded);
   }
 
   /** The engine with this share of the host's cores; the one before is closed when the share has changed. */
@@ -283,7 +361,7 @@ export class Agent implements ConnectionListener {
   /** Leases run from when the acknowledged heartbeat was sent: the coordinator counts from later. */
   #renew(): void {
     const work = this.#work;
-    if (work === undefined || this.#renewedNs === 0n) return;
+    if (!(work instanceof StageWork) || this.#renewedNs === 0n) return;
     work.setDeadline(this.#renewedNs + BigInt(work.message.leaseMs) * 1_000_000n);
   }
 
@@ -291,8 +369,12 @@ export class Agent implements ConnectionListener {
     this.#connection.send(message);
   }
 
-  #laneCount(): number {
-    return place({}, this.options.engine?.placement).pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
+  /** Lanes that a stage would have here, with this share of the host's cores and at most so many; 0: all. */
+  #laneCount({ share, lanes }: Partial<Pick<CheckTarget, 'share' | 'lanes'>> = {}): number {
+    const { index, of } = share ?? { index: 0, of: 1 };
+    const { pools } = place({}, { ...this.options.engine?.placement, shareIndex: index, shareOf: of });
+    const placed = pools.reduce((sum, pool) => sum + pool.lanes.length, 0);
+    return lanes === undefined || lanes === 0 ? placed : Math.min(lanes, placed);
   }
 
   async #close(): Promise<void> {
@@ -302,6 +384,9 @@ export class Agent implements ConnectionListener {
     this.#connection.close();
     await this.#work?.abandon();
     await this.#evidence?.written();
+    // Storage that hangs must not keep the agent from going: its lock is then cleared away by whoever comes next.
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, letGoTimeoutMs).unref());
+    await Promise.race([this.#held?.release('agent'), patience]);
     await this.#engine?.engine.then((engine) => engine.close()).catch(() => {});
   }
 }

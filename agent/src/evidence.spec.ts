@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskSnapshot } from '@seedstorm/native';
-import type { Finding } from '@seedstorm/proto';
+import type { FileTarget, Finding } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EvidenceKeeper } from './evidence.js';
 import { prepareStage } from './testing.js';
@@ -61,6 +61,16 @@ function pathOf(kept: ReturnType<EvidenceKeeper['keep']>): string {
   return kept.path;
 }
 
+const fileTarget = (path: string): FileTarget => ({
+  paths: [path],
+  runFolder: 'run',
+  direct: 'auto',
+  sync: 'range',
+  scope: 'shared',
+  preallocate: 'false',
+  shareTarget: false,
+});
+
 describe('the bytes of a fault', () => {
   test('are kept with what was expected, and with who wrote them, who read them, when, and what others saw', async () => {
     const keeper = new EvidenceKeeper({ folder, chosen: false }, 'a/1', 'h');
@@ -113,7 +123,7 @@ describe('the bytes of a fault', () => {
   test('are not put on the target unless the user chose that, and either is said', async () => {
     const path = join(folder, 'target');
     mkdirSync(path);
-    const value = { path, runFolder: 'run', direct: 'auto', sync: 'range' };
+    const value = fileTarget(path);
     const stage = prepareStage({ target: { kind: { $case: 'file', value } } });
     const unchosen = new EvidenceKeeper({ folder: join(path, 'evidence'), chosen: false }, 'a', 'h');
     expect(unchosen.keep(stage, fault())).toBe('nothing');
@@ -131,7 +141,7 @@ describe('the bytes of a fault', () => {
   test('on the same file system as the target are kept, with a warning', async () => {
     const path = join(folder, 'target');
     mkdirSync(path);
-    const value = { path, runFolder: 'run', direct: 'auto', sync: 'range' };
+    const value = fileTarget(path);
     const keeper = new EvidenceKeeper({ folder: join(folder, 'evidence'), chosen: false }, 'a', 'h');
     keeper.keep(prepareStage({ target: { kind: { $case: 'file', value } } }), fault());
     await keeper.written();

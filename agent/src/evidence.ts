@@ -125,17 +125,21 @@ export class EvidenceKeeper {
   /** Evidence must not change what is tested: below the target it is kept only where the user said so. */
   #isInTarget({ target }: PrepareStage): boolean {
     if (target?.kind?.$case !== 'file') return false;
-    const way = relative(target.kind.value.path, this.where.folder);
-    if (way.startsWith('..') || isAbsolute(way)) return false;
     const { chosen, folder } = this.where;
+    const isBelow = (path: string): boolean => {
+      const way = relative(path, folder);
+      return !way.startsWith('..') && !isAbsolute(way);
+    };
+    if (!target.kind.value.paths.some(isBelow)) return false;
     this.#note(`the bytes of faults are ${chosen ? '' : 'not '}kept in ${folder}, which is on the target itself`);
     return !chosen;
   }
 
   async #warnOfTarget({ target }: PrepareStage): Promise<void> {
     if (target?.kind?.$case !== 'file') return;
-    const [own, tested] = await Promise.all([stat(this.where.folder), stat(target.kind.value.path)]);
-    if (own.dev !== tested.dev) return;
+    const { paths } = target.kind.value;
+    const [own, ...tested] = await Promise.all([this.where.folder, ...paths].map((path) => stat(path)));
+    if (!tested.some(({ dev }) => dev === own?.dev)) return;
     this.#note(`the bytes of faults are kept in ${this.where.folder}, on the file system that is tested`);
   }
 

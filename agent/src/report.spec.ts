@@ -12,6 +12,7 @@ const context = {
   epochs: new Map([[5n, 2n]]),
   keep: () => '',
   evidenceSkipped: () => 0,
+  hostNetwork: undefined,
 };
 
 const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
@@ -27,6 +28,7 @@ const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   evidenceSkipped: 0,
   errors: [],
   notes: [],
+  ioEngine: '',
   ...changes,
 });
 
@@ -121,7 +123,7 @@ describe('latency on its way from the lanes to the coordinator', () => {
   afterAll(() => engine.close());
 
   test('every operation is counted once, in the pool that did it, however often a report is made', async () => {
-    const task = await Task.prepare(engine, taskSpec(prepareStage({ units: 4096n, blockBytes: 4096n })));
+    const task = await Task.prepare(engine, taskSpec(prepareStage({ units: 4096n, blockBytes: 4096n }), 2));
     const counted: number[] = [0, 0];
     let maxNs = 0;
     let operations: number[] = [];
@@ -161,6 +163,7 @@ describe('latency on its way from the lanes to the coordinator', () => {
       const target = { kind: { $case: 'memory', value: { limitBytes: 0n } } } as const;
       const spec = taskSpec(
         prepareStage({ units: BigInt(units), unitsPerObject: 256n, blockBytes: BigInt(units) * 65_536n, target }),
+        2,
       );
       const task = await Task.prepare(engine, spec, memory);
       task.addRange(1n, 0n, BigInt(units));

@@ -1,6 +1,14 @@
 /** From the engine's snapshot to the wire's report. Pure. */
 import type { Reread, TaskSnapshot } from '@seedstorm/native';
-import { encodeHistogram, type Interval, type LeaseProgress, type Reading, type Report } from '@seedstorm/proto';
+import {
+  encodeHistogram,
+  type HostNetwork,
+  type Interval,
+  type LeaseProgress,
+  poolCounters,
+  type Reading,
+  type Report,
+} from '@seedstorm/proto';
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
@@ -13,6 +21,8 @@ export interface ReportContext {
   readonly keep: (finding: TaskSnapshot['findings'][number]) => string;
   /** Faults whose bytes were to be kept and could not, beyond those of the snapshot. */
   readonly evidenceSkipped: () => number;
+  /** What the host's ports carried. */
+  readonly hostNetwork: HostNetwork | undefined;
 }
 
 /** The report of a snapshot. */
@@ -23,16 +33,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     agentNs: snapshot.takenNs,
     startedNs: snapshot.startedNs,
     lastDoneNs: snapshot.lastDoneNs,
-    pools: snapshot.pools.map((pool) => ({
-      numaNode: pool.numaNode,
-      lanes: pool.lanes,
-      operations: BigInt(pool.operations),
-      bytes: BigInt(pool.bytes),
-      errors: BigInt(pool.errors),
-      corruptBlocks: BigInt(pool.corruptBlocks),
-      syncNs: BigInt(pool.syncNs),
-      syncs: BigInt(pool.syncs),
-    })),
+    pools: snapshot.pools.map(poolCounters),
     latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
     findings: snapshot.findings.map((finding) => ({
@@ -59,6 +60,8 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     })),
     findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
     notes: snapshot.notes,
+    ioEngine: snapshot.ioEngine,
+    hostNetwork: context.hostNetwork,
     errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
       kind,
       path,

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => engine.close());
 
-const host = { name: 'agent-1', say: (message: ToCoordinator) => void said.push(message) };
+const host = { name: 'agent-1', overLoopback: true, say: (message: ToCoordinator) => void said.push(message) };
 const none = (): undefined => undefined;
 
 type Said<Case extends ToCoordinator['$case']> = Extract<ToCoordinator, { $case: Case }>['value'][];
@@ -39,7 +39,7 @@ async function prepared(changes: Parameters<typeof prepareStage>[0] = {}): Promi
 describe('a stage on an agent', () => {
   test('gets ready, works off a lease, reports it, and ends', async () => {
     const work = await prepared();
-    expect(heard('stagePrepared')).toEqual([{ stage: 0, error: undefined, notes: [], lanes: 2 }]);
+    expect(heard('stagePrepared')).toEqual([{ stage: 0, error: undefined, notes: [], lanes: 2, dataAddress: '' }]);
     work.grant(grant(1n, 0n, 8n));
     work.start(0n);
     await until(() => heard('report').some(isComplete));

@@ -4,25 +4,29 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import { dropCaches, type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
+  type FileWork,
   type Finding,
   type GrantLease,
+  Operation,
   type PrepareStage,
   type Reading,
-  type Report,
   type RereadPlace,
+  type Residency,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
 import type { EvidenceKeeper } from './evidence.js';
+import { runFolders } from './file-target.js';
+import { Ports } from './ports.js';
 import { readingOf, reportOf } from './report.js';
+import { seeOwnLock } from './target-lock.js';
 import { taskSpec } from './task-spec.js';
+import { Unacknowledged } from './unacknowledged.js';
 
-/** Reports that may wait for an acknowledgement; past it counts gather in the engine instead. */
-const maxUnacknowledged = 32;
 /** How often finished work is looked for, so that a fast agent is not idle until its next report. */
 const pollMs = 50;
 const reportMs = 1000;
@@ -32,6 +36,8 @@ const maxLeases = 4096;
 /** What a stage needs of the agent. */
 export interface StageHost {
   readonly name: string;
+  /** Whether it reaches the coordinator by loopback: then that counts among its ports. */
+  readonly overLoopback: boolean;
   /** Where the bytes of faults are kept; absent when they are not. */
   readonly evidence?: EvidenceKeeper;
   say(message: ToCoordinator): void;
@@ -40,9 +46,9 @@ export interface StageHost {
 /** One stage on this agent. */
 export class StageWork {
   readonly #epochs = new Map<bigint, bigint>();
-  readonly #unacknowledged: Report[] = [];
+  readonly #unacknowledged = new Unacknowledged();
   #task: Task | undefined;
-  #sequence = 0n;
+  #ports: Ports | undefined;
   #endedWork = 0;
   #lastReportNs = 0n;
   /** Set while a report's counts are gathered. */
@@ -71,18 +77,22 @@ export class StageWork {
 
   async #prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
     const { stage } = this.message;
-    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0 };
+    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0, dataAddress: '' };
     try {
       const running = await engine;
-      const evidence = this.host.evidence !== undefined;
-      const task = await Task.prepare(running, { ...taskSpec(this.message), evidence }, memory());
+      const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      await seeTarget(this.message);
+      answer.notes.push(...(await dropCachesFor(this.message)));
+      const spec = { ...taskSpec(this.message, lanes), evidence: this.host.evidence !== undefined };
+      const task = await Task.prepare(running, spec, memory());
       this.#task = task;
+      this.#ports = await Ports.open(this.host.overLoopback);
       if (this.#abandoned) return;
       // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
       task.ended().catch((error: unknown) => this.#endEarly(error));
       task.setDeadline(this.#deadlineNs);
-      answer.notes = task.notes;
-      answer.lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
+      answer.notes.push(...task.notes);
+      answer.lanes = Math.min(lanes, spec.lanes ?? lanes);
       this.#poll = setInterval(() => this.#look(), pollMs);
       this.#prepared = { $case: 'stagePrepared', value: answer };
     } catch (error) {
@@ -96,7 +106,7 @@ export class StageWork {
   /** The coordinator may have missed what was said: says it again. */
   repeat(): void {
     if (this.#prepared !== undefined) this.host.say(this.#prepared);
-    for (const report of this.#unacknowledged) this.host.say({ $case: 'report', value: report });
+    for (const report of this.#unacknowledged.all) this.host.say({ $case: 'report', value: report });
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
@@ -153,10 +163,9 @@ export class StageWork {
 
   /** A report was taken into the ledger, and those before it. */
   acknowledged(sequence: bigint): void {
-    while ((this.#unacknowledged[0]?.sequence ?? sequence + 1n) <= sequence) {
-      const report = this.#unacknowledged.shift();
+    for (const report of this.#unacknowledged.acknowledged(sequence)) {
       // What is complete is never reported again.
-      for (const lease of report?.leases ?? []) if (lease.complete) this.#epochs.delete(lease.leaseId);
+      for (const lease of report.leases) if (lease.complete) this.#epochs.delete(lease.leaseId);
     }
   }
 
@@ -205,6 +214,7 @@ export class StageWork {
     const closeNs = monotonicNs() - began;
     clearInterval(this.#poll);
     if (this.#abandoned) return;
+    const fileWork = fileWorkOf(task);
     const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
     // What is to be said of evidence goes with the last report.
     await this.host.evidence?.written();
@@ -215,14 +225,18 @@ export class StageWork {
       error ??= toErrorDetail(thrown);
     }
     if (this.#abandoned) return;
-    this.#ended = { $case: 'stageEnded', value: { stage: message.stage, error, closeNs, runFolderRemoved } };
+    const nothing = { peers: [], strangers: 0n };
+    this.#ended = {
+      $case: 'stageEnded',
+      value: { ...nothing, stage: message.stage, error, closeNs, runFolderRemoved, fileWork },
+    };
     this.host.say(this.#ended);
   }
 
   #look(): void {
     const task = this.#task;
     // With a report under way, what is new since is in the next.
-    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.length >= maxUnacknowledged) return;
+    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.isFull) return;
     const { endedWork } = task;
     const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
     if (endedWork === this.#endedWork && !due) return;
@@ -237,12 +251,12 @@ export class StageWork {
   async #report(task: Task): Promise<void> {
     this.#lastReportNs = monotonicNs();
     const snapshot = await task.snapshot();
+    const hostNetwork = await this.#ports?.since(this.#ending !== undefined);
     if (this.#abandoned) return;
-    this.#sequence += 1n;
     const { stage } = this.message;
     const report = reportOf(snapshot, {
       stage,
-      sequence: this.#sequence,
+      sequence: this.#unacknowledged.nextSequence(),
       reader: this.host.name,
       epochs: this.#epochs,
       keep: (finding) => {
@@ -251,9 +265,10 @@ export class StageWork {
         return typeof kept === 'object' ? kept.path : '';
       },
       evidenceSkipped: () => this.#evidenceSkipped,
+      hostNetwork,
     });
     report.notes.push(...(this.host.evidence?.takeNotes() ?? []));
-    this.#unacknowledged.push(report);
+    this.#unacknowledged.keep(report);
     this.host.say({ $case: 'report', value: report });
   }
 }
@@ -263,20 +278,61 @@ async function lookAt(message: PrepareStage, { object, offset, length, fingerpri
   const place = { object: Number(object), offset: Number(offset), length: Number(length), fingerprint };
   const failed = (detail: string): Reading => readingOf({ direct: false, saw: 'failed', detail, readNs: 0n });
   try {
-    const seen = await lookAgain(taskSpec(message), place);
+    const seen = await lookAgain(taskSpec(message, 1), place);
     return seen === undefined ? failed('this target cannot be looked at') : readingOf(seen);
   } catch (error) {
     return failed(asSeedstormError(error).what);
   }
 }
 
-/** Removes the run's own folder if nothing is left in it; true when it is gone. */
-async function removeIfEmpty({ target, runId }: PrepareStage): Promise<boolean> {
+/** Removes the run's own folder in each path if nothing is left in it; true when all of them are gone. */
+async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
   if (target?.kind?.$case !== 'file') return true;
+  const gone = await Promise.all(
+    runFolders(target.kind.value).map(async (folder) => {
+      try {
+        await rmdir(folder);
+        return true;
+      } catch (error) {
+        return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      }
+    }),
+  );
+  return gone.every((each) => each);
+}
+
+/** In a folder that is not the run's, writes would go astray, reads would find files missing, and deletes nothing. */
+async function seeTarget({ operation, target }: PrepareStage): Promise<void> {
+  const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+  if (operation !== Operation.GENERATE && files?.scope === 'shared') await seeOwnLock(files);
+}
+
+/** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */
+async function dropCachesFor({ dropCaches: wanted }: PrepareStage): Promise<string[]> {
+  if (wanted === '') return [];
   try {
-    await rmdir(`${target.kind.value.path}/${runId}`);
-    return true;
+    await dropCaches();
+    return [];
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (wanted === 'true') throw error;
+    return [asSeedstormError(error).what];
   }
+}
+
+/** What a task on files did beside the I/O, for the wire. */
+function fileWorkOf(task: Task | undefined): FileWork | undefined {
+  const work = task?.fileWork;
+  if (work === undefined) return undefined;
+  const residency = ({ objects, pages, resident }: typeof work.cachedBefore): Residency => ({
+    objects: BigInt(objects),
+    pages: BigInt(pages),
+    resident: BigInt(resident),
+  });
+  return {
+    direct: work.direct,
+    cachedBefore: residency(work.cachedBefore),
+    cachedAfter: residency(work.cachedAfter),
+    preallocated: BigInt(work.preallocated),
+    preallocateNs: BigInt(work.preallocateNs),
+  };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { CheckLevel, type CheckTarget, type TargetChecked } from '@seedstorm/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTarget } from './target-check.js';
+import { checkQuestion, filesIn } from './testing.js';
 
 const gib = 1024n ** 3n;
 
@@ -14,12 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const inFolder = (path: string, bytes = 0n, direct = 'auto'): CheckTarget => ({
-  id: 9n,
-  target: { kind: { $case: 'file', value: { path, runFolder: 'run', direct, sync: 'range' } } },
-  blockBytes: 1_048_576n,
-  bytes,
-});
+const inFolder = (path: string, bytes = 0n, direct = 'auto'): CheckTarget =>
+  checkQuestion({
+    id: 9n,
+    target: filesIn(path, { direct }),
+    bytes,
+  });
 
 /** The codes of a check's errors. */
 const errors = ({ findings }: TargetChecked): (string | undefined)[] =>
@@ -67,9 +68,9 @@ describe('the check of a target', () => {
     const script = `
       const { checkTarget } = await import(${JSON.stringify(new URL('../dist/target-check.js', import.meta.url).href)});
       if (process.getuid() === 0) process.setuid(65534);
-      const file = { path: ${JSON.stringify(locked)}, runFolder: 'run', direct: 'auto', sync: 'range' };
+      const file = { paths: [${JSON.stringify(locked)}], runFolder: 'run', direct: 'auto', sync: 'range' };
       const target = { kind: { $case: 'file', value: file } };
-      const { findings } = await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 0n }, 1);
+      const { findings } = await checkTarget({ id: 1n, target, blockBytes: 4096n, bytes: 0n, objects: 1n, leaseObjects: 1n, queueDepth: 1 }, 1);
       console.log(JSON.stringify(findings));`;
     await chmod(folder, 0o755);
     const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
@@ -88,7 +89,7 @@ describe('the check of a target', () => {
   test('of memory warns when this agent alone cannot keep all of it', async () => {
     const memory = (limitBytes: bigint, bytes: bigint): Promise<TargetChecked> => {
       const target = { kind: { $case: 'memory', value: { limitBytes } } } as const;
-      return checkTarget({ id: 1n, target, blockBytes: 1n, bytes }, 1);
+      return checkTarget(checkQuestion({ target, bytes }), 1);
     };
     expect((await memory(0n, 1n)).findings).toEqual([]);
     const warned = await memory(1000n, 2000n);
@@ -99,6 +100,6 @@ describe('the check of a target', () => {
 
   test('of nowhere has nothing to find', async () => {
     const target = { kind: { $case: 'null', value: {} } } as const;
-    expect((await checkTarget({ id: 1n, target, blockBytes: 1n, bytes: 2n ** 60n }, 3)).findings).toEqual([]);
+    expect((await checkTarget(checkQuestion({ target, bytes: 2n ** 60n }), 3)).findings).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
-import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
-import type { TaskSpec } from '@seedstorm/native';
-import { Operation, type PrepareStage } from '@seedstorm/proto';
+import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
+import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
+import { runFolders } from './file-target.js';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -12,14 +12,13 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.DELETE]: 'delete',
 };
 
-/** A run's own folder is one name, so that nothing in a message can lead out of the target. */
-const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
+const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
 
 /**
- * The task of a stage.
+ * The task of a stage, on an agent with so many lanes.
  * @throws SeedstormError MESSAGE_INVALID when the message asks for what this version does not know.
  */
-export function taskSpec(message: PrepareStage): TaskSpec {
+export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
   const { content, target } = message;
   const operation = operations[message.operation];
   const sink = target?.kind;
@@ -31,21 +30,14 @@ export function taskSpec(message: PrepareStage): TaskSpec {
   }
   return {
     operation,
-    content: {
-      seed: content.seed,
-      namespace: content.namespace,
-      unitBytes: Number(content.unitBytes),
-      dedupMilli: Number(content.dedupMilli),
-      windowBits: content.windowBits,
-      compressMilli: Number(content.compressMilli),
-      codec: content.codec,
-      recordBytes: content.recordBytes,
-    },
+    content: contentParameters(content),
     generation: message.generation,
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
     blockBytes: Number(message.blockBytes),
-    ...(message.lanes === 0 ? {} : { lanes: message.lanes }),
+    queueDepth: message.queueDepth,
+    ioEngine: ioEngineOf(message.ioEngine),
+    ...lanesOf(message, lanes),
     sparedObjects: message.sparedObjects.map(Number),
     sink: sink.$case,
     ...(message.errors === undefined
@@ -57,18 +49,61 @@ export function taskSpec(message: PrepareStage): TaskSpec {
           },
         }),
     ...(sink.$case === 'file'
-      ? { folder: runFolder(sink.value.path, sink.value.runFolder), direct: sink.value.direct, sync: sink.value.sync }
+      ? {
+          folders: runFolders(sink.value),
+          direct: sink.value.direct,
+          sync: sink.value.sync,
+          preallocate: sink.value.preallocate,
+          local: sink.value.scope === 'local',
+        }
       : {}),
+    ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
   };
 }
 
-/** The run's own folder. */
-function runFolder(path: string, name: string): string {
-  if (!path.startsWith('/') || !folderPattern.test(name)) {
+/** The engine's parameters of a content. */
+export function contentParameters(content: Content): ContentParameters {
+  return {
+    seed: content.seed,
+    namespace: content.namespace,
+    unitBytes: Number(content.unitBytes),
+    dedupMilli: Number(content.dedupMilli),
+    windowBits: content.windowBits,
+    compressMilli: Number(content.compressMilli),
+    codec: content.codec,
+    recordBytes: content.recordBytes,
+  };
+}
+
+/**
+ * The engine's name of a device.
+ * @throws SeedstormError MESSAGE_INVALID when its path is not absolute.
+ */
+export function blockPlace({ device, identity, offsetBytes, sizeBytes }: BlockTarget): BlockPlace {
+  if (!device.startsWith('/')) {
+    throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${device} is no path of a device` });
+  }
+  return {
+    device,
+    offset: Number(offsetBytes),
+    ...(sizeBytes === 0n ? {} : { bytes: Number(sizeBytes) }),
+    ...(identity === '' ? {} : { identity }),
+  };
+}
+
+/** How many lanes take part, where not all do. */
+function lanesOf({ lanes: asked, modestLanes }: PrepareStage, lanes: number): { lanes?: number } {
+  if (asked > 0) return { lanes: asked };
+  return modestLanes > 0 && modestLanes < lanes ? { lanes: modestLanes } : {};
+}
+
+function ioEngineOf(name: string): NonNullable<TaskSpec['ioEngine']> {
+  const known = ioEngines.find((engine) => engine === name);
+  if (known === undefined) {
     throw new SeedstormError({
       code: 'SEEDSTORM_E_MESSAGE_INVALID',
-      what: `${join(path, name)} is no folder for a run`,
+      what: `the coordinator asks for I/O by ${JSON.stringify(name)}, which this agent does not know`,
     });
   }
-  return join(path, name);
+  return known;
 }

@@ -1,5 +1,5 @@
 /** What this package's specs share. */
-import { Operation, type PrepareStage } from '@seedstorm/proto';
+import { type CheckTarget, type FileTarget, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 
 /** A stage that writes 64 units of 64 KiB to nowhere. */
 export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage {
@@ -27,6 +27,46 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     sparedObjects: [],
     leaseMs: 10_000,
     errors: undefined,
+    queueDepth: 4,
+    ioEngine: 'auto',
+    modestLanes: 0,
+    dropCaches: '',
     ...changes,
   };
+}
+
+/** A look at nowhere, for 64 units of 1 MiB in 16 objects that nobody writes. */
+export function checkQuestion(changes: Partial<CheckTarget> = {}): CheckTarget {
+  return {
+    id: 1n,
+    target: { kind: { $case: 'null', value: {} } },
+    blockBytes: 1_048_576n,
+    bytes: 0n,
+    content: undefined,
+    generation: 0,
+    dataBytes: 64n * 1_048_576n,
+    objects: 16n,
+    leaseObjects: 1n,
+    lanes: 0,
+    queueDepth: 1,
+    share: undefined,
+    unitBytes: 1_048_576n,
+    objectBytes: 4n * 1_048_576n,
+    ...changes,
+  };
+}
+
+/** Files in a folder. */
+export function filesIn(path: string, changes: Partial<FileTarget> = {}): Target {
+  const value = {
+    paths: [path],
+    runFolder: 'run',
+    direct: 'auto',
+    sync: 'range',
+    scope: 'shared',
+    preallocate: 'false',
+    shareTarget: false,
+    ...changes,
+  };
+  return { kind: { $case: 'file', value } };
 }

@@ -1,5 +1,6 @@
+import { isLoopback } from '@seedstorm/proto';
 import { describe, expect, test } from 'vitest';
-import { isLoopback, parseAddress } from './address.js';
+import { parseAddress } from './address.js';
 
 describe('an address', () => {
   test.each(['node-1:7070', '127.0.0.1:0', '[::1]:65535', 'a.example.org:1'])('%s is one', (text) => {

@@ -1,4 +1,5 @@
 /** Addresses of coordinators, as host:port. */
+import { isIP } from 'node:net';
 import { SeedstormError } from '@seedstorm/errors';
 
 /**
@@ -17,8 +18,17 @@ export function parseAddress(text: string): string {
   return text;
 }
 
-/** Whether what is sent to an address never leaves this host. */
-export function isLoopback(address: string): boolean {
-  const host = address.slice(0, address.lastIndexOf(':'));
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/u.test(host);
+/**
+ * An IP address, unchanged.
+ * @throws SeedstormError INVALID_ARGUMENT when it is none.
+ */
+export function parseIp(text: string): string {
+  if (isIP(text) === 0) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_INVALID_ARGUMENT',
+      what: `“${text}” is no IP address`,
+      mend: 'write one of this host, such as 10.0.0.7 or fd00::7',
+    });
+  }
+  return text;
 }

@@ -42,13 +42,13 @@ export class Coordinator {
    */
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const members = new Members(options.version);
-    const runs = new Runs(members);
+    const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
+    const runs = new Runs(members, host);
     const server = new Server({ ...channelOptions, interceptors: [tokenGuard(options.token)] });
     server.addService(AgentServiceService, agentService(members, options.log));
     server.addService(OperatorServiceService, operatorService(members, runs));
     try {
       const port = await listen(server, options.listen);
-      const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
       return new Coordinator(`${host}:${port}`, server, members, runs);
     } catch (error) {
       members.close();

@@ -16,7 +16,11 @@ export class Runs {
   readonly #runs = new Map<string, Run>();
   #current: { run: Run; ended: Promise<unknown> } | undefined;
 
-  constructor(private readonly members: Members) {}
+  constructor(
+    private readonly members: Members,
+    /** The host that the coordinator listens on. */
+    private readonly listenHost: string,
+  ) {}
 
   /**
    * Starts a run of a plan.
@@ -32,7 +36,7 @@ export class Runs {
     }
     const { agents = 0, agentsTimeoutMs = 0, keep = false } = options;
     const wanted = { agents: Math.max(agents, plan.agentsMinimum), agentsTimeoutMs, keep };
-    const run = new Run(plan.runId, plan, wanted, this.members, new RunLog());
+    const run = new Run(plan.runId, plan, wanted, this.members, new RunLog(), this.listenHost);
     this.#runs.set(run.id, run);
     const [oldest] = this.#runs.keys();
     if (this.#runs.size > maxRuns && oldest !== undefined) this.#runs.delete(oldest);

@@ -33,6 +33,24 @@ export declare class NativeMemoryStore {
   constructor(unitBytes: number, units: number, limitBytes: number)
 }
 
+/** Traffic of one engine. */
+export declare class NativeNetwork {
+  /** Where peers reach it, as host:port. */
+  address(): string
+  /** Connects, as peer number `own`, to those that it is to send to; tells who could not be reached. */
+  connect(own: number, targets: Array<JsTarget>): Promise<JsUnreached[]>
+  /** Settles when every lane has left and every connection is closed. */
+  ended(): Promise<void>
+  /** What the engine has to say. */
+  notes(): Array<string>
+  /** Lanes begin at this instant of the monotonic clock, in ns. */
+  beginAt(ns: bigint): void
+  /** What was sent and received so far, gathered off JavaScript's thread. */
+  snapshot(): Promise<JsNetworkSnapshot>
+  /** Lanes leave at once. */
+  cancel(): void
+}
+
 /** A stream and a position in it. */
 export declare class NativeStream {
   /** The stream of these parameters up to byte `end`. */
@@ -73,6 +91,8 @@ export declare class NativeTask {
   endedWork(): number
   /** Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for. */
   snapshot(): Promise<JsTaskSnapshot>
+  /** What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended. */
+  fileWork(): JsFileWork | null
   /** No more ranges come. */
   finish(): void
   /** Lanes leave after the I/O in flight. */
@@ -124,6 +144,12 @@ export interface ContentParameters {
 /** The dedup window to use where the user sets none, as its binary logarithm. */
 export declare function defaultWindowBits(units: number, dedupMilli: number): number
 
+/** Finds it out for a folder's file system, on a thread of its own. */
+export declare function directAlignment(folder: string): Promise<JsDirectAlignment>
+
+/** Writes back what is dirty and empties this host's page cache, on a thread of its own. */
+export declare function dropCaches(): Promise<void>
+
 /** The names of all codes that the engine may give; the other side's list must know them. */
 export declare function errorCodes(): Array<string>
 
@@ -132,6 +158,32 @@ export declare function exportTopology(source: JsTopologySource): string
 
 /** Below this a buffer is filled faster by the caller than by lanes that have to be woken first, which takes some 50 µs. */
 export declare function inlineBytes(): number
+
+/** A block device, or a part of it. */
+export interface JsBlockPlace {
+  /** Its path. */
+  device: string
+  /** Where the part begins, in bytes. */
+  offset: number
+  /** The length of the part, in bytes; to the device's end when absent. */
+  bytes?: number
+  /** The device's own identity, where the plan repeats it. */
+  identity?: string
+}
+
+/** What is to happen on it. */
+export interface JsBlockUse {
+  /** Whether it will be written to. */
+  writes: boolean
+  /** Bytes of the data. */
+  dataBytes: number
+  /** Bytes of an I/O. */
+  blockBytes: number
+  /** The content of the data: what an earlier run with the same left there is nobody's loss. */
+  content: ContentParameters
+  /** The last generation that may be there. */
+  generation: number
+}
 
 /** Where a buffer lies. */
 export interface JsBufferPlace {
@@ -223,6 +275,18 @@ export interface JsDie {
   cpuset: Array<number>
 }
 
+/** What a file system wants of O_DIRECT. */
+export interface JsDirectAlignment {
+  /** Whether it takes it at all. */
+  takes: boolean
+  /** Addresses in memory are multiples of this. */
+  memoryBytes: number
+  /** Offsets and lengths are multiples of this. */
+  offsetBytes: number
+  /** Whether the kernel said so; else it was tried. */
+  told: boolean
+}
+
 /** Relative latencies between NUMA nodes. */
 export interface JsDistances {
   /** OS indexes of the nodes, in the order of rows and columns. */
@@ -301,6 +365,20 @@ export interface JsFault {
   parts?: Array<JsFault>
   /** How many parts these are in all. */
   partCount?: number
+}
+
+/** What a task on files did beside the I/O. */
+export interface JsFileWork {
+  /** Whether I/O went past the page cache. */
+  direct: boolean
+  /** What the page cache had of objects before the task first read them. */
+  cachedBefore: JsResidency
+  /** What it had of some of them at the end. */
+  cachedAfter: JsResidency
+  /** Objects that were preallocated. */
+  preallocated: number
+  /** Time that this took, summed over the lanes, in ns. */
+  preallocateNs: number
 }
 
 /** A place where the storage gave back something else than it was given. */
@@ -439,6 +517,30 @@ export interface JsLanePlacement {
   core: number
 }
 
+/** A limit of this process; what is absent is unlimited. */
+export interface JsLimit {
+  /** What holds now. */
+  soft?: number
+  /** What it may raise the limit to by itself. */
+  hard?: number
+}
+
+/** What was seen. */
+export interface JsLooked {
+  /** What the device is known by; absent when the system knows nothing that is the device's own. */
+  identity?: string
+  /** Bytes of the whole device. */
+  deviceBytes: number
+  /** Bytes of the part. */
+  partBytes: number
+  /** What offsets and lengths of direct I/O must be multiples of. */
+  logicalSectorBytes: number
+  /** What the device really writes at a time. */
+  physicalSectorBytes: number
+  /** What speaks against the use of it, the gravest first. */
+  against: Array<JsError>
+}
+
 /** Where memory comes from. */
 export interface JsMemoryOptions {
   /** How firmly it belongs on its NUMA node. */
@@ -457,6 +559,40 @@ export interface JsNativeInformation {
   kernelInUse: string
   /** Bytes in a page of memory. */
   pageBytes: number
+}
+
+/** How far the traffic has come. Counters are cumulative; histograms are what is new since the snapshot before. */
+export interface JsNetworkSnapshot {
+  /** When this was taken, by the monotonic clock in ns. */
+  takenNs: bigint
+  /** When the first block was begun or byte received; 0: none yet. */
+  startedNs: bigint
+  /** When the last bytes were taken by the system or received; 0: none yet. */
+  lastDoneNs: bigint
+  /** What each pool did; operations and bytes are what it sent. */
+  pools: Array<JsPoolCounters>
+  /** What was exchanged with each peer. */
+  peers: Array<JsPeerTraffic>
+  /** Connections that did not know the token. */
+  strangers: number
+}
+
+/** What lanes send, for how long, and where peers find them. */
+export interface JsNetworkSpec {
+  /** Bytes in a block. */
+  blockBytes: number
+  /** Sending connections of each lane, at least. */
+  streams: number
+  /** How many lanes take part; all when absent. */
+  lanes?: number
+  /** How long they send, from the common start, in ns. */
+  durationNs: number
+  /** What every connection begins with: 32 bytes. */
+  token: Uint8Array
+  /** The address of this host to listen on. */
+  listenAddress?: string
+  /** Without it: listen on the address by which this host reaches that host:port. */
+  wayTo?: string
 }
 
 /** A NUMA node. */
@@ -505,6 +641,19 @@ export interface JsPlace {
   length: number
   /** What was seen there: the finding's fingerprint. */
   fingerprint: string
+/** What was exchanged with one peer. */
+}
+export interface JsPeerTraffic {
+  /** The peer's number. */
+  peer: number
+  /** Bytes that the system took to send to it. */
+  sentBytes: number
+  /** Bytes that came from it. */
+  receivedBytes: number
+  /** Connections that broke before their time. */
+  broken: number
+  /** Why the first of them did. */
+  why?: string
 }
 
 /** Pools and their lanes, and what they leave free. */
@@ -553,6 +702,12 @@ export interface JsPoolCounters {
   syncs: number
   /** Time spent on them, in ns. */
   syncNs: number
+  /** Time inside I/O operations, summed over those in flight, in ns. */
+  ioNs: number
+  /** The most blocks that one lane had in flight at once. */
+  greatestInFlight: number
+  /** In a network stage: bytes that peers sent and these lanes received. */
+  receivedBytes: number
   /** Latency since the snapshot before. */
   latency: JsHistogram
 }
@@ -593,6 +748,29 @@ export interface JsReread {
   detail: string
   /** When, by the monotonic clock in ns. */
   readNs: bigint
+/** What this host allows. */
+}
+export interface JsReadiness {
+  /** How many files may be open. */
+  openFiles: JsLimit
+  /** How many bytes of memory may be locked. */
+  lockedMemoryBytes: JsLimit
+  /** Why io_uring cannot be used, where it cannot. */
+  noIoUring?: string
+  /** Why Linux AIO cannot be used, where it cannot. */
+  noLinuxAio?: string
+  /** How many more I/Os Linux AIO takes from the whole host, where it tells. */
+  linuxAioLeft?: number
+}
+
+/** What was in the page cache. */
+export interface JsResidency {
+  /** Objects that were looked at. */
+  objects: number
+  /** Their pages that were looked at. */
+  pages: number
+  /** Of these, those that were in the cache. */
+  resident: number
 }
 
 /** Bytes that belong together, and where. */
@@ -609,6 +787,14 @@ export interface JsRun {
   offsetInUnit?: number
   /** The content's generation. */
   generation?: number
+}
+
+/** Somebody to send to. */
+export interface JsTarget {
+  /** The peer's number. */
+  peer: number
+  /** Where it listens, as host:port. */
+  address: string
 }
 
 /** How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before. */
@@ -635,6 +821,8 @@ export interface JsTaskSnapshot {
   evidenceSkipped: number
   /** I/O errors: the rows that changed since the snapshot before, with counts since the beginning. */
   errors: Array<JsErrorRow>
+  /** Which ways the I/O of files goes; empty when none does. */
+  ioEngine: string
   /** What fell back. */
   notes: Array<string>
 }
@@ -653,14 +841,20 @@ export interface JsTaskSpec {
   unitsPerObject: number
   /** Bytes of an I/O. */
   blockBytes: number
+  /** Blocks that each lane keeps in flight; 1 when absent. */
+  queueDepth?: number
+  /** Which way the I/O of files goes; auto when absent. */
+  ioEngine?: 'auto' | 'io_uring' | 'aio' | 'threads'
   /** How many lanes take part; all when absent. */
   lanes?: number
   /** Objects that a delete leaves alone. */
   sparedObjects: Array<number>
   /** Where bytes go to or come from. */
-  sink: 'null' | 'memory' | 'file'
-  /** The run's own folder, for files. */
-  folder?: string
+  sink: 'null' | 'memory' | 'file' | 'block'
+  /** The run's own folder in each path of the target, for files. */
+  folders?: Array<string>
+  /** The device, for a block device. */
+  place?: JsBlockPlace
   /** Whether files bypass the page cache: true, false or auto. */
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
@@ -669,6 +863,10 @@ export interface JsTaskSpec {
   evidence?: boolean
   /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
   errors?: JsErrorLimits
+  /** Whether files have their room before their first byte: true, false or auto; false when absent. */
+  preallocate?: string
+  /** Whether the files are on storage of this host alone. */
+  local?: boolean
 }
 
 /** A machine. */
@@ -718,6 +916,17 @@ export interface JsTopologySource {
   synthetic?: string
 }
 
+/** A peer that could not be reached. */
+export interface JsUnreached {
+  /** Its number. */
+  peer: number
+  /** Where it was looked for, and why it was not found. */
+  why: string
+}
+
+/** Listens, and gives the job to the lanes; on a thread of its own, for names may have to be looked up. */
+export declare function listenNetwork(engine: NativeEngine, spec: JsNetworkSpec): Promise<NativeNetwork>
+
 /** Loads a topology, with its network and storage devices or without. */
 export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
 
@@ -726,6 +935,11 @@ export declare function loadTopology(source: JsTopologySource, devices: boolean)
  * Undefined where the sink cannot be looked at.
  */
 export declare function lookAgainAt(spec: JsTaskSpec, place: JsPlace, memory?: NativeMemoryStore | undefined | null): Promise<JsReread | null>
+/** Looks at a device, on a thread of its own: a device may take its time to answer. */
+export declare function lookAtDevice(place: JsBlockPlace, purpose: JsBlockUse): Promise<JsLooked>
+
+/** Looks at this process and its host, on a thread of its own. */
+export declare function lookAtHost(): Promise<JsReadiness>
 
 /** Looks. */
 export declare function nativeInformation(): JsNativeInformation

@@ -52,3 +52,9 @@ export function tokenOf(metadata: Metadata): string | undefined {
   const [value] = metadata.get(header);
   return typeof value === 'string' && value.startsWith('Bearer ') ? value.slice('Bearer '.length) : undefined;
 }
+
+/** Whether what is sent to an address never leaves this host. */
+export function isLoopback(address: string): boolean {
+  const host = address.slice(0, address.lastIndexOf(':'));
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/u.test(host);
+}

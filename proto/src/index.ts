@@ -4,4 +4,5 @@ export * from './generated/seedstorm/v1/agent.js';
 export * from './generated/seedstorm/v1/common.js';
 export * from './generated/seedstorm/v1/operator.js';
 export * from './histogram.js';
+export * from './pool-counters.js';
 export * from './status.js';

@@ -57,6 +57,13 @@ export class Cluster {
     return agent;
   }
 
+  /** Starts one more agent, for which `folder` is hidden behind `other`. */
+  startAgentSeeing(other: string, folder: string, name: string): Command {
+    const agent = this.sandbox.startSeeing(other, folder, 'agent', '--name', name, ...this.flags);
+    this.#agents.set(name, agent);
+    return agent;
+  }
+
   /** Starts a run on this cluster. */
   start(plan: string, ...flags: string[]): Command {
     return this.sandbox.start('run', plan, ...this.flags, ...flags);

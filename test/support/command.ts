@@ -29,8 +29,12 @@ export interface How {
   readonly env: NodeJS.ProcessEnv;
   /** Another user than the one who runs the tests. */
   readonly user?: number;
+  /** Words in front of it: a program that sets something up and then becomes the command. */
+  readonly under?: readonly string[];
   /** On a terminal of its own, made by the system's `script`. */
   readonly onTerminal?: boolean;
+  /** In another network namespace. */
+  readonly network?: string;
 }
 
 /** A started command. */
@@ -47,12 +51,13 @@ export class Command {
 
   constructor(
     private readonly args: readonly string[],
-    { env, user, onTerminal = false }: How,
+    { env, user, under = [], onTerminal = false, network }: How,
   ) {
     const began = Date.now();
-    const line = [process.execPath, commandFile, ...args];
+    const line = [...under, process.execPath, commandFile, ...args];
     const quoted = line.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-    const [program = '', ...rest] = onTerminal ? ['script', '-qefc', `exec ${quoted}`, '/dev/null'] : line;
+    const there = network === undefined ? line : ['ip', 'netns', 'exec', network, ...line];
+    const [program = '', ...rest] = onTerminal ? ['script', '-qefc', `exec ${quoted}`, '/dev/null'] : there;
     this.#process = spawn(program, rest, {
       cwd: root,
       env,

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { Command, type Ended } from './command.js';
@@ -23,6 +23,7 @@ export class Sandbox implements AsyncDisposable {
   readonly home = this.makeFolder('home');
   readonly #mark = randomUUID();
   readonly #mounts: string[] = [];
+  readonly #loops: string[] = [];
   #plans = 0;
 
   /** A new empty folder in the sandbox. */
@@ -50,6 +51,12 @@ export class Sandbox implements AsyncDisposable {
     return new Command(args, { env: { ...this.#environment(), ...variables } });
   }
 
+  /** Starts the command in a mount namespace of its own, in which `folder` is hidden behind `other`. Needs root. */
+  startSeeing(other: string, folder: string, ...args: string[]): Command {
+    const hide = `mount --bind '${other}' '${folder}' && exec "$@"`;
+    return new Command(args, { env: this.#environment(), under: ['unshare', '-m', 'sh', '-c', hide, 'sh'] });
+  }
+
   /** Starts the command as another user. */
   startAs(user: number, ...args: string[]): Command {
     return new Command(args, { env: this.#environment(), user });
@@ -58,6 +65,11 @@ export class Sandbox implements AsyncDisposable {
   /** Starts the command on a terminal of its own: all that it shows there is its stdout. */
   startOnTerminal(variables: NodeJS.ProcessEnv, ...args: string[]): Command {
     return new Command(args, { env: { ...this.#environment(), ...variables }, onTerminal: true });
+  }
+
+  /** Starts the command in another network namespace. Needs root. */
+  startIn(network: string, ...args: string[]): Command {
+    return new Command(args, { env: this.#environment(), network });
   }
 
   /** Runs the command to its end. */
@@ -90,17 +102,34 @@ export class Sandbox implements AsyncDisposable {
     return folder;
   }
 
+  /** An ext4 on a disk of its own with sectors of this size, mounted in the sandbox. Needs root. */
+  mountDisk(name: string, bytes: number, sectorBytes = 512): string {
+    const image = join(this.folder, `${name}.img`);
+    writeFileSync(image, '');
+    truncateSync(image, bytes);
+    const loop = ['--find', '--show', '--direct-io=on', `--sector-size=${sectorBytes}`, image];
+    const device = execFileSync('losetup', loop, { encoding: 'utf8' }).trim();
+    this.#loops.push(device);
+    execFileSync('mkfs.ext4', ['-q', '-m', '0', device]);
+    const folder = this.makeFolder(name);
+    execFileSync('mount', [device, folder]);
+    this.#mounts.push(folder);
+    rmSync(join(folder, 'lost+found'), { recursive: true });
+    return folder;
+  }
+
   /** Lets another user use the sandbox, but for what is locked to all. */
   giveTo(user: number): void {
     if (user === process.getuid?.()) return;
     for (const path of [this.folder, this.home]) chownSync(path, user, user);
   }
 
-  /** Everything under a folder, the target unless named, as relative paths. */
+  /** Everything under a folder, the target unless named, but the locks of runs that use it, as relative paths. */
   files(folder: string = this.target): string[] {
     return readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .filter((path) => !path.startsWith('.seedstorm-locks/'))
       .sort();
   }
 
@@ -124,6 +153,7 @@ export class Sandbox implements AsyncDisposable {
     for (const { pid } of this.processes()) signal(pid, 'SIGKILL');
     await this.gone(10_000);
     for (const mount of this.#mounts) execFileSync('umount', [mount]);
+    for (const loop of this.#loops) execFileSync('losetup', ['--detach', loop]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -1,7 +1,7 @@
 /** `seedstorm agent`: the service that does the work, one per node. */
 import { Agent } from '@seedstorm/agent';
 import type { Command } from 'commander';
-import { parseAddress } from '../address.js';
+import { parseAddress, parseIp } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
 import { evidenceOf, evidenceOption } from '../evidence.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
@@ -16,6 +16,7 @@ interface Options extends EngineFlags {
   readonly name?: string;
   readonly joinTimeout: number;
   readonly evidence?: string;
+  readonly listenAddress?: string;
 }
 
 /** Adds the command. */
@@ -30,6 +31,11 @@ export function addAgentCommand(program: Command): void {
     .option('--token-file <file>', `what to show to the coordinator (default: ${usualTokenFileName})`)
     .option('--name <name>', "the agent's name, unique in the cluster (default: host name and process id)")
     .addOption(evidenceOption())
+    .option(
+      '--listen-address <ip>',
+      'where other agents reach it in network stages (default: the address by which it reaches the coordinator)',
+      argument(parseIp),
+    )
     .addOption(durationOption('--join-timeout <duration>', 'how long to wait for the coordinator to answer', '60s'));
   addEngineFlags(command)
     .addHelpText(
@@ -39,7 +45,8 @@ export function addAgentCommand(program: Command): void {
     .action(serve);
 }
 
-async function serve({ coordinator, tokenFile, name, joinTimeout, evidence, ...engine }: Options): Promise<void> {
+async function serve(options: Options): Promise<void> {
+  const { coordinator, tokenFile, name, joinTimeout, evidence, listenAddress, ...engine } = options;
   const token = readToken(tokenFile, { create: false });
   const agent = new Agent({
     coordinator,
@@ -50,6 +57,7 @@ async function serve({ coordinator, tokenFile, name, joinTimeout, evidence, ...e
     log: logLine,
     ...(name === undefined ? {} : { name }),
     ...evidenceOf(evidence),
+    ...(listenAddress === undefined ? {} : { listenAddress }),
   });
   onSignal((signal) => agent.leave(signal));
   // The coordinator of a local run clears up and dismisses us; if it is gone too, nobody will.

@@ -1,7 +1,13 @@
 /** `seedstorm check`: validates a plan, lets every agent look at the target, and says what would be done. */
 import { formatBytes, parseInteger } from '@seedstorm/coordinator';
 import { ExitCode, printable } from '@seedstorm/errors';
-import { CheckLevel, type CheckPlanResponse } from '@seedstorm/proto';
+import {
+  type CheckFinding,
+  CheckLevel,
+  type CheckPlanResponse,
+  type InFlight,
+  type PathChecked,
+} from '@seedstorm/proto';
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
@@ -26,7 +32,7 @@ export function addCheckCommand(program: Command): void {
     .command('check')
     .summary('says what a plan would do, and what speaks against it')
     .description(
-      'Validates a plan and asks every agent to look at the target: existence, rights, room, O_DIRECT. Changes nothing.',
+      'Validates a plan and asks every agent to look at the target (rights, room, alignment, which device it is, other runs; whether all agents see the same one) and at its host (limits, asynchronous I/O, memory). Leaves nothing behind.',
     )
     .argument('<plan>', 'the plan, a YAML file')
     .option('--agents <n>', 'agents to wait for (default: as many as the plan needs)', argument(parseInteger))
@@ -77,25 +83,54 @@ async function check(file: string, options: Options): Promise<void> {
   }
 }
 
+function pathText({
+  path,
+  freeBytes,
+  neededBytes,
+  directOffsetBytes,
+  directMemoryBytes,
+  directTold,
+}: PathChecked): string {
+  const parts = [`${path}: ${formatBytes(freeBytes, 'binary')} free`];
+  if (neededBytes > 0n) parts.push(`${formatBytes(neededBytes, 'binary')} to be written`);
+  if (directOffsetBytes > 0n) {
+    const how = directTold ? 'as the kernel says' : 'as a trial showed';
+    parts.push(`O_DIRECT wants multiples of ${directOffsetBytes} bytes, in memory of ${directMemoryBytes}, ${how}`);
+  }
+  return parts.join('; ');
+}
+
 const words: Partial<Record<CheckLevel, string>> = {
   [CheckLevel.INFO]: 'note',
   [CheckLevel.WARNING]: 'warning',
   [CheckLevel.ERROR]: 'error',
 };
 
-function show({ description, agents }: CheckPlanResponse): void {
-  const lines = [...description, ''];
+function show({ description, agents, inFlight, findings }: CheckPlanResponse): void {
+  const lines = [...description, ...(inFlight === undefined ? [] : [inFlightText(inFlight, agents.length)]), ''];
+  lines.push(...findings.flatMap((finding) => findingLines(finding, '')));
   for (const { name, host, checked } of agents) {
     const free =
       checked !== undefined && checked.freeBytes > 0n ? `, ${formatBytes(checked.freeBytes, 'binary')} free` : '';
     lines.push(`agent ${printable(name)} on ${printable(host)}: ${checked?.lanes ?? 0} lanes${free}`);
-    for (const { level, detail } of checked?.findings ?? []) {
-      lines.push(
-        printable(`  ${words[level] ?? level} ${detail?.code}: ${detail?.what}`),
-        printable(`    mend: ${detail?.mend}`),
-      );
-    }
-    if (checked?.findings.length === 0) lines.push('  nothing speaks against it');
+    for (const path of checked?.paths ?? []) lines.push(`  ${printable(pathText(path))}`);
+    for (const finding of checked?.findings ?? []) lines.push(...findingLines(finding, '  '));
+    const isFree = checked?.findings.every(({ level }) => level === CheckLevel.INFO);
+    if (isFree === true) lines.push('  nothing speaks against it');
   }
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** What the whole cluster will have under way. */
+function inFlightText({ lanes, queueDepth, operations, bytes }: InFlight, agents: number): string {
+  const who = `${lanes} lanes of ${agents} agent${agents === 1 ? '' : 's'}`;
+  return `load     ${who}, each with ${queueDepth} I/O${queueDepth === 1 ? '' : 's'} in flight: ${operations} I/Os, ${formatBytes(bytes, 'binary')} in the whole cluster`;
+}
+
+function findingLines({ level, detail }: CheckFinding, indent: string): string[] {
+  const code = detail?.code === '' ? '' : ` ${detail?.code}`;
+  return [
+    printable(`${indent}${words[level] ?? level}${code}: ${detail?.what}`),
+    printable(`${indent}  mend: ${detail?.mend}`),
+  ];
 }

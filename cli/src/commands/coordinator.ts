@@ -1,8 +1,9 @@
 /** `seedstorm coordinator`: the service that agents and operators dial. */
 import { Coordinator } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
+import { isLoopback } from '@seedstorm/proto';
 import type { Command } from 'commander';
-import { isLoopback, parseAddress } from '../address.js';
+import { parseAddress } from '../address.js';
 import { argument } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, tellParent } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';

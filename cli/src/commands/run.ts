@@ -132,7 +132,10 @@ function endAtOnce(cluster: LocalCluster | undefined, view: RunView, resolvedPla
   cluster.kill();
   const { target }: Pick<ResolvedPlan, 'target'> = JSON.parse(resolvedPlan);
   view.close();
-  if (target.kind === 'file') view.line(`ended at once; what the run wrote may be left in ${target.runFolder}`);
+  if (target.kind === 'block') view.line(`ended at once; what the run wrote is left on ${target.device}`);
+  if (target.kind === 'file') {
+    view.line(`ended at once; what the run wrote may be left in ${target.runFolders.join(', ')}`);
+  }
 }
 
 function exitCodeOfRun({ outcome, error }: RunResult): ExitCode {

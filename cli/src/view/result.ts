@@ -1,10 +1,14 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
+import { networkLines, portLines } from './network.js';
+
+/** A mean depth below this part of the plan's is said to be short of it. */
+const shortOfDepth = 0.8;
 
 /** Lines of I/O errors of each stage; the others are in the JSON. */
 const maxErrorLines = 10;
@@ -18,7 +22,10 @@ export function showResult(result: RunResult): void {
     '',
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
-  if (result.stages.length > 0) lines.push(table(result.stages), ...result.stages.flatMap(remarks));
+  const overData = result.stages.filter(({ network }) => network === undefined);
+  if (overData.length > 0) lines.push(table(overData), ...overData.flatMap(remarks));
+  for (const stage of result.stages) if (stage.network !== undefined) lines.push(...networkLines(stage, stage.network));
+  lines.push(...result.stages.flatMap(portLines));
   for (const note of result.notes) lines.push(`note: ${printable(note)}`);
   lines.push(...faultLines(result));
   for (const path of result.leftBehind) lines.push(`left on the target: ${printable(path)}`);
@@ -44,7 +51,8 @@ function table(stages: readonly StageResult[]): string {
   for (const stage of stages) {
     const { latency, name } = stage;
     rows.push([
-      name,
+      // What the page cache answered is not what the storage does.
+      stage.cache?.reads === 'cached' ? `${name} (cached)` : name,
       'all',
       '',
       rate(stage.bytesPerSecond),
@@ -91,9 +99,14 @@ function remarks(stage: StageResult): string[] {
     stage.unitsByTheirWriter > 0n
       ? `${formatCount(stage.unitsByTheirWriter)} units were read by the agent that wrote them`
       : '',
+    cacheRemark(stage.cache),
+    stage.preallocated > 0n
+      ? `${formatCount(stage.preallocated)} files were preallocated, in ${nanoseconds(stage.preallocateNs)} of lane time`
+      : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: their write failed` : '',
+    queues(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
@@ -110,6 +123,28 @@ function errorLines({ ioErrors }: StageResult): string[] {
   });
   const others = ioErrors.length - lines.length;
   return others > 0 ? [...lines, `  … and ${formatCount(others)} more, in the JSON result`] : lines;
+}
+
+/** How deep the queues really were; said loudly where the plan asked for much more. */
+function queues({ queues: of }: StageResult): string {
+  if (of === undefined) return '';
+  const short = of.meanPerLane < of.depth * shortOfDepth ? ' — short of the plan' : '';
+  const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
+  return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${short}`;
+}
+
+/** What the page caches had to do with a stage. */
+function cacheRemark(cache: CacheResult | undefined): string {
+  const percent = ({ pages, resident }: Residency): string =>
+    `${((Number(resident) / Number(pages)) * 100).toFixed(1)}%`;
+  if (cache?.before === undefined) return '';
+  if (cache.reads === 'cached') {
+    return `reads were cached: ${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  if (cache.reads === 'uncached') {
+    return `${percent(cache.before)} of a sample was in the agents' page caches before it was read`;
+  }
+  return cache.reads === 'unknown' ? 'nobody could tell whether reads were cached' : '';
 }
 
 function rate(bytesPerSecond: number): string {

@@ -108,6 +108,7 @@ function summary(progress: Progress): string {
     unitsDone > 0n && phase === 'running'
       ? `, ${duration((Number(elapsedMs) / 1000) * (Number(units) / Number(unitsDone) - 1))} left`
       : '';
+  if (progress.durationMs > 0n) return byTime(progress, what);
   const parts = [
     `${stageName}${what} ${percent.toFixed(0)}% of ${progress.bytesTotal > 0n ? formatBytes(progress.bytesTotal, 'binary') : `${formatCount(units)} units`}`,
     // A delete moves no bytes.
@@ -120,6 +121,17 @@ function summary(progress: Progress): string {
     progress.corruptBlocks > 0n ? paint.red(` · ${formatCount(progress.corruptBlocks)} corrupt blocks`) : '';
   const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
   return parts.filter((part) => part !== '').join(' · ') + faults + errors;
+}
+
+/** A stage that goes by time. */
+function byTime({ stageName, elapsedMs, durationMs, ...progress }: Progress, what: string): string {
+  const parts = [
+    `${stageName}${what} ${duration(Number(elapsedMs) / 1000)} of ${duration(Number(durationMs) / 1000)}`,
+    `${formatRate(progress.bytesPerSecond)} now, ${formatRate(progress.averageBytesPerSecond)} average`,
+    latency(progress.latency),
+  ];
+  const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
+  return parts.filter((part) => part !== '').join(' · ') + errors;
 }
 
 function agentRow(agent: AgentProgress): string {

@@ -13,12 +13,20 @@ export function describePlan(plan: ResolvedPlan): string[] {
     `data     ${formatBytes(dataBytes, 'binary')} (${formatBytes(dataBytes)}): ${formatCount(layout.units)} units of ${formatSize(layout.unitBytes)}; ${dedupText(plan)}; ${compressText(plan)}`,
     `target   ${targetText(plan.target)}`,
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
+    ...(plan.target.kind === 'block' ? [`device   ${deviceText(plan)}`] : []),
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
-    `agents   at least ${formatCount(plan.agentsMinimum)}, ${plan.lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(plan.lanesPerAgent)} lanes of each`}`,
+    `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...(plan.errors.inAll === 0 ? [] : [`errors   ${errorsText(plan)}`]),
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
     ...plan.notes.map((note) => `note     ${note}`),
   ];
+}
+
+function lanesText({ lanesPerAgent, storageLanes, queueDepth, target }: ResolvedPlan): string {
+  if (target.kind !== 'file') {
+    return lanesPerAgent === undefined ? 'all lanes of each' : `at most ${formatCount(lanesPerAgent)} lanes of each`;
+  }
+  return `at most ${formatCount(lanesPerAgent ?? storageLanes)} lanes of each, ${formatCount(queueDepth)} blocks in flight of each lane`;
 }
 
 function errorsText({ errors: { ofKind, inAll } }: ResolvedPlan): string {
@@ -42,7 +50,22 @@ function targetText(target: ResolvedTarget): string {
     const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
     return `the memory of each agent, ${limit}`;
   }
-  return target.runFolder;
+  if (target.kind === 'block') {
+    const end = target.sizeBytes === undefined ? 'its end' : `byte ${target.offsetBytes + target.sizeBytes}`;
+    const part =
+      target.offsetBytes === 0 && target.sizeBytes === undefined ? '' : `, from byte ${target.offsetBytes} to ${end}`;
+    const loss =
+      target.identity === undefined ? 'which must be empty' : `${target.identity}: whatever is on it is lost`;
+    return `the block device ${target.device}${part}, ${loss}`;
+  }
+  const where = target.runFolders.join(', ');
+  const dealt = target.runFolders.length > 1 ? '; files are dealt out to them in turn' : '';
+  return `${where}${dealt}${target.scope === 'local' ? '; on storage of each host' : ''}`;
+}
+
+function deviceText(plan: ResolvedPlan): string {
+  if (plan.target.kind !== 'block') throw new TypeError('only a block target has a device');
+  return `blocks of ${formatSize(plan.blockBytes)}; direct I/O; ${syncText[plan.target.sync]}`;
 }
 
 function filesText(plan: ResolvedPlan): string {
@@ -54,15 +77,19 @@ function filesText(plan: ResolvedPlan): string {
     true: 'direct I/O',
     false: 'buffered I/O',
   }[`${target.direct}`];
-  const sync = {
-    block: 'made durable after each block',
-    range: 'made durable after each range',
-    file: 'made durable after each file',
-    end: 'made durable at the end of the stage',
-    never: 'never made durable',
-  }[target.sync];
-  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}; ${sync}`;
+  const preallocated = { auto: '; preallocated where possible', true: '; preallocated', false: '' }[
+    `${target.preallocate}`
+  ];
+  return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}${preallocated}; ${syncText[target.sync]}`;
 }
+
+const syncText = {
+  block: 'made durable after each block',
+  range: 'made durable after each range',
+  file: 'made durable after each file',
+  end: 'made durable at the end of the stage',
+  never: 'never made durable',
+} as const;
 
 function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
@@ -70,6 +97,15 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
 
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
+  if (stage.kind === 'network') {
+    const { pattern = 'all-to-all, or to the coordinator when there is one agent only', direction, durationMs } = stage;
+    const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
+    return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
+  }
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
-  return `${stage.kind}${generation}${wait}`;
+  const drops =
+    stage.dropCaches === undefined
+      ? ''
+      : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
+  return `${stage.kind}${generation}${drops}${wait}`;
 }

@@ -39,6 +39,13 @@ describe('how data is cut', () => {
     ['10TiB', `${file}, files: { count: 1 }`, 1, 4096],
     ['10TiB', `${file}, files: { count: 1 }, align: 48MiB`, 48, 85 * 48],
     ['10TiB', `${file}, files: { count: 1 }, io: { block: 64MiB }`, 64, 4096],
+    ['10TiB', 'kind: block, device: /dev/sdb', 1, 4096],
+    ['10TiB', 'kind: block, device: /dev/sdb, align: 48MiB', 48, 85 * 48],
+    ['10TiB', `${file}, files: { count: 4 }, align: 48MiB`, 48, 85 * 48],
+    ['10TiB', `${file}, scope: local, files: { count: 1 }`, 10485760, 10485760],
+    // The block of IOR-hard: a lease ends where a block and a unit end together.
+    ['10TiB', `${file}, files: { count: 1 }, io: { block: 47008, direct: false }`, 1469, 2938],
+    ['10TiB', `${file}, files: { count: 10240 }, io: { block: 47008, direct: false }`, 1024, 4096],
   ])('%s on %s: leases end on multiples of %i units and hold %i', (size, target, grainUnits, leaseUnits) => {
     expect(geometry(size, target)).toMatchObject({ grainUnits, leaseUnits });
   });
@@ -48,11 +55,23 @@ describe('how data is cut', () => {
     expect((layout.unitsPerObject * layout.unitBytes) % blockBytes).toBe(0);
   });
 
+  test('files that several agents share begin on the stripe that leases end on', () => {
+    const { layout, grainUnits } = geometry('100MiB', `${file}, files: { count: 3 }, align: 8MiB`);
+    expect(layout).toMatchObject({ unitsPerObject: 40, objects: 3 });
+    expect(layout.unitsPerObject % grainUnits).toBe(0);
+  });
+
   test('each unit lies in an object that exists, and leases are whole grains, whatever the plan', () => {
     const plans = fc.record({
       size: fc.bigInt({ min: 1n, max: 2n ** 62n }),
       unit: fc.integer({ min: 1, max: GiB / 4096 }).map((cells) => cells * 4096),
-      target: fc.constantFrom(file, `${file}, files: { count: 1 }`, 'kind: memory', 'kind: null'),
+      target: fc.constantFrom(
+        file,
+        `${file}, files: { count: 1 }`,
+        'kind: block, device: /dev/sdb',
+        'kind: memory',
+        'kind: null',
+      ),
     });
     fc.assert(
       fc.property(plans, ({ size, unit, target }) => {

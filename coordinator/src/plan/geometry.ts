@@ -2,7 +2,7 @@
  * How a plan's data is cut: units into objects (files), objects into leases, units into blocks. Pure arithmetic,
  * the same for every agent.
  */
-import { defaults, type Plan } from './schema.js';
+import { defaults, type Plan, type PlanBlockTarget, type PlanFileTarget, type PlanTarget } from './schema.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -42,17 +42,26 @@ export function geometryOf(plan: Plan): Geometry {
   const unitBytes = plan.data.unit ?? defaults.unitBytes;
   const units = Number((plan.data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes));
   const { target } = plan;
-  const blockBytes = (target.kind === 'file' ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
-  const blockUnits = Math.max(1, blockBytes / unitBytes);
+  const blockBytes = (isStorage(target) ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
+  // The units after which a unit and a block begin together: one block or one unit where one is a multiple of the other.
+  const blockUnits = blockBytes / greatestCommonDivisor(blockBytes, unitBytes);
+  // A file that only one agent at a time works on may end with a part of a block that fits no unit.
+  const wholeBlocks = blockBytes % unitBytes === 0 ? blockUnits : 1;
 
-  const files = target.kind === 'file' ? target.files : undefined;
-  const unitsPerObject = roundUp(objectUnits(files, units, unitBytes), blockUnits);
+  const file = target.kind === 'file' ? target : undefined;
+  // A device is one object, which agents share as they share one file.
+  const files = target.kind === 'block' ? { count: 1 } : file?.files;
+  const alignBytes = isStorage(target) ? target.align : undefined;
+  const alignUnits = alignBytes === undefined ? undefined : Math.max(1, Math.ceil(alignBytes / unitBytes));
+  const sharedGrain = roundUp(Math.max(blockUnits, alignUnits ?? 1), blockUnits);
+  const wanted = roundUp(objectUnits(files, units, unitBytes), wholeBlocks);
+  // Leases lie on one grid over all units, so with several files these must begin on it.
+  const unitsPerObject = alignUnits !== undefined && wanted < units ? roundUp(wanted, sharedGrain) : wanted;
   const objects = Math.ceil(units / unitsPerObject);
 
-  const alignBytes = target.kind === 'file' ? target.align : undefined;
-  const sharedGrain = Math.max(blockUnits, (alignBytes ?? 0) / unitBytes);
-  const grainUnits =
-    objects > 1 ? unitsPerObject : Math.min(unitsPerObject, roundUp(Math.ceil(sharedGrain), blockUnits));
+  // On node-local storage a file lies whole on one host; elsewhere agents share a file where the plan says how.
+  const isShared = file?.scope !== 'local' && (objects === 1 || alignUnits !== undefined);
+  const grainUnits = isShared ? Math.min(unitsPerObject, sharedGrain) : unitsPerObject;
   return {
     layout: { units, unitBytes, unitsPerObject, objects },
     blockBytes,
@@ -63,7 +72,11 @@ export function geometryOf(plan: Plan): Geometry {
 
 // Without storage the block only bounds the buffer: a quarter of a MiB stays in every L2 that matters.
 function defaultBlock(plan: Plan, unitBytes: number): number {
-  return largestBlock(unitBytes, plan.target.kind === 'file' ? MiB : MiB / 4);
+  return largestBlock(unitBytes, isStorage(plan.target) ? MiB : MiB / 4);
+}
+
+function isStorage(target: PlanTarget): target is PlanFileTarget | PlanBlockTarget {
+  return target.kind === 'file' || target.kind === 'block';
 }
 
 /**
@@ -87,6 +100,10 @@ function objectUnits(
  */
 function leaseTarget(dataBytes: number): number {
   return Math.min(dataBytes / 64, Math.max(64 * MiB, Math.min(4 * GiB, dataBytes / 1024)));
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 function roundUp(value: number, multiple: number): number {

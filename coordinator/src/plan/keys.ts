@@ -13,6 +13,8 @@ export interface PlanKey {
   readonly required: boolean;
   /** What values the key takes; undefined for a mapping or a list. */
   readonly takes: string | undefined;
+  /** Whether it takes a list of single values. */
+  readonly isList: boolean;
   readonly doc: KeyDoc;
 }
 
@@ -54,13 +56,22 @@ function keysOf(schema: unknown, path: readonly string[], targetKind: string | u
     const doc = keyDocs.get(value as z.ZodType);
     if (doc === undefined) throw new TypeError(`the schema says nothing of ${here.join('.')}`);
     const required = !(value instanceof z.ZodOptional);
-    return [{ path: here, targetKind, required, takes: takesOf(value), doc }, ...keysOf(value, here, targetKind)];
+    const isList = isListOfValues(value);
+    return [
+      { path: here, targetKind, required, takes: takesOf(value), isList, doc },
+      ...keysOf(value, here, targetKind),
+    ];
   });
 }
 
 function takesOf(schema: unknown): string | undefined {
   if (schema instanceof z.ZodOptional) return takesOf(schema.unwrap());
   return literalOf(schema) ?? leafDocs.get(schema as z.ZodType)?.takes;
+}
+
+function isListOfValues(schema: unknown): boolean {
+  if (schema instanceof z.ZodOptional) return isListOfValues(schema.unwrap());
+  return schema instanceof z.ZodArray && leafDocs.has(schema.element as z.ZodType);
 }
 
 function literalOf(schema: unknown): string | undefined {

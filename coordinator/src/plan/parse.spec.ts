@@ -110,6 +110,11 @@ stages:
   });
 });
 
+/** The good plan on a device, with one more key in its target. */
+function onDevice(key: string): string {
+  return good.replace('file', 'block').replace(/path: .*/u, `device: /dev/sdb\n  ${key}`);
+}
+
 describe('a mistake in a plan is told with its line, its column and its mend', () => {
   const cases: [name: string, text: string, ...problems: string[]][] = [
     ['a wrong key', good.replace('size', 'sise'), '2:3 UNKNOWN_KEY unknown key "sise" in data; did you mean "size"?'],
@@ -125,8 +130,13 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     ],
     [
       'a key like no other',
-      `${good}load: { queueDepth: 4 }`,
-      '8:9 UNKNOWN_KEY unknown key "queueDepth" in load; the only key here is lanesPerAgent',
+      `${good}agents: { wheels: 4 }`,
+      '8:11 UNKNOWN_KEY unknown key "wheels" in agents; the only key here is minimum',
+    ],
+    [
+      'more in flight than a lane may hold',
+      `${good.replace('  path:', '  io: { block: 64MiB }\n  path:')}load: { queueDepth: 17 }`,
+      '9:21 INVALID load.queueDepth: 17 blocks of 64MiB are more than 1 GiB for each lane; write at most 16, or choose a smaller target.io.block',
     ],
     [
       'a key that would reach into the prototype',
@@ -137,7 +147,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a stage of a later version',
       good.replace('write', 'mixed'),
-      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate and delete',
+      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network and delete',
     ],
     [
       'a wrong unit of size',
@@ -167,12 +177,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a missing kind',
       good.replace('  kind: file\n', ''),
-      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null or memory)',
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory or block)',
     ],
     [
       'a wrong kind',
       good.replace('kind: file', 'kind: files'),
-      '4:9 INVALID target.kind: “files” is not one of null, memory and file; did you mean file?',
+      '4:9 INVALID target.kind: “files” is not one of null, memory, file and block; did you mean file?',
     ],
     [
       'a key without a value',
@@ -289,12 +299,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a block that does not fit the unit',
       good.replace('scratch', 'scratch\n  io: { block: 3MiB, direct: auto }').replace('4GiB', '4GiB\n  unit: 2MiB'),
-      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit',
+      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit, or set target.io.direct to false',
     ],
     [
       'a block that direct I/O cannot do',
-      good.replace('scratch', 'scratch\n  io: { block: 512 }'),
-      '6:16 INVALID target.io.block: 512 is not a multiple of 4096, which I/O around the page cache needs; write a multiple of 4096, or set target.io.direct to false',
+      good.replace('scratch', 'scratch\n  io: { block: 768 }').replace('4GiB', '4GiB\n  unit: 12KiB'),
+      '7:16 INVALID target.io.block: 768 is not a multiple of 512, which I/O around the page cache needs; write a multiple of 512, or set target.io.direct to false',
     ],
     [
       'both a count and a size of files',
@@ -312,9 +322,84 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       '6:19 INVALID target.files.count: 4097 files need at least as many units, and the data has 4096 of 1MiB; write at most 4096, or choose a smaller data.unit',
     ],
     [
-      'a stripe without a shared file',
-      good.replace('scratch', 'scratch\n  align: 4MiB'),
-      '6:10 INVALID target.align: is for one shared file; set target.files to { count: 1 }, or leave align out',
+      'a stripe on storage that agents do not share',
+      good.replace('scratch', 'scratch\n  scope: local\n  align: 4MiB'),
+      '7:10 INVALID target.align: is for files that agents share, and with scope: local they share none; leave align out',
+    ],
+    [
+      'a stripe that the files are no whole number of',
+      good.replace('scratch', 'scratch\n  align: 4MiB\n  files: { size: 6MiB }'),
+      '6:10 INVALID target.align: files of 6MiB are no whole number of 4MiB; write a part of files.size',
+    ],
+    [
+      'a path that leads out of its folder',
+      good.replace('/mnt/scratch', '/mnt/scratch/../other'),
+      '5:9 INVALID target.path: “/mnt/scratch/../other” leads out of where it begins, by ..; write the path of a folder such as /mnt/scratch',
+    ],
+    [
+      'one of several paths that leads out of its folder',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a, ../b]'),
+      '5:19 INVALID target.paths[1]: “../b” leads out of where it begins, by ..; write the path of a folder such as /mnt/scratch',
+    ],
+    [
+      'a path beside several',
+      good.replace('scratch', 'scratch\n  paths: [/mnt/a]'),
+      '6:3 INVALID target.paths: there is a path as well; write all folders in paths, or one in path',
+    ],
+    [
+      'a path twice',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a, /mnt/b, /mnt/./a/]'),
+      '5:27 INVALID target.paths[2]: /mnt/./a/ is the same folder as /mnt/a; name each folder once, and none inside another',
+    ],
+    [
+      'a path inside another',
+      good.replace('path: /mnt/scratch', 'paths: [/mnt/a/b, /mnt/a]'),
+      '5:11 INVALID target.paths[0]: /mnt/a/b lies inside /mnt/a; name each folder once, and none inside another',
+    ],
+    [
+      'no path in a list of them',
+      good.replace('path: /mnt/scratch', 'paths: []'),
+      '5:3 INVALID target.paths is empty; write paths: [/mnt/a, /mnt/b]',
+    ],
+    [
+      'dropped caches where nothing is read',
+      good.replace('write: {}', 'write: { dropCaches: true }'),
+      expect.stringMatching(/ UNKNOWN_KEY unknown key "dropCaches" in stages\[0\]\.write; /u),
+    ],
+    [
+      'a block on a device that does not fit the unit',
+      onDevice('io: { block: 3MiB }').replace('4GiB', '4GiB\n  unit: 2MiB'),
+      '7:16 INVALID target.io.block: 3MiB neither divides the unit of 2MiB nor is a multiple of it; write 1MiB, or another part or multiple of the unit',
+    ],
+    [
+      'a part of a device that begins within a unit',
+      onDevice('offset: 1536KiB'),
+      '6:11 INVALID target.offset: 1536KiB is not a whole number of units of 1MiB; write 2MiB',
+    ],
+    [
+      'a part of a device that ends within a unit',
+      onDevice('size: 5000001536'),
+      '6:9 INVALID target.size: 4882814KiB is not a whole number of units of 1MiB; write 4769MiB',
+    ],
+    [
+      'a part of a device that is smaller than the data',
+      onDevice('size: 1GiB'),
+      '6:9 INVALID target.size: 1GiB cannot hold the data, 4GiB; raise it, leave it out, or lower data.size',
+    ],
+    [
+      'leases on a device that no unit ends on',
+      onDevice('align: 1536KiB'),
+      '6:10 INVALID target.align: 1536KiB neither divides the unit of 1MiB nor is a multiple of it; write a part or a multiple of the unit',
+    ],
+    [
+      'a device by a relative path',
+      onDevice('offset: 0').replace('/dev/sdb', 'sdb'),
+      '5:11 INVALID target.device: “sdb” is not an absolute path; write the absolute path of a block device such as /dev/nvme0n1',
+    ],
+    [
+      'a flag that would overwrite any device',
+      onDevice('force: true'),
+      '6:3 UNKNOWN_KEY unknown key "force" in target; the keys here are kind, device, identity, offset, size, align and io',
     ],
     [
       'a second document',

@@ -55,7 +55,8 @@ export function problemsOf(issue: z.core.$ZodIssue, root: unknown): Problem[] {
     case 'custom': {
       const mend = String(issue.params?.mend);
       // The message about a single value begins with that value; the one about a mapping goes on from its name.
-      const single = planKey(path, targetKind(root))?.takes !== undefined;
+      const inList = typeof path.at(-1) === 'number' && path[0] !== 'stages';
+      const single = inList || planKey(path, targetKind(root))?.takes !== undefined;
       return [invalid(path, `${name}${single ? ':' : ''} ${issue.message}`, mend, single ? 'value' : 'key')];
     }
     case 'invalid_union': {
@@ -102,7 +103,9 @@ function placeOfKey(key: string, known: readonly string[], inStages: boolean): s
 /** How to write what should stand at a path. */
 function wayToWrite(path: Path, root: unknown): string {
   if (path.length === 0) return 'keys with values, such as data: and target:';
-  if (typeof path.at(-1) === 'number') return 'a stage such as - write: {}';
+  if (typeof path.at(-1) === 'number') {
+    return path[0] === 'stages' ? 'a stage such as - write: {}' : wayToWrite(path.slice(0, -1), root);
+  }
   if (pathText(path) === 'target.kind')
     return `kind: file (or ${inWords(
       targetKinds.filter((kind) => kind !== 'file'),

@@ -11,7 +11,7 @@ const editor = z.fromJSONSchema(planJsonSchema() as Parameters<typeof z.fromJSON
 const editorTakes = (text: string) => editor.safeParse(parse(text)).success;
 
 describe('the JSON Schema for editors', () => {
-  test.each(['quickstart', 'null'])('does not redline examples/%s.yaml', (name) => {
+  test.each(['quickstart', 'null', 'network'])('does not redline examples/%s.yaml', (name) => {
     const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
     expect(editor.safeParse(parse(text)).error).toBeUndefined();
   });
@@ -61,6 +61,7 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
   const ofKind = {
     null: { kind: 'null' },
     memory: { kind: 'memory' },
+    block: { kind: 'block', device: '/dev/t' },
     file: { kind: 'file', path: '/t', ...(path.at(-1) === 'align' ? { files: { count: '1' } } : {}) },
   };
   const plan: Record<string, unknown> = {

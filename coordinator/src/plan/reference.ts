@@ -1,6 +1,7 @@
 /** The reference page of a plan and the JSON Schema for editors, both made from the schema. */
 import { z } from 'zod';
 import { type PlanKey, planKeys } from './keys.js';
+import { inWords } from './quote.js';
 import { planSchema, stageKinds } from './schema.js';
 
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
@@ -40,17 +41,34 @@ const units = `## Sizes, durations, ratios
 function sections(key: PlanKey): string[] {
   const name = key.path.join('.');
   const children = planKeys.filter((child) => isChild(child, key));
-  // All stages take the same keys: one section says so for all of them.
-  if (key.path.length === 2 && key.path[0] === 'stages') {
-    if (key.path[1] !== stageKinds[0]) return [];
-    return [section('What each stage takes', 'Every stage takes these keys; `{}` leaves them all out.', children)];
-  }
+  // Most keys are those of every stage: said once for all of them.
+  if (key.path.length === 2 && key.path[0] === 'stages') return key.path[1] === stageKinds[0] ? stageSections() : [];
   const kinds = children.filter((child) => child.targetKind !== undefined && child.path.at(-1) === 'kind');
   if (name !== 'target') return children.length === 0 ? [] : [section(`\`${name}\``, key.doc.meaning, children)];
   return kinds.map((kind) => {
     const own = children.filter((child) => child.targetKind === kind.targetKind);
     return section(`\`target\` with \`kind: ${kind.takes}\``, kind.doc.meaning, own);
   });
+}
+
+/** What every stage takes, and what some take besides. */
+function stageSections(): string[] {
+  const groups = new Map<string, PlanKey[]>();
+  const seen = new Set<string>();
+  for (const key of planKeys) {
+    const [root, , name] = key.path;
+    if (root !== 'stages' || name === undefined || key.path.length !== 3 || seen.has(name)) continue;
+    seen.add(name);
+    const takers = planKeys.filter(({ path }) => path[0] === 'stages' && path.length === 3 && path[2] === name);
+    const kinds = takers.map(({ path }) => `\`${path[1]}\``);
+    const who = kinds.length === stageKinds.length ? '' : inWords(kinds);
+    groups.set(who, [...(groups.get(who) ?? []), key]);
+  }
+  return [...groups].map(([who, keys]) =>
+    who === ''
+      ? section('What each stage takes', 'Every stage takes these keys; `{}` leaves them all out.', keys)
+      : section(`What ${who} stages take besides`, 'These keys are for these stages only.', keys),
+  );
 }
 
 function section(title: string, meaning: string, keys: readonly PlanKey[]): string {
@@ -63,7 +81,7 @@ function isChild(child: PlanKey, key: PlanKey): boolean {
 
 function table(keys: readonly PlanKey[]): string {
   const rows = keys.map((key) => {
-    const takes = key.takes ?? 'see below';
+    const takes = key.takes ?? (key.isList ? 'list' : 'see below');
     const otherwise = key.required ? '**needed**' : (key.doc.default ?? '–');
     return `| \`${key.path.at(-1)}\` | ${key.doc.meaning} | ${takes} | ${otherwise} | \`${key.doc.example}\` |`;
   });

@@ -32,15 +32,21 @@ describe('a resolved plan', () => {
       layout: { units: 4096, unitBytes: 1048576, unitsPerObject: 64, objects: 64 },
       target: {
         kind: 'file',
-        path: '/home/user/plans/out',
-        runFolder: '/home/user/plans/out/run-7',
+        paths: ['/home/user/plans/out'],
+        runFolders: ['/home/user/plans/out/run-7'],
+        scope: 'shared',
+        shareTarget: false,
+        preallocate: false,
         direct: 'auto',
         sync: 'range',
+        engine: 'auto',
       },
       blockBytes: 1048576,
       grainUnits: 64,
       leaseUnits: 64,
       assign: 'dynamic',
+      storageLanes: 16,
+      queueDepth: 4,
       agentsMinimum: 1,
       leaseMs: 10_000,
       settleTimeoutMs: 60_000,
@@ -86,7 +92,7 @@ describe('a resolved plan', () => {
     const stages = ['generate', 'write', 'verify', 'write', 'read', 'verify', 'delete', 'write', 'verify'];
     const list = stages.map((stage) => `{ ${stage}: {} }`).join(', ');
     const plan = resolve(small.replace('{ write: {} }', list));
-    expect(plan.stages.map((stage) => `${stage.kind} ${stage.generation}`)).toEqual([
+    expect(plan.stages.map((stage) => (stage.kind === 'network' ? '' : `${stage.kind} ${stage.generation}`))).toEqual([
       'generate 0',
       'write 0',
       'verify 0',
@@ -97,6 +103,14 @@ describe('a resolved plan', () => {
       'write 0',
       'verify 0',
     ]);
+  });
+
+  test('goes on counting where a delete removes nothing, so that old data never passes for new', () => {
+    const stages = '[{ write: {} }, { delete: {} }, { write: {} }, { verify: {} }]';
+    const plan = resolve(`data: { size: 1GiB }\ntarget: { kind: block, device: /dev/sdb }\nstages: ${stages}`);
+    expect(plan.stages.map((stage) => (stage.kind === 'network' ? -1 : stage.generation))).toEqual([0, 0, 1, 1]);
+    expect(plan.layout.objects).toBe(1);
+    expect(plan.notes).toContain('delete removes nothing from a block device: what was written stays there');
   });
 
   test('survives JSON, with every digit of its seed', () => {
@@ -132,7 +146,7 @@ stages: [{ write: {} }, { write: {} }, { verify: { delay: 30s } }, { delete: {} 
       'target   /var/tmp/run-7',
       'files    64 files of 64MiB; blocks of 1MiB; direct I/O where the file system takes it; made durable after each range',
       'leases   64 of 64MiB, each for 10s after its last renewal',
-      'agents   at least 1, all lanes of each',
+      'agents   at least 1, at most 16 lanes of each, 4 blocks in flight of each lane',
       'stage 1  write',
       'stage 2  write generation 1',
       'stage 3  verify generation 1, after a wait of 30s',
@@ -142,6 +156,11 @@ stages: [{ write: {} }, { write: {} }, { verify: { delay: 30s } }, { delete: {} 
 
   test.each([
     ['{ kind: null }', 'target   null: bytes are made and thrown away'],
+    ['{ kind: block, device: /dev/sdb }', 'target   the block device /dev/sdb, which must be empty'],
+    [
+      '{ kind: block, device: /dev/sdb, offset: 1GiB, size: 2GiB, identity: eui.1 }',
+      'target   the block device /dev/sdb, from byte 1073741824 to byte 3221225472, eui.1: whatever is on it is lost',
+    ],
     ['{ kind: memory, limit: 1GiB }', 'target   the memory of each agent, at most 1GiB'],
   ])('names the target %s', (target, line) => {
     const text = `data: { size: 1GiB }\ntarget: ${target}\nstages: [{ generate: {} }]`;

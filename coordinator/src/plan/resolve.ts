@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import type { ErrorPolicy, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
 import { defaults, errorKinds, type Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -43,11 +43,13 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseUnits: geometry.leaseUnits,
     assign: plan.assign ?? defaults.assign,
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
+    storageLanes: defaults.storageLanes,
+    queueDepth: load?.queueDepth ?? defaults.queueDepth,
     agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
-    stages: resolveStages(plan.stages),
+    stages: resolveStages(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
 }
@@ -57,19 +59,35 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
   if (target.kind === 'memory') {
     return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
   }
-  const folder = path.resolve(context.planFolder, target.path);
+  if (target.kind === 'block') {
+    return {
+      kind: 'block',
+      device: path.normalize(target.device),
+      ...(target.identity === undefined ? {} : { identity: target.identity }),
+      offsetBytes: target.offset ?? defaults.offsetBytes,
+      ...(target.size === undefined ? {} : { sizeBytes: target.size }),
+      sync: target.io?.sync ?? defaults.sync,
+      engine: target.io?.engine ?? defaults.ioEngine,
+    };
+  }
+  const named = target.paths ?? (target.path === undefined ? [] : [target.path]);
+  const paths = named.map((each) => path.resolve(context.planFolder, each));
   return {
     kind: 'file',
-    path: folder,
-    runFolder: path.join(folder, context.runId),
+    paths,
+    runFolders: paths.map((each) => path.join(each, context.runId)),
+    scope: target.scope ?? defaults.scope,
+    shareTarget: target.shareTarget ?? false,
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
+    engine: target.io?.engine ?? defaults.ioEngine,
+    preallocate: target.io?.preallocate ?? defaults.preallocate,
   };
 }
 
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
 function resolveErrors({ errors, target }: Plan): ErrorPolicy {
-  if (errors === undefined || target.kind !== 'file') return { ofKind: {}, inAll: 0 };
+  if (errors === undefined || target.kind === 'null' || target.kind === 'memory') return { ofKind: {}, inAll: 0 };
   const { upTo } = errors;
   const named = errorKinds.filter((kind) => errors[kind] !== undefined);
   const other = named.length === 0 ? (upTo ?? 0) : 0;
@@ -77,19 +95,33 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
   return { ofKind, inAll: upTo ?? named.reduce((sum, kind) => sum + (errors[kind] ?? 0), 0) };
 }
 
-function resolveStages(stages: Plan['stages']): ResolvedStage[] {
-  /** Write stages since the data was last deleted. */
+function resolveStages({ stages, target }: Plan): ResolvedStage[] {
+  /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay }) => {
+  return stages.map(({ kind, delay, dropCaches, network }) => {
     const delayMs = delay ?? defaults.delayMs;
+    if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1 };
     }
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1) };
-    if (kind === 'delete') writes = 0;
+    const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops };
+    if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {
+  return {
+    kind: 'network',
+    delayMs,
+    durationMs: network.duration ?? defaults.networkDurationMs,
+    ...(network.pattern === undefined ? {} : { pattern: network.pattern }),
+    direction: network.direction ?? defaults.networkDirection,
+    blockBytes: network.block ?? defaults.networkBlockBytes,
+    streams: network.streams ?? defaults.networkStreams,
+  };
 }
 
 function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Geometry): string[] {
@@ -124,8 +156,15 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
         'some will have nothing to do, unless it is cut into more files',
     );
   }
-  if (resolved.target.kind === 'file' && resolved.target.sync === 'never') {
+  const { target } = resolved;
+  if ((target.kind === 'file' || target.kind === 'block') && target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
+    notes.push('delete removes nothing from a block device: what was written stays there');
+  }
+  if (target.kind === 'file' && target.scope === 'local') {
+    notes.push('with scope: local, what an agent wrote is lost with it: nobody else reaches its storage');
   }
   return notes;
 }

@@ -1,6 +1,15 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { Layout } from './geometry.js';
-import type { Codec, ErrorKind, StageKind, SyncMode } from './schema.js';
+import type {
+  Codec,
+  ErrorKind,
+  IoEngine,
+  NetworkDirection,
+  NetworkPattern,
+  Scope,
+  StageKind,
+  SyncMode,
+} from './schema.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -27,15 +36,33 @@ export type ResolvedTarget =
     }
   | {
       readonly kind: 'file';
-      /** The existing folder that the plan names; absolute. */
-      readonly path: string;
-      /** The folder in `path` that belongs to this run alone; made by it, and removed with it. */
-      readonly runFolder: string;
+      /** The existing folders that the plan names; absolute. */
+      readonly paths: readonly string[];
+      /** The folder in each of them that belongs to this run alone; made by it, and removed with it. */
+      readonly runFolders: readonly string[];
+      readonly scope: Scope;
+      /** Whether another run may use the target at the same time. */
+      readonly shareTarget: boolean;
       readonly direct: boolean | 'auto';
       readonly sync: SyncMode;
+      readonly engine: IoEngine;
+      readonly preallocate: boolean | 'auto';
+    }
+  | {
+      readonly kind: 'block';
+      /** The device's path; absolute. */
+      readonly device: string;
+      /** What the plan says that the device is; all that is on it may then be lost. */
+      readonly identity?: string;
+      /** Where the part begins that the run uses. */
+      readonly offsetBytes: number;
+      /** The length of that part; absent when it ends with the device. */
+      readonly sizeBytes?: number;
+      readonly sync: SyncMode;
+      readonly engine: IoEngine;
     };
 
-interface StageOf<K extends StageKind> {
+interface StageOf<K extends Exclude<StageKind, 'network'>> {
   readonly kind: K;
   /** Wait before the stage begins. */
   readonly delayMs: number;
@@ -44,6 +71,25 @@ interface StageOf<K extends StageKind> {
    * read, verify and delete find the one that the last write stage made.
    */
   readonly generation: number;
+  /** Whether each agent empties its page cache before it; absent when not. */
+  readonly dropCaches?: true | 'auto';
+}
+
+/** A stage that goes by seed ranges. */
+export type ResolvedDataStage = { [K in Exclude<StageKind, 'network'>]: StageOf<K> }[Exclude<StageKind, 'network'>];
+
+/** A network stage: by time, and without data. */
+export interface ResolvedNetworkStage {
+  readonly kind: 'network';
+  /** Wait before the stage begins. */
+  readonly delayMs: number;
+  readonly durationMs: number;
+  /** Absent: all-to-all, or coordinator when there is one agent only. */
+  readonly pattern?: NetworkPattern;
+  readonly direction: NetworkDirection;
+  readonly blockBytes: number;
+  /** Connections that each lane sends on, at least. */
+  readonly streams: number;
 }
 
 /** How many I/O errors each stage lets pass, over all agents. */
@@ -55,7 +101,7 @@ export interface ErrorPolicy {
 }
 
 /** One stage. */
-export type ResolvedStage = { [K in StageKind]: StageOf<K> }[StageKind];
+export type ResolvedStage = ResolvedDataStage | ResolvedNetworkStage;
 
 /** A plan with every default filled in. */
 export interface ResolvedPlan {
@@ -71,8 +117,12 @@ export interface ResolvedPlan {
   /** Units in one lease under `assign: dynamic`; a multiple of `grainUnits`. */
   readonly leaseUnits: number;
   readonly assign: 'dynamic' | 'static';
-  /** The most lanes that an agent uses; absent when it uses all that it has. */
+  /** The most lanes that an agent uses, as the plan says; absent when it does not say. */
   readonly lanesPerAgent?: number;
+  /** The most lanes that an agent uses in stages that go to storage, where the plan does not say. */
+  readonly storageLanes: number;
+  /** Blocks that each lane keeps in flight. */
+  readonly queueDepth: number;
   readonly agentsMinimum: number;
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;

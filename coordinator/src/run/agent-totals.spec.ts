@@ -93,6 +93,22 @@ describe('the totals of an agent', () => {
     ['a count of faults that goes back', { findingCounts: [{ kind: 'stale', count: 4n }] }],
     ['a count of faults beyond any stage', { findingCounts: [{ kind: 'zeroed', count: 2n ** 60n }] }],
     [
+      'more ports than are read',
+      {
+        hostNetwork: {
+          ports: Array.from({ length: 65 }, (_, i) => ({
+            name: `eth${i}`,
+            kind: 'nic',
+            receivedBytes: 0n,
+            sentBytes: 0n,
+            errors: 0n,
+            drops: 0n,
+          })),
+          tcpRetransmits: 0n,
+        },
+      },
+    ],
+    [
       'more kinds of faults than there are',
       { findingCounts: Array.from({ length: 65 }, (_, i) => ({ kind: `k${i}`, count: 1n })) },
     ],

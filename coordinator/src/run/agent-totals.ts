@@ -3,7 +3,7 @@
  * and numbered, so that one that comes twice counts once. Must not know of leases: coverage is the ledger's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import { type BucketGains, decodeHistogram, type PoolCounters, type Report } from '@seedstorm/proto';
+import { type BucketGains, decodeHistogram, type HostNetwork, type PoolCounters, type Report } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
 
@@ -11,12 +11,26 @@ import { count } from './numbers.js';
 const maxPools = 1024;
 /** Kinds of findings; there are fewer. */
 const maxKinds = 64;
+/** Letters of the list of ways that I/O can go; all of them together are shorter. */
+const maxEngineLength = 100;
+/** Ports of a host that an agent may report. */
+const maxPorts = 64;
 /** Rates are over at least this time, so that two reports close together give no wild number. */
 const rateWindowNs = 500_000_000n;
 /** A rate that is older than this is no rate any more. */
 const rateFreshNs = 3_000_000_000n;
 /** Counters of a pool that may only rise. */
-const rising = ['operations', 'bytes', 'errors', 'corruptBlocks', 'syncNs', 'syncs'] as const;
+const rising = [
+  'operations',
+  'bytes',
+  'errors',
+  'corruptBlocks',
+  'syncNs',
+  'syncs',
+  'ioNs',
+  'greatestInFlight',
+  'receivedBytes',
+] as const;
 
 interface Sample {
   readonly agentNs: bigint;
@@ -34,10 +48,14 @@ export interface PoolTotals {
 export class AgentTotals {
   readonly pools: PoolTotals[] = [];
   readonly findingCounts = new Map<string, number>();
+  /** Which ways its I/O went; empty when none did. */
+  ioEngine = '';
   /** Faults whose bytes it could not keep. */
   evidenceSkipped = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** What the ports of its host carried. */
+  hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
   #before: Sample | undefined;
   #latest: Sample | undefined;
@@ -69,9 +87,11 @@ export class AgentTotals {
       if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
+    this.ioEngine = report.ioEngine;
     this.evidenceSkipped = Number(report.evidenceSkipped);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
   }
@@ -116,6 +136,8 @@ export class AgentTotals {
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
+    if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');
     for (const { kind, count: found } of report.findingCounts) {
       const before = this.findingCounts.get(kind) ?? 0;

@@ -1,23 +1,17 @@
-/** Asks every agent whether it could use a plan's target, without changing it. */
+/** Asks every agent whether it could use a plan's target, and lets them prove that they mean the same one. */
 import { SeedstormError } from '@seedstorm/errors';
-import { CheckLevel, type CheckTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { hostShares } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { FromAgent, Members } from '../membership/members.js';
+import type { Members } from '../membership/members.js';
 import type { ResolvedPlan } from '../plan/index.js';
-import { targetMessage } from './stage-plan.js';
-import { Waiters } from './waiters.js';
+import { askAgents, newQuestion } from './ask-agents.js';
+import { type Checked, refuseOtherDevices } from './cluster-check.js';
+import { proveShared } from './shared-target.js';
+import { contentMessage, targetMessage } from './stage-plan.js';
 
 /** A look at a target takes no time, unless the target hangs. */
 const timeoutMs = 30_000;
-const tickMs = 100;
-let nextId = 1n;
-
-/** What one agent found. */
-export interface Checked {
-  readonly name: string;
-  readonly host: string;
-  readonly checked: TargetChecked;
-}
 
 /**
  * Asks every working agent and waits for the answers of those that stay. An agent that does not answer in time has a
@@ -29,51 +23,65 @@ export async function checkTarget(
   runId: string,
   isOver: () => boolean,
 ): Promise<Checked[]> {
-  const question: CheckTarget = {
-    id: nextId++,
-    target: targetMessage(plan.target, runId),
-    blockBytes: BigInt(plan.blockBytes),
-    bytes: plan.stages.some((stage) => stage.kind === 'write')
-      ? BigInt(plan.layout.units) * BigInt(plan.content.unitBytes)
-      : 0n,
-  };
-  const waiting = new Map<string, Member>();
-  const answers: Checked[] = [];
-  const waiters = new Waiters();
-  const ask = (member: Member): void => member.send({ $case: 'checkTarget', value: question });
-  const stop = members.listen({
-    joined: () => {},
-    returned: (member) => {
-      if (waiting.has(member.name)) ask(member);
-    },
-    suspected: () => {},
-    lost: ({ name }) => void waiting.delete(name),
-    leaving: ({ name }) => {
-      waiting.delete(name);
-      return false;
-    },
-    heartbeat: () => {},
-    said: ({ name, host }, message: FromAgent) => {
-      if (message.$case !== 'targetChecked' || message.value.id !== question.id || !waiting.delete(name)) return;
-      answers.push({ name, host, checked: message.value });
-      waiters.wake();
-    },
+  const { layout } = plan;
+  const asked = members.working();
+  const shares = hostShares(asked.map(({ hello }) => hello));
+  const id = newQuestion();
+  const { answers, silent } = await askAgents(members, asked, {
+    id,
+    answer: 'targetChecked',
+    message: (member) => ({
+      $case: 'checkTarget',
+      value: {
+        id,
+        target: targetMessage(plan.target, runId),
+        blockBytes: BigInt(plan.blockBytes),
+        bytes: bytesOf(plan, member, asked),
+        unitBytes: BigInt(layout.unitBytes),
+        objectBytes: BigInt(layout.unitsPerObject) * BigInt(layout.unitBytes),
+        content: contentMessage(plan.content),
+        generation: Math.max(0, ...plan.stages.map((stage) => (stage.kind === 'network' ? 0 : stage.generation))),
+        dataBytes: BigInt(layout.units) * BigInt(layout.unitBytes),
+        objects: BigInt(layout.objects),
+        leaseObjects: BigInt(Math.ceil(plan.leaseUnits / layout.unitsPerObject)),
+        lanes: plan.lanesPerAgent ?? ('engine' in plan.target ? plan.storageLanes : 0),
+        queueDepth: plan.queueDepth,
+        share: shares.get(member.name),
+      },
+    }),
+    timeoutMs,
+    isOver,
   });
-  for (const member of members.working()) {
-    waiting.set(member.name, member);
-    ask(member);
+  const checks: Checked[] = [
+    ...answers.map(({ member, value }) => ({ ...who(member), checked: value })),
+    ...silent.map((member) => ({ ...who(member), checked: mute(id, member.name) })),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+  refuseOtherDevices(plan, checks);
+  const isUsable = checks.every(({ checked }) => checked.findings.every(({ level }) => level !== CheckLevel.ERROR));
+  if (isUsable && !isOver()) {
+    for (const { agent, error } of await proveShared(members, plan, runId, isOver)) {
+      const found = checks.find(({ name }) => name === agent);
+      found?.checked.findings.push({ level: CheckLevel.ERROR, detail: toErrorDetail(error) });
+    }
   }
-  const ticker = setInterval(() => waiters.wake(), tickMs);
-  await waiters.until(() => waiting.size === 0 || isOver(), timeoutMs);
-  clearInterval(ticker);
-  stop();
-  if (!isOver())
-    for (const { name, host } of waiting.values()) answers.push({ name, host, checked: silent(question.id, name) });
-  return answers.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return checks;
+}
+
+function who({ name, host, hello: { machine } }: Member): Omit<Checked, 'checked'> {
+  return { name, host, machine };
+}
+
+/** Bytes that are to fit into the target as this agent sees it: all, or the share of its host where each has its own. */
+function bytesOf(plan: ResolvedPlan, member: Member, asked: readonly Member[]): bigint {
+  if (!plan.stages.some((stage) => stage.kind === 'write')) return 0n;
+  const bytes = BigInt(plan.layout.units) * BigInt(plan.content.unitBytes);
+  if (plan.target.kind !== 'file' || plan.target.scope === 'shared') return bytes;
+  const here = asked.filter(({ host }) => host === member.host).length;
+  return (bytes * BigInt(here) + BigInt(asked.length - 1)) / BigInt(asked.length);
 }
 
 /** What is said of an agent that does not answer. */
-function silent(id: bigint, name: string): TargetChecked {
+function mute(id: bigint, name: string): TargetChecked {
   const error = new SeedstormError({
     code: 'SEEDSTORM_E_TARGET_NOT_WRITABLE',
     what: `${name} got no answer from the target within ${timeoutMs / 1000} s`,
@@ -85,5 +93,9 @@ function silent(id: bigint, name: string): TargetChecked {
     freeBytes: 0n,
     device: '',
     lanes: 0,
+    identity: '',
+    deviceBytes: 0n,
+    memoryBytes: 0n,
+    paths: [],
   };
 }

@@ -1,4 +1,5 @@
 /** One incarnation of an agent in one stage: where it is between prepare and end, and what it did. */
+import type { FileWork } from '@seedstorm/proto';
 import type { Member } from '../membership/member.js';
 import { AgentTotals } from './agent-totals.js';
 
@@ -24,6 +25,8 @@ export class Participant {
   closeNs = 0n;
   /** What it said of the run's own folder at the end of a delete. */
   folderRemoved = true;
+  /** What it did to files beside the I/O. */
+  fileWork: FileWork | undefined;
 
   constructor(readonly member: Member) {}
 

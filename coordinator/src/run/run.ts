@@ -8,13 +8,17 @@ import { nowMs } from '../clock.js';
 import type { Ledger } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
-import type { ResolvedPlan, ResolvedStage } from '../plan/index.js';
+import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
 import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
+import type { StageOutcome } from './muster.js';
+import { networkResult } from './network-result.js';
+import { NetworkStage, networkPlan } from './network-stage.js';
 import type { RunLog } from './run-log.js';
 import { Stage } from './stage.js';
 import { stagePlan } from './stage-plan.js';
 import { stageResult } from './stage-result.js';
+import { TargetLock } from './target-lock.js';
 
 /** What the operator asked for beside the plan. */
 export interface RunOptions {
@@ -43,7 +47,10 @@ export class Run {
   #mutations: Ledger[] = [];
   /** Whether objects of this run may be on the target. */
   #hasData = false;
-  #stage: Stage | undefined;
+  #stage: Stage | NetworkStage | undefined;
+  readonly #lock: TargetLock;
+  /** Units of node-local data that some stage could not reach any more. */
+  #lostUnits = 0;
   #cancelled = false;
   #cleaning = false;
   /** Whether there were I/O errors, also such as pass. */
@@ -58,13 +65,22 @@ export class Run {
     readonly options: RunOptions,
     private readonly members: Members,
     readonly log: RunLog,
+    /** The host that the coordinator listens on. */
+    private readonly listenHost: string,
   ) {
     this.#notes = [...plan.notes];
+    this.#lock = new TargetLock(members, plan, log);
   }
 
-  /** The run's own folder, where there is one. */
-  get folder(): string | undefined {
-    return this.plan.target.kind === 'file' ? this.plan.target.runFolder : undefined;
+  /** The run's own folders, where there are any. */
+  get folders(): readonly string[] {
+    return this.plan.target.kind === 'file' ? this.plan.target.runFolders : [];
+  }
+
+  /** What the run writes to, where that outlives it: its own folders, or a device. */
+  get #places(): readonly string[] {
+    const { target } = this.plan;
+    return target.kind === 'block' ? [target.device] : this.folders;
   }
 
   /** Runs to the end; it never throws: what went wrong is in the result, which the log has too. */
@@ -76,7 +92,9 @@ export class Run {
     try {
       await this.#gather();
       if (!this.#cancelled) await this.#preflight();
+      if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
       failure = await this.#runStages();
+      failure ??= this.#lossOfUnits();
     } catch (error) {
       failure = asSeedstormError(error);
     }
@@ -86,6 +104,7 @@ export class Run {
       failure ??= asSeedstormError(error);
       this.#leave();
     }
+    await this.#lock.release();
     stopListening();
     this.members.leaseMs = usualLeaseMs;
     const result = this.#result(failure);
@@ -137,13 +156,42 @@ export class Run {
   async #runStages(): Promise<SeedstormError | undefined> {
     for (const [index, resolved] of this.plan.stages.entries()) {
       if (this.#cancelled) return undefined;
-      const error = await this.#runStage(index, resolved);
+      const error =
+        resolved.kind === 'network' ? await this.#runNetwork(index, resolved) : await this.#runStage(index, resolved);
       if (error !== undefined) return error;
     }
     return undefined;
   }
 
-  async #runStage(index: number, resolved: ResolvedStage): Promise<SeedstormError | undefined> {
+  async #runNetwork(index: number, resolved: ResolvedNetworkStage): Promise<SeedstormError | undefined> {
+    const plan = networkPlan(this.plan, this.id, index, this.members.nextStage(), resolved);
+    const stage = new NetworkStage(plan, this.members, this.log, this.listenHost);
+    const outcome = await this.#perform(stage);
+    this.#results.push(networkResult(stage));
+    return this.#unlessWhole(plan.name, outcome);
+  }
+
+  /** Runs a stage and tells of its end. */
+  async #perform(stage: Stage | NetworkStage): Promise<StageOutcome> {
+    const { name } = stage.plan;
+    this.#stage = stage;
+    this.log.stageName = name;
+    const outcome = await stage.run();
+    this.#stage = undefined;
+    this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
+    this.log.event('info', 'stage-ended', outcome.complete ? `${name} is complete` : `${name} ended early`);
+    this.log.stageName = '';
+    return outcome;
+  }
+
+  /** Nothing passes that is not whole, whatever the reason. */
+  #unlessWhole(name: string, { complete, error }: StageOutcome): SeedstormError | undefined {
+    if (complete || this.#cancelled || error !== undefined) return error;
+    const what = `${name} ended before ${name === 'network' ? 'its time was over' : 'all of its units were done'}`;
+    return new SeedstormError({ code: 'SEEDSTORM_E_STAGE_FAILED', what });
+  }
+
+  async #runStage(index: number, resolved: ResolvedDataStage): Promise<SeedstormError | undefined> {
     const spared = this.findings.sparedObjects();
     if (resolved.kind === 'delete' && this.options.keep) {
       this.log.event('info', 'kept', 'nothing is deleted: the data was asked to be kept');
@@ -158,22 +206,12 @@ export class Run {
     const sparedObjects = spared === 'all' ? [] : spared;
     const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
     const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
-    this.#stage = stage;
-    this.log.stageName = resolved.kind;
-    const outcome = await stage.run();
-    this.#stage = undefined;
+    const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
     if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
     this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
-    this.#notes.push(...stage.notes.filter((note) => !this.#notes.includes(note)));
-    this.log.event(
-      'info',
-      'stage-ended',
-      outcome.complete ? `${resolved.kind} is complete` : `${resolved.kind} ended early`,
-    );
-    this.log.stageName = '';
     this.#evidenceSkipped += stage.evidenceSkipped;
     const failedUnits = stage.ledger?.coverage().failed ?? 0;
     if (failedUnits > 0) {
@@ -182,28 +220,34 @@ export class Run {
     }
     if (stage.ioErrors.inAll > 0) this.#hasErrors = true;
     if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {
-      this.#hasData = false;
+      // Nothing is removed from a device.
+      this.#hasData = this.plan.target.kind === 'block';
       this.#written = undefined;
       if (spared.length > 0) this.#leave();
-      else if (this.folder !== undefined && !stage.folderRemoved) this.#leftBehind.add(this.folder);
+      else if (!stage.folderRemoved) this.#leaveFolders();
     }
-    if (outcome.complete || this.#cancelled || outcome.error !== undefined) return outcome.error;
-    // Nothing passes that is not whole, whatever the reason.
-    return new SeedstormError({
-      code: 'SEEDSTORM_E_STAGE_FAILED',
-      what: `${resolved.kind} ended before all of its units were done`,
-    });
+    if (outcome.lost > 0 && outcome.error === undefined) {
+      this.#lostUnits = Math.max(this.#lostUnits, outcome.lost);
+      // What the others had is deleted; what the lost had is where they were.
+      if (resolved.kind === 'delete') {
+        this.#hasData = false;
+        this.#leaveFolders();
+      }
+      return undefined;
+    }
+    return this.#unlessWhole(resolved.kind, outcome);
   }
 
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
-    if (!this.#hasData || this.folder === undefined) return;
+    if (!this.#hasData || this.#places.length === 0) return;
+    const folders = this.folders.join(', ');
     const unfinished = failure !== undefined || this.#cancelled;
-    if (!unfinished || this.options.keep) {
+    if (!unfinished || this.options.keep || this.folders.length === 0) {
       this.#leave();
       return;
     }
-    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${this.folder}`);
+    this.log.event('info', 'cleaning-up', `removing what the run wrote in ${folders}`);
     this.#cleaning = true;
     const generation = 0;
     const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
@@ -212,16 +256,29 @@ export class Run {
       this.log.event(
         'error',
         'left-behind',
-        `${this.folder} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
+        `${folders} could not be removed${error === undefined ? '' : `: ${error.what}`}`,
       );
     }
   }
 
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
-    if (this.folder === undefined) return;
+    if (this.#places.length === 0) return;
     if (!this.#hasData) this.#spared = this.findings.sparedObjects().length;
-    for (const path of this.#hasData ? [this.folder] : this.findings.sparedPaths()) this.#leftBehind.add(path);
+    for (const path of this.#hasData ? this.#places : this.findings.sparedPaths()) this.#leftBehind.add(path);
+  }
+
+  #leaveFolders(): void {
+    for (const folder of this.folders) this.#leftBehind.add(folder);
+  }
+
+  /** Stages went on without what was lost, but a run that did not cover its data has not passed. */
+  #lossOfUnits(): SeedstormError | undefined {
+    if (this.#lostUnits === 0) return undefined;
+    return new SeedstormError({
+      code: 'SEEDSTORM_E_UNITS_LOST',
+      what: `${this.#lostUnits} units of node-local data went with the agents that wrote them; all others were covered`,
+    });
   }
 
   #result(failure: SeedstormError | undefined): RunResult {

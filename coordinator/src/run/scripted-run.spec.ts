@@ -1,46 +1,17 @@
 /** A real coordinator and real streams; agents that do no I/O and report what a spec tells them to. */
-import {
-  clientChannelOptions,
-  type GrantLease,
-  insecureCredentials,
-  OperatorServiceClient,
-  type RunResult,
-  tokenMetadata,
-  type WatchRunResponse,
-} from '@seedstorm/proto';
+import type { GrantLease, RunResult } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Coordinator } from '../coordinator.js';
-import { ScriptedAgent } from '../testing/scripted-agent.js';
+import type { ScriptedAgent } from '../testing/scripted-agent.js';
+import { ScriptedCluster, type Watched } from '../testing/scripted-cluster.js';
 
-const token = 'secret';
 const units = 64;
-let coordinator: Coordinator;
-let operator: OperatorServiceClient;
-let agents: ScriptedAgent[];
-let log: string[];
-
+let cluster: ScriptedCluster;
 beforeEach(async () => {
-  log = [];
-  agents = [];
-  coordinator = await Coordinator.start({
-    listen: '127.0.0.1:0',
-    token,
-    version: '0.1.0',
-    log: (line) => void log.push(line),
-  });
-  operator = new OperatorServiceClient(coordinator.address, insecureCredentials, clientChannelOptions);
+  cluster = await ScriptedCluster.start();
 });
-afterEach(async () => {
-  for (const agent of agents) agent.close();
-  operator.close();
-  await coordinator.close();
-});
+afterEach(() => cluster.close());
 
-function join(name: string): ScriptedAgent {
-  const agent = new ScriptedAgent(coordinator.address, token, { name, host: `host-of-${name}`, machine: name });
-  agents.push(agent);
-  return agent;
-}
+const join = (name: string): ScriptedAgent => cluster.join(name);
 
 const plan = (sync: string): string => `
 data: { size: ${units}MiB, unit: 1MiB }
@@ -50,38 +21,8 @@ stages:
   - write: {}
 `;
 
-interface Watched {
-  readonly result: Promise<RunResult>;
-  readonly events: string[];
-}
-
 /** Starts a run of two agents and follows it. */
-async function submit(sync = 'range'): Promise<Watched> {
-  const request = { plan: { text: plan(sync), fileName: 'plan.yaml', folder: '/' }, agents: 2, agentsTimeoutMs: 5000 };
-  const runId = await new Promise<string>((resolve, reject) => {
-    operator.submitRun({ ...request, keep: false }, tokenMetadata(token), (error, answer) =>
-      error === null ? resolve(answer.runId) : reject(error),
-    );
-  });
-  const events: string[] = [];
-  const result = new Promise<RunResult>((resolve, reject) => {
-    const stream = operator.watchRun({ runId }, tokenMetadata(token));
-    stream.on('error', reject);
-    stream.on('data', ({ message }: WatchRunResponse) => {
-      if (message?.$case === 'event') events.push(message.value.kind);
-      if (message?.$case === 'result') resolve(message.value);
-    });
-  });
-  return { result, events };
-}
-
-function declareGone(name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    operator.declareAgentGone({ name, pid: 1234 }, tokenMetadata(token), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
-}
+const submit = (sync = 'range'): Promise<Watched> => cluster.submit(plan(sync));
 
 /** What every run must come to, whatever happened on its way: each unit once. */
 function expectWhole(result: RunResult): void {
@@ -145,7 +86,7 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
     const refused = await a.ended;
     expect(refused).toMatchObject({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: expect.stringMatching(why) });
     // Its process is seen to be gone, so that nobody waits for its leases to run out.
-    await declareGone('a');
+    await cluster.declareGone('a');
     b.say({ $case: 'report', value: b.done(other) });
     await b.workOff();
     const ended = await result;
@@ -154,8 +95,8 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
       ['a', 0n],
       ['b', BigInt(units)],
     ]);
-    expect(events).toContain('lease-handed-over');
-    expect(log.some((line) => line.startsWith('refused a:'))).toBe(true);
+    expect(events.map(({ kind }) => kind)).toContain('lease-handed-over');
+    expect(cluster.log.some((line) => line.startsWith('refused a:'))).toBe(true);
   });
 
   test('an agent whose leases ran out is told, and what it reports late moves no coverage', async () => {
@@ -212,7 +153,7 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
     };
     for (const one of others) durable(one);
     await Promise.all(others.map(({ agent }) => agent.next('reportAck')));
-    expect(events).not.toContain('stage-ended');
+    expect(events.map(({ kind }) => kind)).not.toContain('stage-ended');
     expect(both.flatMap((agent) => agent.all('endStage'))).toEqual([]);
     durable(last);
     await Promise.all(both.map((agent) => agent.end()));

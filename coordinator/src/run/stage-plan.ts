@@ -1,19 +1,15 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ErrorPolicy, ResolvedPlan, ResolvedStage, SyncMode } from '../plan/index.js';
+import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, SyncMode } from '../plan/index.js';
+import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
-export interface StagePlan {
+export interface StagePlan extends MusterPlan {
   readonly runId: string;
-  /** Its index in the plan. */
-  readonly index: number;
-  /** What it is called on the wire: unlike the index, no other stage of this coordinator has it. */
-  readonly wireStage: number;
-  readonly name: ResolvedStage['kind'];
-  readonly delayMs: number;
+  readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
   readonly content: ResolvedPlan['content'];
   readonly layout: ResolvedPlan['layout'];
@@ -26,13 +22,12 @@ export interface StagePlan {
   readonly settleMs: number;
   readonly assign: ResolvedPlan['assign'];
   readonly lanesPerAgent: number | undefined;
+  /** Lanes that take part where the plan says nothing and an agent has more; undefined: all. */
+  readonly modestLanes: number | undefined;
+  readonly queueDepth: number;
   readonly sync: SyncMode;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
-  /** Whether it clears up after a run that failed or was stopped: what agents can do without one that hangs. */
-  readonly isCleanUp: boolean;
-  /** Whether the run's own folder is to be removed when it is done. */
-  readonly removesRunFolder: boolean;
   /** Objects that a delete leaves alone. */
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
@@ -45,7 +40,7 @@ export function stagePlan(
   runId: string,
   index: number,
   wireStage: number,
-  stage: ResolvedStage,
+  stage: ResolvedDataStage,
   sparedObjects: readonly number[],
 ): StagePlan {
   return {
@@ -54,6 +49,7 @@ export function stagePlan(
     wireStage,
     name: stage.kind,
     delayMs: stage.delayMs,
+    dropCaches: stage.dropCaches === undefined ? '' : String(stage.dropCaches),
     generation: stage.generation,
     content: plan.content,
     layout: plan.layout,
@@ -65,7 +61,9 @@ export function stagePlan(
     settleMs: plan.settleTimeoutMs,
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
-    sync: stage.kind === 'write' && plan.target.kind === 'file' ? plan.target.sync : 'never',
+    modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
+    queueDepth: plan.queueDepth,
+    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
@@ -74,7 +72,12 @@ export function stagePlan(
   };
 }
 
-const operations: Record<ResolvedStage['kind'], Operation> = {
+/** Whether a stage's I/O leaves the agents' memory. */
+function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
+  return stage.kind !== 'generate' && 'engine' in target;
+}
+
+const operations: Record<ResolvedDataStage['kind'], Operation> = {
   write: Operation.WRITE,
   read: Operation.READ,
   verify: Operation.VERIFY,
@@ -88,23 +91,14 @@ export function prepareStage(
   member: Member,
   shares: ReadonlyMap<string, HostShare>,
 ): { $case: 'prepareStage'; value: PrepareStage } {
-  const { content, layout } = plan;
+  const { layout } = plan;
   return {
     $case: 'prepareStage',
     value: {
       runId: plan.runId,
       stage: plan.wireStage,
       operation: operations[plan.name],
-      content: {
-        seed: content.seed,
-        namespace: content.namespace,
-        unitBytes: BigInt(content.unitBytes),
-        dedupMilli: BigInt(content.dedupMilli),
-        windowBits: content.windowBits,
-        compressMilli: BigInt(content.compressMilli),
-        codec: content.codec,
-        recordBytes: content.recordBytes,
-      },
+      content: contentMessage(plan.content),
       generation: plan.generation,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
@@ -114,11 +108,29 @@ export function prepareStage(
       share: shares.get(member.name) ?? { index: 0, of: 1 },
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,
+      queueDepth: plan.queueDepth,
+      ioEngine: 'engine' in plan.target ? plan.target.engine : 'auto',
+      modestLanes: plan.modestLanes ?? 0,
+      dropCaches: plan.dropCaches,
       errors: {
         ofKind: Object.entries(plan.errors.ofKind).map(([kind, most]) => ({ kind, most: BigInt(most) })),
         inAll: BigInt(plan.errors.inAll),
       },
     },
+  };
+}
+
+/** A plan's content on the wire. */
+export function contentMessage(content: ResolvedPlan['content']): Content {
+  return {
+    seed: content.seed,
+    namespace: content.namespace,
+    unitBytes: BigInt(content.unitBytes),
+    dedupMilli: BigInt(content.dedupMilli),
+    windowBits: content.windowBits,
+    compressMilli: BigInt(content.compressMilli),
+    codec: content.codec,
+    recordBytes: content.recordBytes,
   };
 }
 
@@ -130,10 +142,29 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
     case 'memory':
       return { kind: { $case: 'memory', value: { limitBytes: BigInt(target.limitBytes ?? 0) } } };
     case 'file': {
-      const { path, direct, sync } = target;
-      return { kind: { $case: 'file', value: { path, runFolder: runId, direct: String(direct), sync } } };
+      const { direct, sync, scope, preallocate, shareTarget } = target;
+      const value = {
+        paths: [...target.paths],
+        runFolder: runId,
+        direct: String(direct),
+        sync,
+        scope,
+        preallocate: String(preallocate),
+        shareTarget,
+      };
+      return { kind: { $case: 'file', value } };
+    }
+    case 'block': {
+      const { device, identity = '', offsetBytes, sizeBytes = 0, sync } = target;
+      const value = { device, identity, offsetBytes: BigInt(offsetBytes), sizeBytes: BigInt(sizeBytes), sync };
+      return { kind: { $case: 'block', value } };
     }
   }
+}
+
+/** Whether what an agent wrote is reached by that agent alone. */
+export function isLocal(target: ResolvedPlan['target']): boolean {
+  return target.kind === 'memory' || (target.kind === 'file' && target.scope === 'local');
 }
 
 /** The ledger of a stage: who may take what follows from what the stage does, and from who wrote the data. */
@@ -164,9 +195,8 @@ function assignOf(
   writers: readonly WriterRange[],
   nowMs: number,
 ): Assign {
-  const isLocal = plan.target.kind === 'memory';
   const overData = plan.name !== 'generate' && writers.length > 0;
-  if (isLocal && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
+  if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
   const readsBack = plan.name === 'verify' || plan.name === 'read';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.

@@ -1,11 +1,21 @@
 /** What a stage says of itself: its progress once a second, and its result at the end. */
-import type { AgentProgress, AgentStageResult, FindingCount, Progress, StageResult } from '@seedstorm/proto';
+import type {
+  AgentProgress,
+  AgentStageResult,
+  FindingCount,
+  PoolStageResult,
+  Progress,
+  QueueDepths,
+  StageResult,
+} from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
+import { cacheResult } from './cache-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
+import { portResults } from './port-results.js';
 import type { Stage } from './stage.js';
 
 /** Where a stage stands. */
@@ -33,6 +43,7 @@ export function stageProgress(stage: Stage): Progress {
     corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    durationMs: 0n,
   };
 }
 
@@ -94,7 +105,27 @@ export function stageResult(stage: Stage): StageResult {
     unitsNotWritten: BigInt(coverage?.leftOut ?? 0),
     ioErrors: stage.ioErrors.rows(),
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
+    queues: queueDepths(stage, all, seconds),
+    cache: cacheResult(readsBack(stage) ? all : []),
+    preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
+    preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+    network: undefined,
+  };
+}
+
+/** How many blocks the lanes had in flight: by Little's law the time inside I/O over the time there was. */
+function queueDepths({ plan }: Stage, all: readonly Participant[], seconds: number): QueueDepths | undefined {
+  const engines = new Set(all.flatMap(({ totals }) => (totals.ioEngine === '' ? [] : totals.ioEngine.split(', '))));
+  const lanes = sum(all, ({ totals }) => sum(totals.pools, ({ counters }) => counters.lanes));
+  if (engines.size === 0 || lanes === 0) return undefined;
+  const greatest = all.flatMap(({ totals }) => totals.pools.map(({ counters }) => Number(counters.greatestInFlight)));
+  return {
+    engines: [...engines].sort(),
+    depth: plan.queueDepth,
+    meanPerLane: seconds > 0 ? sum(all, ({ totals }) => totals.sum('ioNs')) / 1e9 / seconds / lanes : 0,
+    greatestPerLane: Math.max(0, ...greatest),
+    lanes,
   };
 }
 
@@ -113,9 +144,10 @@ function agentResult(
     state: last?.member.state ?? 'lost',
     unitsDone: BigInt(unitsDone),
     bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
-    pools: incarnations.flatMap((p) =>
-      p.totals.pools.map((pool) => ({ counters: pool.counters, latency: pool.latency.summary() })),
-    ),
+    pools: poolResults(incarnations),
+    sentBytesPerSecond: 0,
+    receivedBytesPerSecond: 0,
+    ...portResults(last?.totals.hostNetwork, seconds),
   };
 }
 
@@ -148,9 +180,10 @@ function bytesOf(stage: Stage, units: number): number {
   return units * stage.plan.content.unitBytes;
 }
 
-function byAgent(stage: Stage): [string, Participant[]][] {
+/** The incarnations of each agent that took part, by name. */
+export function byAgent({ participants }: Pick<Stage, 'participants'>): [string, Participant[]][] {
   const names = new Map<string, Participant[]>();
-  for (const participant of stage.participants.values()) {
+  for (const participant of participants.values()) {
     names.set(participant.name, [...(names.get(participant.name) ?? []), participant]);
   }
   return [...names].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -164,6 +197,14 @@ function findingCounts(all: readonly Participant[]): FindingCount[] {
   return [...counts].map(([kind, found]) => ({ kind, count: BigInt(found) }));
 }
 
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
+/** A row a pool. */
+export function poolResults(incarnations: readonly Participant[]): PoolStageResult[] {
+  return incarnations.flatMap(({ totals }) =>
+    totals.pools.map((pool) => ({ counters: pool.counters, latency: pool.latency.summary() })),
+  );
+}
+
+/** The sum of a number over items. */
+export function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }

@@ -6,6 +6,8 @@ import { nowMs } from '../clock.js';
 import type { Members } from '../membership/members.js';
 import { describePlan, resolvedPlanToJson } from '../plan/index.js';
 import { checkTarget } from '../run/check.js';
+import { clusterFindings } from '../run/cluster-check.js';
+import { inFlight } from '../run/in-flight.js';
 import { newRunId, type Runs, resolve } from '../runs.js';
 
 const agentsPollMs = 50;
@@ -42,9 +44,13 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
     checkPlan: unary(async ({ plan: message, agents, agentsTimeoutMs }) => {
       const plan = resolve(message, newRunId());
       await present(members, Math.max(1, agents), agentsTimeoutMs);
+      const checks = await checkTarget(members, plan, plan.runId, () => false);
+      const lanes = checks.reduce((sum, { checked }) => sum + checked.lanes, 0);
       return {
         description: describePlan(plan),
-        agents: await checkTarget(members, plan, plan.runId, () => false),
+        agents: checks,
+        inFlight: inFlight(lanes, plan.queueDepth, plan.blockBytes),
+        findings: clusterFindings(plan, checks),
         resolvedPlan: JSON.stringify(resolvedPlanToJson(plan)),
       };
     }),

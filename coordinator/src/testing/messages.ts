@@ -27,6 +27,9 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     corruptBlocks: 0n,
     syncNs: 0n,
     syncs: 0n,
+    ioNs: 0n,
+    greatestInFlight: 0n,
+    receivedBytes: 0n,
     ...changes,
   };
 }
@@ -45,6 +48,8 @@ export function report(changes: Partial<Report> = {}): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    ioEngine: '',
+    hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
     ...changes,

@@ -108,14 +108,22 @@ export class ScriptedAgent {
     this.stage = stage;
     this.#sequence = 0n;
     this.#operations = 0n;
-    this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2 } });
+    this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2, dataAddress: '' } });
     await this.next('startStage');
   }
 
   /** Tells that it has ended its part, when it is asked to. */
   async end(): Promise<void> {
     const { stage } = await this.next('endStage');
-    this.say({ $case: 'stageEnded', value: { stage, error: undefined, closeNs: 0n, runFolderRemoved: true } });
+    const nothing = {
+      error: undefined,
+      closeNs: 0n,
+      runFolderRemoved: true,
+      peers: [],
+      strangers: 0n,
+      fileWork: undefined,
+    };
+    this.say({ $case: 'stageEnded', value: { stage, ...nothing } });
   }
 
   /** Its next report, not sent yet: `units` more operations than the one before, and how far this lease is. */
@@ -172,9 +180,28 @@ export class ScriptedAgent {
         return;
       case 'checkTarget': {
         const { id } = said.value;
-        this.say({ $case: 'targetChecked', value: { id, findings: [], freeBytes: 0n, device: '1', lanes: 2 } });
+        this.say({
+          $case: 'targetChecked',
+          value: {
+            id,
+            findings: [],
+            freeBytes: 0n,
+            device: '1',
+            lanes: 2,
+            identity: '',
+            deviceBytes: 0n,
+            memoryBytes: 0n,
+            paths: [],
+          },
+        });
         return;
       }
+      case 'probeTarget':
+        this.say({ $case: 'targetProbed', value: { id: said.value.id, error: undefined, unseen: [] } });
+        return;
+      case 'lockTarget':
+        this.say({ $case: 'targetLocked', value: { id: said.value.id, error: undefined, notes: [] } });
+        return;
       default: {
         this.#heard.push(said);
         const news = this.#news;

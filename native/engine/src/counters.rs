@@ -36,6 +36,8 @@ counters! {
     operations,
     /// Bytes of those operations.
     bytes,
+    /// Bytes that peers sent and this lane received.
+    received_bytes,
     /// Operations, syncs and closes that failed.
     errors,
     /// Units in which at least one byte was missing or not what it must be.
@@ -92,6 +94,8 @@ pub(crate) struct LaneCell {
     pub(crate) counters: LaneCounters,
     /// Service times of successful operations.
     pub(crate) latency: LaneHistogram,
+    /// The most blocks that were in flight at once.
+    pub(crate) greatest_in_flight: Counter,
     /// When the lane passed the common start, by CLOCK_MONOTONIC in ns; 0: not yet.
     pub(crate) begun_ns: Counter,
     /// When the first operation was submitted, by CLOCK_MONOTONIC in ns; 0: none yet.

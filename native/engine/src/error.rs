@@ -57,8 +57,28 @@ codes! {
     DiskFull => "DISK_FULL",
     /// The file system refuses O_DIRECT and the plan insists on it.
     DirectRefused => "DIRECT_REFUSED",
+    /// The way for I/O that the plan names cannot be had.
+    IoEngine => "IO_ENGINE",
+    /// The file system cannot preallocate and the plan insists on it.
+    PreallocateRefused => "PREALLOCATE_REFUSED",
+    /// The host's page cache could not be dropped and the plan insists on it.
+    DropCachesRefused => "DROP_CACHES_REFUSED",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
+    /// The network refuses what was asked of it: an address, a port, a connection to a peer.
+    Network => "NETWORK",
+    /// The data do not fit on the target.
+    Space => "SPACE",
+    /// The target is no block device, or its size or sectors do not suit the plan.
+    DeviceUnfit => "DEVICE_UNFIT",
+    /// The device is not the one that the plan names by its identity.
+    DeviceIdentity => "DEVICE_IDENTITY",
+    /// Somebody uses the device.
+    DeviceInUse => "DEVICE_IN_USE",
+    /// There is something on the device that would be lost.
+    DeviceNotEmpty => "DEVICE_NOT_EMPTY",
+    /// Another run is using the target.
+    TargetLocked => "TARGET_LOCKED",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

@@ -163,7 +163,7 @@ pub fn memory_of(given: &JsMemoryOptions) -> Result<MemoryOptions> {
 }
 
 /// The value of this name.
-fn chosen<T: FromStr>(what: &str, name: &str, names: &[&str]) -> Result<T> {
+pub fn chosen<T: FromStr>(what: &str, name: &str, names: &[&str]) -> Result<T> {
     name.parse().map_err(|_| {
         let mend = format!("give one of {}", names.join(", "));
         to_js(&Error::new(Code::InvalidArgument, format!("{what} is “{name}”"), mend))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 use seedstorm_content::{FaultKind, Part, Place};
+use seedstorm_engine::sink::folder_of_object;
 use seedstorm_engine::task::{Finding, FindingKind, Reread, Saw, Way};
 
 /// A place where the storage gave back something else than it was given.
@@ -68,18 +69,35 @@ pub(crate) fn reread_of(reread: Reread) -> JsReread {
     }
 }
 
-pub(crate) fn finding_of(finding: Finding, folder: Option<&PathBuf>) -> JsFinding {
-    let path = folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file));
+/// What a finding's path and offset start from.
+pub enum Origin {
+    /// Objects that have no place of their own.
+    Nowhere,
+    /// Files in the run's own folder of each path of the target.
+    Folders(Vec<PathBuf>),
+    /// The part of a device that begins at this offset, in bytes.
+    Device(u64),
+}
+
+pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
+    let (path, start) = match origin {
+        Origin::Nowhere => (PathBuf::from(&finding.file), 0),
+        Origin::Folders(folders) => {
+            let folder = folder_of_object(folders, finding.object);
+            (folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file)), 0)
+        }
+        Origin::Device(start) => (PathBuf::from(&finding.file), *start),
+    };
     let (actual, expected) = finding.evidence.map(|kept| (kept.actual, kept.expected)).unzip();
     JsFinding {
         kind: finding.kind.name().to_owned(),
         object: finding.object as f64,
         path: path.to_string_lossy().into_owned(),
-        offset: finding.offset_in_file as f64,
+        offset: (start + finding.offset_in_file) as f64,
         length: finding.length as f64,
         unit: finding.unit as f64,
         generation: u32::from(finding.expected_generation),
-        detail: detail_of(&finding.kind),
+        detail: detail_of(&finding.kind.behind(start)),
         lane: finding.lane as u32,
         read_ns: BigInt::from(finding.read_at_ns),
         fingerprint: finding.fingerprint,

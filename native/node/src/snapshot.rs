@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
@@ -14,7 +13,7 @@ use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::task::{ErrorRow, FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
-use crate::finding::{JsFinding, finding_of};
+use crate::finding::{JsFinding, Origin, finding_of};
 use crate::settle::{Settle, value};
 
 /// Snapshots of one task that may be asked for and not yet there. More mean that somebody asks without ever waiting.
@@ -50,6 +49,12 @@ pub struct JsPoolCounters {
     pub syncs: f64,
     /// Time spent on them, in ns.
     pub sync_ns: f64,
+    /// Time inside I/O operations, summed over those in flight, in ns.
+    pub io_ns: f64,
+    /// The most blocks that one lane had in flight at once.
+    pub greatest_in_flight: f64,
+    /// In a network stage: bytes that peers sent and these lanes received.
+    pub received_bytes: f64,
     /// Latency since the snapshot before.
     pub latency: JsHistogram,
 }
@@ -112,6 +117,8 @@ pub struct JsTaskSnapshot {
     pub findings: Vec<JsFinding>,
     /// All faults found, by kind.
     pub finding_counts: Vec<JsFindingCount>,
+    /// Which ways the I/O of files goes; empty when none does.
+    pub io_engine: String,
     /// Faults whose bytes could not be kept, since the beginning.
     pub evidence_skipped: f64,
     /// I/O errors: the rows that changed since the snapshot before, with counts since the beginning.
@@ -139,7 +146,7 @@ pub struct JsErrorRow {
 /// since the one before goes to the one after it. Their promises may settle in another order (ts/task.ts).
 pub struct Snapshots {
     task: Arc<Task>,
-    folder: Option<PathBuf>,
+    origin: Origin,
     asked: Mutex<Asked>,
 }
 
@@ -151,9 +158,9 @@ struct Asked {
 }
 
 impl Snapshots {
-    /// Those of a task whose files are in this folder.
-    pub fn new(task: Arc<Task>, folder: Option<PathBuf>) -> Self {
-        Self { task, folder, asked: Mutex::default() }
+    /// Those of a task whose objects are there.
+    pub fn new(task: Arc<Task>, origin: Origin) -> Self {
+        Self { task, origin, asked: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Asked> {
@@ -190,7 +197,7 @@ impl Snapshots {
             };
             let Some(settle) = next else { return };
             // After a panic, which the hook tells, `settle` is dropped and with it rejected; those behind it go on.
-            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), self.folder.as_ref())));
+            let taken = catch_unwind(AssertUnwindSafe(|| snapshot_of(self.task.snapshot(), &self.origin)));
             if let Ok(snapshot) = taken {
                 settle.with(Ok(value(|| snapshot)));
             }
@@ -198,7 +205,7 @@ impl Snapshots {
     }
 }
 
-fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapshot {
+fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
     let counts = FindingKind::NAMES.iter().zip(snapshot.finding_counts).filter(|(_, count)| *count > 0);
     JsTaskSnapshot {
         taken_ns: BigInt::from(seedstorm_engine::clock::now_ns()),
@@ -208,10 +215,11 @@ fn snapshot_of(snapshot: TaskSnapshot, folder: Option<&PathBuf>) -> JsTaskSnapsh
         last_done_ns: BigInt::from(snapshot.last_done_ns),
         pools: snapshot.pools.into_iter().map(pool_of).collect(),
         ranges: snapshot.ranges.into_iter().map(range_of).collect(),
-        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, folder)).collect(),
+        findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, origin)).collect(),
         finding_counts: counts
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),
+        io_engine: snapshot.io_engine,
         evidence_skipped: snapshot.evidence_skipped as f64,
         errors: snapshot.errors.into_iter().map(error_row_of).collect(),
         notes: snapshot.notes,
@@ -224,16 +232,13 @@ fn error_row_of(row: ErrorRow) -> JsErrorRow {
         path: row.path,
         lane: row.lane.map(|lane| lane as u32),
         count: row.count as f64,
-        first: plain(row.first),
+        first: error_of(row.first),
     }
 }
 
-fn plain(error: Error) -> JsError {
-    JsError { code: format!("SEEDSTORM_E_{}", error.code.name()), what: error.what, mend: error.mend }
-}
-
-fn pool_of(pool: PoolCounters) -> JsPoolCounters {
-    let PoolCounters { numa_node, lanes, counts, latency } = pool;
+/// A pool's counters.
+pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
+    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, latency } = pool;
     let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
     JsPoolCounters {
         numa_node,
@@ -244,6 +249,9 @@ fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         corrupt_blocks: counts.corrupt_blocks as f64,
         syncs: counts.syncs as f64,
         sync_ns: counts.sync_ns as f64,
+        io_ns: counts.io_ns as f64,
+        greatest_in_flight: greatest_in_flight as f64,
+        received_bytes: counts.received_bytes as f64,
         latency: JsHistogram {
             buckets: buckets.into(),
             counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
@@ -260,6 +268,11 @@ fn range_of(range: RangeProgress) -> JsRangeProgress {
         written: flat(range.written),
         failed: flat(range.failed_units),
         complete: range.complete,
-        error: range.failed.map(plain),
+        error: range.failed.map(error_of),
     }
+}
+
+/// The engine's error as a plain value.
+pub fn error_of(error: Error) -> JsError {
+    JsError { code: format!("SEEDSTORM_E_{}", error.code.name()), what: error.what, mend: error.mend }
 }

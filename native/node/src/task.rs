@@ -2,20 +2,25 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{BigInt, Object};
 use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error, ErrorKind};
+use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::sink::{Direct, MemoryStore, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{
+    Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
+};
 use seedstorm_engine::task::{ErrorLimits, Operation, Place, Policy, RangeSpec, Task, TaskSpec, look_again};
 
+use crate::block::{JsBlockPlace, place_of};
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
-use crate::engine::{NativeEngine, aside};
+use crate::ending::Ending;
+use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
-use crate::finding::{JsReread, reread_of};
+use crate::finding::{JsReread, Origin, reread_of};
 use crate::hold::Hold;
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
@@ -36,23 +41,60 @@ pub struct JsTaskSpec {
     pub units_per_object: f64,
     /// Bytes of an I/O.
     pub block_bytes: f64,
+    /// Blocks that each lane keeps in flight; 1 when absent.
+    pub queue_depth: Option<f64>,
+    /// Which way the I/O of files goes; auto when absent.
+    #[napi(ts_type = "'auto' | 'io_uring' | 'aio' | 'threads'")]
+    pub io_engine: Option<String>,
     /// How many lanes take part; all when absent.
     pub lanes: Option<f64>,
     /// Objects that a delete leaves alone.
     pub spared_objects: Vec<f64>,
     /// Where bytes go to or come from.
-    #[napi(ts_type = "'null' | 'memory' | 'file'")]
+    #[napi(ts_type = "'null' | 'memory' | 'file' | 'block'")]
     pub sink: String,
-    /// The run's own folder, for files.
-    pub folder: Option<String>,
+    /// The run's own folder in each path of the target, for files.
+    pub folders: Option<Vec<String>>,
+    /// The device, for a block device.
+    pub place: Option<JsBlockPlace>,
     /// Whether files bypass the page cache: true, false or auto.
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
     pub sync: Option<String>,
+    /// Whether files have their room before their first byte: true, false or auto; false when absent.
+    pub preallocate: Option<String>,
+    /// Whether the files are on storage of this host alone.
+    pub local: Option<bool>,
     /// Whether the bytes of faults are kept for the next snapshot; not when absent.
     pub evidence: Option<bool>,
     /// I/O errors that a task lets pass: their units fail, and the range goes on. None when absent.
     pub errors: Option<JsErrorLimits>,
+}
+
+/// What was in the page cache.
+#[napi(object, object_from_js = false)]
+pub struct JsResidency {
+    /// Objects that were looked at.
+    pub objects: f64,
+    /// Their pages that were looked at.
+    pub pages: f64,
+    /// Of these, those that were in the cache.
+    pub resident: f64,
+}
+
+/// What a task on files did beside the I/O.
+#[napi(object, object_from_js = false)]
+pub struct JsFileWork {
+    /// Whether I/O went past the page cache.
+    pub direct: bool,
+    /// What the page cache had of objects before the task first read them.
+    pub cached_before: JsResidency,
+    /// What it had of some of them at the end.
+    pub cached_after: JsResidency,
+    /// Objects that were preallocated.
+    pub preallocated: f64,
+    /// Time that this took, summed over the lanes, in ns.
+    pub preallocate_ns: f64,
 }
 
 /// How many I/O errors a task lets pass.
@@ -69,7 +111,7 @@ pub struct JsErrorLimits {
 pub struct JsPlace {
     /// Number of the object in the layout.
     pub object: f64,
-    /// Where in the object, in bytes.
+    /// Where, in bytes: the finding's offset.
     pub offset: f64,
     /// How many bytes.
     pub length: f64,
@@ -86,10 +128,12 @@ pub fn look_again_at<'env>(
     place: JsPlace,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
+    // Findings tell offsets of the device, and the task knows those of its part.
+    let start = spec.place.as_ref().map_or(Ok(0), |part| whole("offset", part.offset))?;
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
     let place = Place {
         object: whole("object", place.object)?,
-        offset: whole("offset", place.offset)?,
+        offset: whole("offset", place.offset)?.saturating_sub(start),
         length: whole("length", place.length)?,
         fingerprint: place.fingerprint,
     };
@@ -121,19 +165,11 @@ impl NativeMemoryStore {
     }
 }
 
-/// How a task ended, for whoever asks, before or after.
-#[derive(Default)]
-struct End {
-    outcome: Option<std::result::Result<(), Error>>,
-    /// The promises of those who asked before. Each holds the task, which would be cancelled when it is collected.
-    waiting: Vec<(Settle<()>, Arc<Task>)>,
-}
-
 /// A running task.
 #[napi]
 pub struct NativeTask {
     task: Arc<Task>,
-    end: Arc<Mutex<End>>,
+    end: Arc<Ending<Task>>,
     snapshots: Arc<Snapshots>,
 }
 
@@ -145,13 +181,17 @@ pub fn prepare_task<'env>(
     spec: JsTaskSpec,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
-    let folder = spec.folder.as_ref().map(PathBuf::from);
+    let origin = match (&spec.folders, &spec.place) {
+        (Some(folders), _) => Origin::Folders(folders.iter().map(PathBuf::from).collect()),
+        (None, Some(place)) => Origin::Device(whole("offset", place.offset)?),
+        (None, None) => Origin::Nowhere,
+    };
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
     let hold = engine.hold().clone();
     let (settle, promise) = Settle::<NativeTask>::new(env)?;
     let refused = settle.clone();
     let started = aside("task-prepare", move || {
-        settle.with(NativeTask::prepare(hold, spec, folder).map(|task| value(|| task)));
+        settle.with(NativeTask::prepare(hold, spec, origin).map(|task| value(|| task)));
     });
     if let Err(error) = started {
         refused.with(Err(error));
@@ -160,22 +200,15 @@ pub fn prepare_task<'env>(
 }
 
 impl NativeTask {
-    fn prepare(hold: Hold, spec: TaskSpec, folder: Option<PathBuf>) -> std::result::Result<Self, Error> {
-        let end = Arc::new(Mutex::new(End::default()));
+    fn prepare(hold: Hold, spec: TaskSpec, origin: Origin) -> std::result::Result<Self, Error> {
+        let end = Arc::new(Ending::default());
         let (at_end, engine) = (Arc::clone(&end), hold.clone());
         let ended = Box::new(move |outcome: std::result::Result<(), Error>| {
-            let waiting = {
-                let mut end = at_end.lock().unwrap_or_else(PoisonError::into_inner);
-                end.outcome = Some(outcome.clone());
-                std::mem::take(&mut end.waiting)
-            };
-            for (settle, _task) in waiting {
-                settle.with(outcome.clone().map(|()| value(|| ())));
-            }
+            at_end.tell(&outcome);
             drop(hold);
         });
         let task = Arc::new(Task::prepare(&engine, spec, ended)?);
-        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), folder)), task, end })
+        Ok(Self { snapshots: Arc::new(Snapshots::new(Arc::clone(&task), origin)), task, end })
     }
 }
 
@@ -184,13 +217,7 @@ impl NativeTask {
     /// Settles when every lane has left and every file is closed.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn ended<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (settle, promise) = Settle::<()>::new(env)?;
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        match &end.outcome {
-            None => end.waiting.push((settle, Arc::clone(&self.task))),
-            Some(outcome) => settle.with(outcome.clone().map(|()| value(|| ()))),
-        }
-        Ok(promise)
+        self.end.promise(env, &self.task)
     }
 
     /// What fell back so far.
@@ -248,6 +275,19 @@ impl NativeTask {
         Ok(promise)
     }
 
+    /// What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended.
+    #[napi]
+    pub fn file_work(&self) -> Option<JsFileWork> {
+        let FileWork { direct, cache, preallocated } = self.task.file_work()?;
+        Some(JsFileWork {
+            direct,
+            cached_before: residency_of(cache.before),
+            cached_after: residency_of(cache.after),
+            preallocated: preallocated.objects as f64,
+            preallocate_ns: preallocated.spent_ns as f64,
+        })
+    }
+
     /// No more ranges come.
     #[napi]
     pub fn finish(&self) {
@@ -274,9 +314,21 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         ("null", _) => SinkSpec::Null,
         ("memory", Some(store)) => SinkSpec::Memory(store),
         ("file", _) => SinkSpec::File {
-            folder: PathBuf::from(given.folder.ok_or_else(|| unknown("folder", "not given"))?),
-            direct: direct_of(given.direct.as_deref().unwrap_or("auto"))?,
-            sync: sync_of(given.sync.as_deref().unwrap_or("range"))?,
+            folders: given.folders.ok_or_else(|| unknown("folders", "not given"))?.iter().map(PathBuf::from).collect(),
+            direct: chosen("direct", given.direct.as_deref().unwrap_or("auto"), Direct::NAMES)?,
+            sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
+            options: FileOptions {
+                preallocate: chosen(
+                    "preallocate",
+                    given.preallocate.as_deref().unwrap_or("false"),
+                    Preallocate::NAMES,
+                )?,
+                local: given.local.unwrap_or(false),
+            },
+        },
+        ("block", _) => SinkSpec::Block {
+            place: place_of(given.place.ok_or_else(|| unknown("place", "not given"))?)?,
+            sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
         },
         (other, _) => return Err(unknown("sink", other)),
     };
@@ -293,6 +345,8 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
         layout: layout.map_err(|error| to_js(&error))?,
         sink,
         block_bytes: whole("block", given.block_bytes)? as usize,
+        queue_depth: whole("queue depth", given.queue_depth.unwrap_or(1.0))? as usize,
+        io_engine: chosen("I/O engine", given.io_engine.as_deref().unwrap_or("auto"), IoEngine::NAMES)?,
         lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
         policy: Policy { evidence: given.evidence.unwrap_or(false), errors: limits_of(given.errors)? },
@@ -309,24 +363,8 @@ fn limits_of(given: Option<JsErrorLimits>) -> Result<ErrorLimits> {
     Ok(limits)
 }
 
-fn direct_of(name: &str) -> Result<Direct> {
-    match name {
-        "true" => Ok(Direct::Yes),
-        "false" => Ok(Direct::No),
-        "auto" => Ok(Direct::Auto),
-        other => Err(unknown("direct", other)),
-    }
-}
-
-fn sync_of(name: &str) -> Result<SyncPolicy> {
-    match name {
-        "block" => Ok(SyncPolicy::Block),
-        "range" => Ok(SyncPolicy::Range),
-        "file" => Ok(SyncPolicy::File),
-        "end" => Ok(SyncPolicy::End),
-        "never" => Ok(SyncPolicy::Never),
-        other => Err(unknown("sync", other)),
-    }
+fn residency_of(Residency { objects, pages, resident }: Residency) -> JsResidency {
+    JsResidency { objects: objects as f64, pages: pages as f64, resident: resident as f64 }
 }
 
 fn unknown(what: &str, given: &str) -> napi::Error {

@@ -1,4 +1,5 @@
 /** Seedstorm's native engine for TypeScript: plain objects in and out, errors with codes. See docs/library.md. */
+export { type BlockPlace, type BlockUse, type LookedAtDevice, lookAtDevice } from './block.js';
 export { allocateBuffers, type BufferPlace, type BufferRequest, bufferPlace } from './buffers.js';
 export { type ContentParameters, contentBytes, contentKey, defaultWindowBits } from './content.js';
 export { Engine, type EngineOptions, type LaneBench, type LaneExplanation } from './engine.js';
@@ -17,12 +18,16 @@ export type {
   Topology,
 } from './machine.js';
 export type { MemoryOptions } from './memory.js';
+export { Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget, type Unreached } from './network.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';
+export { lookAtHost, type Readiness } from './readiness.js';
 export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
+export { type DirectAlignment, directAlignment, dropCaches } from './target.js';
 export {
+  type FileWork,
   lookAgain,
   MemoryStore,
   monotonicNs,

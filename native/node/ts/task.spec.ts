@@ -283,21 +283,21 @@ describe('a task', () => {
     ['a spared object that is no number of one', { sparedObjects: [-1] }],
     ['files without a folder', { sink: 'file' }],
     ['memory without a store', { sink: 'memory' }],
-    ['a sync that nobody knows', { sink: 'file', folder: '/tmp', sync: 'sometimes' }],
+    ['a sync that nobody knows', { sink: 'file', folders: ['/tmp'], sync: 'sometimes' }],
     ['reading from nowhere', { operation: 'read' }],
   ])('is refused with %s', async (_, wrong) => {
     expect(await outcome(Task.prepare(engine, { ...spec, ...wrong }))).toBe('SEEDSTORM_E_INVALID_ARGUMENT');
   });
 
   test('on files writes, verifies and removes exactly its own', async () => {
-    const own = { sink: 'file', folder: join(folder, 'run'), direct: 'auto', sync: 'range' } as const;
+    const own: Partial<TaskSpec> = { sink: 'file', folders: [join(folder, 'run')], direct: 'auto', sync: 'range' };
     const written = await whole(own);
     expect(operations(written)).toBe(units * blocksPerUnit);
-    expect((await readdir(own.folder)).length).toBeGreaterThan(0);
+    expect((await readdir(join(folder, 'run'))).length).toBeGreaterThan(0);
     const verified = await whole({ ...own, operation: 'verify' });
     expect([operations(verified), verified.findings, verified.findingCounts]).toEqual([units * blocksPerUnit, [], []]);
     await whole({ ...own, operation: 'delete' });
-    await rm(own.folder, { recursive: true, force: true });
+    await rm(join(folder, 'run'), { recursive: true, force: true });
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -311,7 +311,7 @@ describe('a task', () => {
   });
 
   test('of a target that is missing is refused with the code that the command shows', async () => {
-    const refused = Task.prepare(engine, { ...spec, sink: 'file', folder: join(folder, 'no', 'run') });
+    const refused = Task.prepare(engine, { ...spec, sink: 'file', folders: [join(folder, 'no', 'run')] });
     expect(await outcome(refused)).toBe('SEEDSTORM_E_TARGET_MISSING');
   });
 });

@@ -1,5 +1,13 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
-import type { JsPlace, JsReread, JsTaskSnapshot, JsTaskSpec, NativeMemoryStore, NativeTask } from '../binding.js';
+import type {
+  JsFileWork,
+  JsPlace,
+  JsReread,
+  JsTaskSnapshot,
+  JsTaskSpec,
+  NativeMemoryStore,
+  NativeTask,
+} from '../binding.js';
 import { binding } from './binding.js';
 import type { Engine } from './engine.js';
 import { native, nativeAsync } from './errors.js';
@@ -12,6 +20,9 @@ export type TaskSnapshot = JsTaskSnapshot;
 export type Place = JsPlace;
 /** What a second look at a place saw. */
 export type Reread = JsReread;
+
+/** What a task on files did beside the I/O: what was in the page cache, what was preallocated. */
+export type FileWork = JsFileWork;
 
 /** The monotonic clock that barriers, deadlines and snapshots are on, in ns. */
 export function monotonicNs(): bigint {
@@ -112,6 +123,11 @@ export class Task {
     // Whoever waits for it in order hears of its error.
     taken.catch(() => {});
     return inOrder;
+  }
+
+  /** What it did beside the I/O, where it is on files; whole once it has ended. */
+  get fileWork(): FileWork | undefined {
+    return native(() => this.inner.fileWork()) ?? undefined;
   }
 
   /** No more ranges come. */

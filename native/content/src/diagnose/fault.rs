@@ -88,13 +88,23 @@ impl FaultKind {
 
     /// The same with its offsets in bytes from `start` on, a place of the stream before the fault.
     #[must_use]
-    pub fn seen_from(mut self, start: u64) -> Self {
+    pub fn seen_from(self, start: u64) -> Self {
+        self.with_offsets(&|offset| offset - start)
+    }
+
+    /// The same with its offsets in bytes from a place `start` before the stream.
+    #[must_use]
+    pub fn behind(self, start: u64) -> Self {
+        self.with_offsets(&|offset| offset + start)
+    }
+
+    fn with_offsets(mut self, moved: &impl Fn(u64) -> u64) -> Self {
         match &mut self {
-            Self::BitFlip { first_byte_offset, .. } => *first_byte_offset -= start,
+            Self::BitFlip { first_byte_offset, .. } => *first_byte_offset = moved(*first_byte_offset),
             Self::Torn { parts, .. } => {
                 for part in parts {
-                    part.offset -= start;
-                    part.kind = part.kind.take().map(|kind| kind.seen_from(start));
+                    part.offset = moved(part.offset);
+                    part.kind = part.kind.take().map(|kind| kind.with_offsets(moved));
                 }
             }
             Self::Zeroed | Self::Stale { .. } | Self::StaleRun { .. } | Self::Misdirected(_) | Self::Foreign => {}

@@ -1,9 +1,6 @@
 //! Memory near the lanes: where buffers' pages come from, and where they are. It must never know what is written into
 //! it.
 
-use std::fmt;
-use std::str::FromStr;
-
 mod available;
 mod buffer;
 mod map;
@@ -18,34 +15,7 @@ pub use map::page_bytes;
 pub use pages::{Pages, node_of};
 pub(crate) use smaps::huge_bytes;
 
-/// Declares an option's values once, with the names that users give.
-macro_rules! named {
-    ($(#[doc = $doc:literal])+ $type:ident { $($(#[doc = $variant_doc:literal])+ $(#[$attribute:ident])? $variant:ident => $name:literal,)+ }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum $type { $($(#[doc = $variant_doc])+ $(#[$attribute])? $variant,)+ }
-
-        impl $type {
-            /// Every value's name.
-            pub const NAMES: &'static [&'static str] = &[$($name,)+];
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $name,)+ })
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = ();
-
-            /// Reads a name.
-            fn from_str(name: &str) -> Result<Self, ()> {
-                match name { $($name => Ok(Self::$variant),)+ _ => Err(()) }
-            }
-        }
-    };
-}
+use crate::named::named;
 
 named! {
     /// How firmly pages belong on their node.

@@ -1,13 +1,16 @@
 //! A second look at an object: opened anew and read past the page cache, so that what the storage holds answers and not
 //! what this host remembers. Must never know what the bytes mean, and never writes.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::{Advice, Mode, OFlags, fadvise, fcntl_getfl, fcntl_setfl, fstat, openat};
+use rustix::fs::{Advice, CWD, Mode, OFlags, fadvise, fcntl_getfl, fcntl_setfl, fstat, openat};
 use rustix::io::{Errno, pread};
 
+use super::block::BlockSink;
 use super::file::FileSink;
+use super::objects::ObjectSink;
 use super::os_error::os_error;
 use crate::error::Result;
 use crate::layout::file_name;
@@ -23,11 +26,32 @@ const UNREAD: u8 = 0xDB;
 pub(crate) struct AgainFile {
     fd: OwnedFd,
     path: PathBuf,
+    /// The part of a device that it is; `None`: it is all of a file.
+    part: Option<Range<u64>>,
+}
+
+impl ObjectSink {
+    /// Opens an object anew. `None`: it is not there.
+    pub(crate) fn open_again(&self, object: u64) -> Result<Option<AgainFile>> {
+        match self {
+            Self::Files(files) => files.open_again(object),
+            Self::Device(device) => device.open_again().map(Some),
+        }
+    }
+}
+
+impl BlockSink {
+    fn open_again(&self) -> Result<AgainFile> {
+        let path = self.path();
+        let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+        let fd = openat(CWD, path, flags, Mode::empty()).map_err(|errno| os_error("open", path, errno))?;
+        Ok(AgainFile { fd, path: path.to_owned(), part: Some(self.part()) })
+    }
 }
 
 impl FileSink {
-    /// Opens an object anew, with O_DIRECT where the file system takes it, whatever the plan says. `None`: it is not there.
-    pub(crate) fn open_again(&self, object: u64) -> Result<Option<AgainFile>> {
+    /// With O_DIRECT where the file system takes it, whatever the plan says.
+    fn open_again(&self, object: u64) -> Result<Option<AgainFile>> {
         let Some(folder) = self.folder_of(object)? else { return Ok(None) };
         let path = self.path_of(object);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -37,7 +61,7 @@ impl FileSink {
             other => other,
         };
         match opened {
-            Ok(fd) => Ok(Some(AgainFile { fd, path })),
+            Ok(fd) => Ok(Some(AgainFile { fd, path, part: None })),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(os_error("open", &path, errno)),
         }
@@ -47,6 +71,9 @@ impl FileSink {
 impl AgainFile {
     /// Its length, in bytes.
     pub(crate) fn bytes(&self) -> Result<u64> {
+        if let Some(part) = &self.part {
+            return Ok(part.end - part.start);
+        }
         let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
@@ -58,6 +85,7 @@ impl AgainFile {
 
     /// The bytes from `offset` on, `length` of them or fewer at the file's end, in memory of their own.
     pub(crate) fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let offset = self.part.as_ref().map_or(offset, |part| part.start + offset);
         let start = offset - offset % ALIGN;
         let wanted = (offset + length).next_multiple_of(ALIGN) - start;
         let mut memory = vec![UNREAD; (wanted + ALIGN) as usize];

@@ -9,16 +9,19 @@ use rustix::io::Errno;
 
 use super::os_error::text;
 use crate::error::{Code, Error};
+use crate::named::named;
 
-/// What the plan wants of O_DIRECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direct {
-    /// O_DIRECT, or buffered I/O with a note when the file system refuses it.
-    Auto,
-    /// O_DIRECT, or an error.
-    Yes,
-    /// Buffered I/O.
-    No,
+named! {
+    /// What the plan wants of O_DIRECT.
+    Direct {
+        /// O_DIRECT, or buffered I/O with a note when the file system refuses it.
+        #[default]
+        Auto => "auto",
+        /// O_DIRECT, or an error.
+        Yes => "true",
+        /// Buffered I/O.
+        No => "false",
+    }
 }
 
 /// What to do about an errno of an open or of an I/O that was tried with O_DIRECT.

@@ -1,22 +1,25 @@
-//! The file sink: opens, creates and removes the objects of a layout below one run's folder. Must never know of
+//! The file sink: opens, creates and removes the objects of a layout below the run's folders. Must never know of
 //! ranges or lanes, nor touch a name that the layout does not make.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 
-use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-use super::SyncPolicy;
+use super::cache_watch::{CacheFindings, CacheWatch};
 use super::direct::{Direct, DirectUse};
 use super::folder::Folder;
 use super::object::ObjectFile;
 use super::os_error::os_error;
-use super::target::{FOLDER_MODE, Intent, Target, remove_run_folder};
+use super::preallocation::{Preallocated, Preallocation};
+use super::run_folders::RunFolders;
+use super::target::Intent;
+use super::{FileOptions, SyncPolicy, lock};
 use crate::error::Result;
-use crate::layout::{Layout, file_name, folder_name};
+use crate::layout::{Layout, file_name};
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,71 +30,86 @@ pub(crate) enum Removed {
     Absent,
 }
 
+/// What the file sink did beside the I/O that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileWork {
+    /// Whether I/O went past the page cache, as far as is known by now.
+    pub direct: bool,
+    /// What was in the page cache, in a task that reads.
+    pub cache: CacheFindings,
+    /// What was preallocated, in a task that writes.
+    pub preallocated: Preallocated,
+}
+
 /// The file sink of one task.
 #[derive(Debug)]
 pub(crate) struct FileSink {
     layout: Layout,
-    folder: PathBuf,
     intent: Intent,
     sync: SyncPolicy,
+    local: bool,
     direct: Arc<DirectUse>,
-    /// The run's folder; none when there is none and the task does not write, and none after [`FileSink::close`].
-    run: Mutex<Option<Arc<Folder>>>,
-    /// Whether this task made the run's folder.
-    made: bool,
-    /// Folders of objects that are open now.
-    numbered: Mutex<HashMap<u64, Weak<Folder>>>,
+    /// Boxed, as the next: a sink is a variant among small ones.
+    preallocation: Box<Preallocation>,
+    cache: Box<CacheWatch>,
+    folders: RunFolders,
     /// Under [`SyncPolicy::End`]: every object that was opened for writing, until the end of the task.
     kept: Mutex<HashMap<u64, Arc<ObjectFile>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A map is whole between any two statements, so that a panic elsewhere leaves it usable.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl FileSink {
-    /// Looks at the target, and makes the run's folder when the task writes.
+    /// Looks at the target, and makes the run's folders when the task writes.
     ///
     /// # Errors
     /// [`crate::error::Code::TargetMissing`], [`crate::error::Code::TargetNotWritable`],
     /// [`crate::error::Code::DiskFull`].
     pub(crate) fn prepare(
-        folder: &Path,
+        folders: &[PathBuf],
         direct: Direct,
         sync: SyncPolicy,
+        options: FileOptions,
         layout: Layout,
         intent: Intent,
     ) -> Result<Self> {
-        let target = Target::prepare(folder, intent, sync)?;
         Ok(Self {
             layout,
-            folder: folder.to_owned(),
             intent,
             sync,
+            local: options.local,
             direct: Arc::new(DirectUse::new(direct)),
-            run: Mutex::new(target.run),
-            made: target.made,
-            numbered: Mutex::default(),
+            preallocation: Box::new(Preallocation::new(options.preallocate)),
+            cache: Box::new(CacheWatch::new(layout.objects(), options.local)),
+            folders: RunFolders::prepare(folders, layout, intent, sync)?,
             kept: Mutex::default(),
         })
     }
 
-    fn run(&self) -> Option<Arc<Folder>> {
-        lock(&self.run).clone()
-    }
-
-    /// Lets go of the run's folder when the task has ended: whoever keeps the task, to ask what it did, must not keep
+    /// Lets go of the run's folders when the task has ended: whoever keeps the task, to ask what it did, must not keep
     /// the user from unmounting the target.
     pub(crate) fn close(&self) {
-        lock(&self.run).take();
+        for object in self.cache.to_see_again() {
+            self.see_again(object);
+        }
+        self.folders.close();
+    }
+
+    /// Looks at what the page cache has of an object after the task read it. It may be gone by now, which is no matter.
+    fn see_again(&self, object: u64) {
+        let Ok(Some(folder)) = self.folder_of(object) else { return };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(file) = openat(folder.fd(), file_name(object), flags, Mode::empty()) {
+            self.cache.see_again(object, &file);
+        }
     }
 
     /// Takes back what [`FileSink::prepare`] did, for a task that did not come to be.
     pub(crate) fn unprepare(&self) {
-        if self.made {
-            let _ = remove_run_folder(&self.folder);
-        }
+        self.folders.unprepare();
+    }
+
+    /// Whether an object that is opened now is opened with O_DIRECT.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.direct.in_use()
     }
 
     /// When a write counts as durable.
@@ -99,14 +117,29 @@ impl FileSink {
         self.sync
     }
 
+    /// Whether each host has files of its own, and parts of one object may lie on several.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local
+    }
+
     /// What fell back, to be shown.
-    pub(crate) fn note(&self) -> Option<&str> {
-        self.direct.note()
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.direct.note().into_iter().chain(self.preallocation.note())
+    }
+
+    /// What was done beside the I/O.
+    pub(crate) fn work(&self) -> FileWork {
+        FileWork { direct: self.direct.in_use(), cache: self.cache.findings(), preallocated: self.preallocation.done() }
+    }
+
+    /// The open folder that an object is in. `None`: it is not there.
+    pub(super) fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
+        self.folders.folder_of(object)
     }
 
     /// Where an object is.
     pub(crate) fn path_of(&self, object: u64) -> PathBuf {
-        self.folder.join(self.layout.name_of(object))
+        self.folders.path_of(object)
     }
 
     /// Opens an object; a task that writes makes it when it is not there. `None`: it is not there.
@@ -120,6 +153,12 @@ impl FileSink {
             Some(fd) => fd,
             None => return Ok(None),
         };
+        match self.intent {
+            Intent::Write => self.preallocation.make(&fd, &path, self.layout.bytes_of(object))?,
+            // What goes past the cache is not answered by it.
+            Intent::Read if !self.direct.in_use() || self.local => self.cache.opened(object, &fd),
+            Intent::Read | Intent::Remove => {}
+        }
         let file = Arc::new(ObjectFile::new(fd, path, folder, Arc::clone(&self.direct)));
         match (self.intent, self.sync) {
             // O_DSYNC makes the bytes of each write durable, but not the name of the file.
@@ -171,34 +210,6 @@ impl FileSink {
         }
     }
 
-    /// The open folder that an object is in; a task that writes makes it. `None`: it is not there.
-    pub(super) fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
-        let Some(run) = self.run() else { return Ok(None) };
-        let Some(number) = self.layout.folder_of(object) else { return Ok(Some(run)) };
-        if let Some(folder) = lock(&self.numbered).get(&number).and_then(Weak::upgrade) {
-            return Ok(Some(folder));
-        }
-        // Not under the lock: a file server may take its time. Two lanes may do this at once, and both are right.
-        let name = folder_name(number);
-        if self.intent == Intent::Write {
-            match mkdirat(run.fd(), &name, FOLDER_MODE) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(os_error("make the folder", &self.folder.join(&name), errno)),
-            }
-        }
-        match Folder::open(run.fd(), Path::new(&name), &self.folder.join(&name), Some(Arc::clone(&run))) {
-            Ok(folder) => {
-                let folder = Arc::new(folder);
-                let mut numbered = lock(&self.numbered);
-                numbered.retain(|_, folder| folder.strong_count() > 0);
-                numbered.insert(number, Arc::downgrade(&folder));
-                Ok(Some(folder))
-            }
-            Err(Errno::NOENT) if self.intent != Intent::Write => Ok(None),
-            Err(errno) => Err(os_error("open the folder", &self.folder.join(&name), errno)),
-        }
-    }
-
     /// The objects that stay open until the end of the task.
     pub(crate) fn kept_objects(&self) -> Vec<u64> {
         let mut objects: Vec<u64> = lock(&self.kept).keys().copied().collect();
@@ -226,14 +237,9 @@ impl FileSink {
         }
     }
 
-    /// Removes the numbered folder if it is empty.
+    /// Removes the numbered folder in each path if it is empty.
     pub(crate) fn remove_folder(&self, number: u64) -> Result<()> {
-        let Some(run) = self.run() else { return Ok(()) };
-        let name = folder_name(number);
-        match unlinkat(run.fd(), &name, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
-            Err(errno) => Err(os_error("remove the folder", &self.folder.join(&name), errno)),
-        }
+        self.folders.remove_numbered(number)
     }
 }
 
@@ -248,7 +254,9 @@ mod tests {
         let target = std::env::temp_dir().join(format!("seedstorm-file-{}-{sync:?}-{direct:?}", std::process::id()));
         std::fs::create_dir(&target).unwrap();
         let layout = Layout::new(4096, 5000, 2).unwrap();
-        let sink = FileSink::prepare(&target.join("run-1"), direct, sync, layout, Intent::Write).unwrap();
+        let sink =
+            FileSink::prepare(&[target.join("run-1")], direct, sync, FileOptions::default(), layout, Intent::Write)
+                .unwrap();
         test(&sink);
         std::fs::remove_dir_all(&target).unwrap();
     }
@@ -269,7 +277,7 @@ mod tests {
     fn direct_io_is_really_used_where_nothing_is_said_against_it() {
         with_sink(SyncPolicy::Never, Direct::Auto, |sink| {
             let file = sink.open(0).unwrap().unwrap();
-            assert_eq!(fcntl_getfl(file.fd()).unwrap().contains(OFlags::DIRECT), sink.note().is_none());
+            assert_eq!(fcntl_getfl(file.fd()).unwrap().contains(OFlags::DIRECT), sink.notes().next().is_none());
         });
     }
 
@@ -286,9 +294,10 @@ mod tests {
     #[test]
     fn what_the_sink_made_for_a_task_that_did_not_come_to_be_is_taken_back() {
         with_sink(SyncPolicy::Range, Direct::Auto, |sink| {
-            assert!(sink.folder.exists());
+            let folder = sink.path_of(0).ancestors().nth(2).unwrap().to_owned();
+            assert!(folder.exists());
             sink.unprepare();
-            assert!(!sink.folder.exists());
+            assert!(!folder.exists());
         });
     }
 }

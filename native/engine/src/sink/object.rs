@@ -1,12 +1,13 @@
-//! One open object of the file sink: positioned reads and writes of whole blocks, sync and close. Must never know of
-//! units, ranges or lanes.
+//! One open object of the file or the block sink: what answers of the system to reads and writes mean, sync and close. Must never
+//! know of units, ranges or lanes, nor do the reads and writes itself.
 
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat, fsync};
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::Errno;
 
 use super::direct::DirectUse;
 use super::folder::{Folder, NameMade};
@@ -17,13 +18,38 @@ use crate::error::{Code, Error, ErrorKind, Result};
 /// of it; the few bytes before are written again, with the same content.
 const DIRECT_ALIGN: usize = 4096;
 
+/// How far one I/O has come that the system does in parts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    moved: usize,
+    stuck: bool,
+}
+
+impl Progress {
+    /// Bytes that need not be asked for again.
+    pub(crate) fn moved(self) -> usize {
+        self.moved
+    }
+}
+
+/// What follows on an answer of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// That was all: so many bytes.
+    Done(usize),
+    /// The rest is to be asked for again.
+    Again,
+}
+
 /// An open object. Lanes share it; dropping it closes it without looking at the answer, [`ObjectFile::close`] looks.
 #[derive(Debug)]
 pub(crate) struct ObjectFile {
     fd: OwnedFd,
     path: PathBuf,
-    folder: Arc<Folder>,
-    name: NameMade,
+    /// Its name, which is made durable with it; a device has none that we made.
+    name: Option<(Arc<Folder>, NameMade)>,
+    /// The part of a device that it is; `None`: it is all of a file.
+    part: Option<Range<u64>>,
     direct: Arc<DirectUse>,
     /// The first failed sync. Kept, because Linux reports a failed write-back to one fsync only: the next would
     /// succeed although the data is gone.
@@ -33,64 +59,116 @@ pub(crate) struct ObjectFile {
 impl ObjectFile {
     pub(crate) fn new(fd: OwnedFd, path: PathBuf, folder: Arc<Folder>, direct: Arc<DirectUse>) -> Self {
         let name = folder.name_made();
-        Self { fd, path, folder, name, direct, sync_failed: OnceLock::new() }
+        Self { fd, path, name: Some((folder, name)), part: None, direct, sync_failed: OnceLock::new() }
     }
 
-    /// Writes all of `bytes` at `offset`.
+    /// A part of an open block device, in bytes of the device.
+    pub(crate) fn on_device(fd: OwnedFd, path: PathBuf, part: Range<u64>, direct: Arc<DirectUse>) -> Self {
+        Self { fd, path, name: None, part: Some(part), direct, sync_failed: OnceLock::new() }
+    }
+
+    /// Where in the open file an offset of the object is: what I/O that goes to the file itself must use.
+    #[inline]
+    pub(crate) fn position(&self, offset: u64) -> u64 {
+        self.part.as_ref().map_or(offset, |part| part.start + offset)
+    }
+
+    /// What follows when a write of the rest of `wanted` bytes at `offset` was answered with `outcome`.
     ///
     /// # Errors
     /// [`Code::DiskFull`], [`Code::DirectRefused`], else [`Code::Io`]; the message says how much of it was written.
-    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        let mut written = 0;
-        let mut stuck = false;
-        while written < bytes.len() {
-            match pwrite(&self.fd, &bytes[written..], offset + written as u64) {
-                Ok(count) => {
-                    let reached = written + count;
-                    let next = if reached == bytes.len() { reached } else { reached - reached % DIRECT_ALIGN };
-                    // Two calls in a row that bring nothing further would be the start of an endless loop.
-                    if next <= written && std::mem::replace(&mut stuck, true) {
-                        return Err(self.write_error(bytes.len(), offset, reached, Errno::IO));
-                    }
-                    stuck = stuck && next <= written;
-                    written = next;
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) if self.fell_back(errno)? => {}
-                Err(errno) => return Err(self.write_error(bytes.len(), offset, written, errno)),
-            }
+    #[inline]
+    pub(crate) fn written(
+        &self,
+        wanted: usize,
+        offset: u64,
+        progress: &mut Progress,
+        outcome: std::result::Result<usize, Errno>,
+    ) -> Result<Step> {
+        if outcome == Ok(wanted) {
+            self.direct.worked();
+            return Ok(Step::Done(wanted));
         }
-        self.direct.worked();
-        Ok(())
+        self.written_in_part(wanted, offset, progress, outcome)
     }
 
-    /// Reads into all of `into` from `offset`, and says how many bytes there were: fewer only at the file's end.
+    #[cold]
+    fn written_in_part(
+        &self,
+        wanted: usize,
+        offset: u64,
+        progress: &mut Progress,
+        outcome: std::result::Result<usize, Errno>,
+    ) -> Result<Step> {
+        match outcome {
+            Ok(count) => {
+                let reached = progress.moved + count;
+                if reached == wanted {
+                    self.direct.worked();
+                    return Ok(Step::Done(wanted));
+                }
+                let next = reached - reached % DIRECT_ALIGN;
+                // Two answers in a row that bring nothing further would be the start of an endless loop.
+                let is_stuck = next <= progress.moved;
+                if is_stuck && progress.stuck {
+                    return Err(self.write_error(wanted, self.position(offset), reached, Errno::IO));
+                }
+                *progress = Progress { moved: next, stuck: is_stuck };
+                Ok(Step::Again)
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Ok(Step::Again),
+            Err(errno) if self.fell_back(errno)? => Ok(Step::Again),
+            Err(errno) => Err(self.write_error(wanted, self.position(offset), progress.moved, errno)),
+        }
+    }
+
+    /// What follows when a read of the rest of `wanted` bytes from `offset` was answered with `outcome`. What it says when
+    /// it is done is fewer only at the file's end.
     ///
     /// # Errors
     /// [`Code::DirectRefused`], else [`Code::Io`].
-    pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let mut read = 0;
-        while read < into.len() {
-            match pread(&self.fd, &mut into[read..], offset + read as u64) {
-                Ok(0) => break,
-                Ok(count) => {
-                    read += count;
-                    // To ask again from here would be refused for its alignment, if this is O_DIRECT.
-                    let unaligned = read < into.len() && !read.is_multiple_of(DIRECT_ALIGN);
-                    if unaligned && self.bytes()? <= offset + read as u64 {
-                        break;
-                    }
+    #[inline]
+    pub(crate) fn read(
+        &self,
+        wanted: usize,
+        offset: u64,
+        progress: &mut Progress,
+        outcome: std::result::Result<usize, Errno>,
+    ) -> Result<Step> {
+        if outcome == Ok(wanted) {
+            self.direct.worked();
+            return Ok(Step::Done(wanted));
+        }
+        self.read_in_part(wanted, offset, progress, outcome)
+    }
+
+    #[cold]
+    fn read_in_part(
+        &self,
+        wanted: usize,
+        offset: u64,
+        progress: &mut Progress,
+        outcome: std::result::Result<usize, Errno>,
+    ) -> Result<Step> {
+        match outcome {
+            Ok(count) => {
+                let read = progress.moved + count;
+                progress.moved = read;
+                // To ask again from here would be refused for its alignment, if this is O_DIRECT.
+                let is_unaligned = read < wanted && !read.is_multiple_of(DIRECT_ALIGN);
+                if count == 0 || read == wanted || is_unaligned && self.bytes()? <= offset + read as u64 {
+                    self.direct.worked();
+                    return Ok(Step::Done(read));
                 }
-                Err(Errno::INTR) => {}
-                Err(errno) if self.fell_back(errno)? => {}
-                Err(errno) => {
-                    let what = format!("read {} bytes at offset {offset} of", into.len());
-                    return Err(os_error(&what, &self.path, errno));
-                }
+                Ok(Step::Again)
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Ok(Step::Again),
+            Err(errno) if self.fell_back(errno)? => Ok(Step::Again),
+            Err(errno) => {
+                let what = format!("read {wanted} bytes at offset {} of", self.position(offset));
+                Err(os_error(&what, &self.path, errno))
             }
         }
-        self.direct.worked();
-        Ok(read)
     }
 
     /// Takes O_DIRECT off this file when the errno says that the file system refuses it and the plan allows that.
@@ -131,11 +209,14 @@ impl ObjectFile {
 
     /// Makes the object's name durable; for writes that are durable each by itself (O_DSYNC).
     pub(crate) fn name_durable(&self) -> Result<()> {
-        self.folder.make_durable(self.name)
+        self.name.as_ref().map_or(Ok(()), |(folder, name)| folder.make_durable(*name))
     }
 
     /// The object's length, in bytes.
     pub(crate) fn bytes(&self) -> Result<u64> {
+        if let Some(part) = &self.part {
+            return Ok(part.end - part.start);
+        }
         let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
@@ -144,6 +225,11 @@ impl ObjectFile {
     #[cfg(test)]
     pub(crate) fn fd(&self) -> &OwnedFd {
         &self.fd
+    }
+
+    /// The open file, for the lanes' I/O.
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
     }
 
     /// Where it is, for messages.
@@ -188,6 +274,7 @@ pub(crate) fn not_there(path: &std::path::Path) -> Error {
 #[cfg(test)]
 mod tests {
     use rustix::fs::{Mode, openat};
+    use rustix::io::{pread, pwrite};
 
     use super::*;
     use crate::sink::direct::Direct;
@@ -205,6 +292,28 @@ mod tests {
         std::fs::remove_dir_all(&path).unwrap();
     }
 
+    /// Writes as a lane does that has one block in flight.
+    fn write_at(file: &ObjectFile, bytes: &[u8], offset: u64) -> Result<()> {
+        let mut progress = Progress::default();
+        loop {
+            let outcome = pwrite(&file.fd, &bytes[progress.moved..], offset + progress.moved as u64);
+            if file.written(bytes.len(), offset, &mut progress, outcome)? != Step::Again {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads as a lane does that has one block in flight.
+    fn read_at(file: &ObjectFile, into: &mut [u8], offset: u64) -> Result<usize> {
+        let (mut progress, wanted) = (Progress::default(), into.len());
+        loop {
+            let outcome = pread(&file.fd, &mut into[progress.moved..], offset + progress.moved as u64);
+            if let Step::Done(got) = file.read(wanted, offset, &mut progress, outcome)? {
+                return Ok(got);
+            }
+        }
+    }
+
     fn is_direct(file: &ObjectFile) -> bool {
         fcntl_getfl(&file.fd).unwrap().contains(OFlags::DIRECT)
     }
@@ -213,9 +322,9 @@ mod tests {
     fn a_first_io_that_is_refused_for_direct_io_is_done_buffered_and_said_where_the_plan_allows() {
         with_file(Direct::Auto, |file| {
             let was_direct = is_direct(file);
-            file.write_at(&[7; 100], 1).unwrap();
+            write_at(file, &[7; 100], 1).unwrap();
             let mut back = [0; 200];
-            assert_eq!(file.read_at(&mut back, 1).unwrap(), 100);
+            assert_eq!(read_at(file, &mut back, 1).unwrap(), 100);
             assert_eq!((back[0], back[99], back[100]), (7, 7, 0));
             assert_eq!(file.direct.note().is_some(), was_direct && !is_direct(file));
         });
@@ -225,7 +334,7 @@ mod tests {
     fn a_first_io_that_is_refused_for_direct_io_is_an_error_where_the_plan_insists() {
         with_file(Direct::Yes, |file| {
             // Some file systems take any alignment: then there is nothing to refuse.
-            if let Err(error) = file.write_at(&[7; 100], 1) {
+            if let Err(error) = write_at(file, &[7; 100], 1) {
                 assert_eq!(error.code, Code::DirectRefused);
                 assert!(is_direct(file), "nothing was changed behind the user's back");
             }
@@ -236,11 +345,11 @@ mod tests {
     fn a_read_past_the_end_says_how_much_there_was() {
         with_file(Direct::No, |file| {
             fcntl_setfl(&file.fd, OFlags::empty()).unwrap();
-            file.write_at(&[7; 5000], 0).unwrap();
+            write_at(file, &[7; 5000], 0).unwrap();
             let mut back = [0; 8192];
-            assert_eq!(file.read_at(&mut back, 0).unwrap(), 5000);
-            assert_eq!(file.read_at(&mut back, 4096).unwrap(), 904);
-            assert_eq!(file.read_at(&mut back, 8192).unwrap(), 0);
+            assert_eq!(read_at(file, &mut back, 0).unwrap(), 5000);
+            assert_eq!(read_at(file, &mut back, 4096).unwrap(), 904);
+            assert_eq!(read_at(file, &mut back, 8192).unwrap(), 0);
             assert_eq!(file.bytes().unwrap(), 5000);
         });
     }

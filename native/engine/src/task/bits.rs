@@ -1,4 +1,4 @@
-//! A set of claims that many lanes add to at once without a lock: one bit a claim. Must never know what a claim is.
+//! A set of claims or units that many lanes add to at once without a lock: one bit each. Must never know what they are.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +17,12 @@ impl Bits {
         Self { words: (0..bound.div_ceil(WORD_BITS)).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Adds a number. What the adding thread did before is seen by those who find the number in the set.
+    /// Adds a number; `true`: it was not there. What the adding thread did before is seen by those who find the number in
+    /// the set.
     #[inline]
-    pub(super) fn insert(&self, number: u64) {
-        self.words[(number / WORD_BITS) as usize].fetch_or(1 << (number % WORD_BITS), Ordering::AcqRel);
+    pub(super) fn insert(&self, number: u64) -> bool {
+        let bit = 1 << (number % WORD_BITS);
+        self.words[(number / WORD_BITS) as usize].fetch_or(bit, Ordering::AcqRel) & bit == 0
     }
 
     /// A copy of the part that lies in `span`.
@@ -104,7 +106,9 @@ mod tests {
             wanted in prop::collection::btree_set(0u64..300, 0..200),
         ) {
             let bits = Bits::new(300);
-            wanted.iter().for_each(|number| bits.insert(*number));
+            for number in &wanted {
+                bits.insert(*number);
+            }
             let runs = bits.runs();
             prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "merged and rising: {runs:?}");
             prop_assert_eq!(numbers(&bits), wanted.into_iter().collect::<Vec<_>>());
@@ -117,10 +121,14 @@ mod tests {
             a in 0u64..=300, b in 0u64..=300,
         ) {
             let (written, durable) = (Bits::new(300), Bits::new(300));
-            before.iter().for_each(|number| written.insert(*number));
+            for number in &before {
+                written.insert(*number);
+            }
             let span = a.min(b)..a.max(b);
             let copied = written.copy(span.clone());
-            after.iter().for_each(|number| written.insert(*number));
+            for number in &after {
+                written.insert(*number);
+            }
             durable.insert_all(&copied);
             let wanted: BTreeSet<u64> = before.into_iter().filter(|number| span.contains(number)).collect();
             prop_assert_eq!(numbers(&durable), wanted.into_iter().collect::<Vec<_>>());
@@ -130,7 +138,9 @@ mod tests {
     #[test]
     fn a_full_set_is_one_run() {
         let bits = Bits::new(192);
-        (0..192).for_each(|number| bits.insert(number));
+        for number in 0..192 {
+            assert!(bits.insert(number) && !bits.insert(number));
+        }
         assert_eq!(bits.runs(), vec![Range { start: 0, end: 192 }]);
     }
 }

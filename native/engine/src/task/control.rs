@@ -2,7 +2,7 @@
 //! only when it goes to another range or has nothing to do. Must never do I/O, nor call anything that does.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::range::SeedRange;
@@ -43,6 +43,8 @@ pub(super) struct Control {
     deadline_ns: AtomicU64,
     cancelled: AtomicBool,
     sync_queued: AtomicBool,
+    /// Ranges that may have claims left: read without the lock by lanes that look often.
+    queued: AtomicUsize,
     /// How often a lane came to the end of a range, of a sync or of a close.
     ended_work: AtomicU64,
     /// Whether objects stay open until they are synced at the end.
@@ -77,6 +79,7 @@ impl Control {
             deadline_ns: AtomicU64::new(u64::MAX),
             cancelled: AtomicBool::new(false),
             sync_queued: AtomicBool::new(false),
+            queued: AtomicUsize::new(0),
             ended_work: AtomicU64::new(0),
             syncs_at_end,
         }
@@ -135,6 +138,7 @@ impl Control {
         let range = Arc::new(range);
         state.ranges.push(Arc::clone(&range));
         state.queue.push_back(range);
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
         drop(state);
         self.wake.notify_all();
         Ok(())
@@ -225,7 +229,7 @@ impl Control {
         let mut state = self.lock();
         if was_busy {
             state.busy -= 1;
-            self.ended_work.fetch_add(1, Ordering::Relaxed);
+            self.note_ended_work();
         }
         loop {
             if state.failure.is_some() {
@@ -255,6 +259,24 @@ impl Control {
         }
     }
 
+    /// Another range to claim from, for a lane that is at work. None: it is to ask [`Control::next`] when it has nothing
+    /// in flight.
+    pub(super) fn more(&self) -> Option<Arc<SeedRange>> {
+        if self.queued.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut state = self.lock();
+        if state.failure.is_some() || !state.syncs.is_empty() || !state.to_close.is_empty() {
+            return None;
+        }
+        self.some_range(&mut state)
+    }
+
+    /// A lane came to the end of a piece of work.
+    pub(super) fn note_ended_work(&self) {
+        self.ended_work.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn some_work(&self, state: &mut State) -> Option<Work> {
         if let Some(object) = self.some_sync(state) {
             return Some(Work::Sync { object, last: state.ending });
@@ -262,13 +284,18 @@ impl Control {
         if let Some(range) = state.to_close.pop() {
             return Some(Work::Close(range));
         }
+        self.some_range(state).map(Work::Range)
+    }
+
+    fn some_range(&self, state: &mut State) -> Option<Arc<SeedRange>> {
         while let Some(range) = state.queue.front() {
             if range.is_spent() {
                 state.queue.pop_front();
+                self.queued.store(state.queue.len(), Ordering::Relaxed);
             } else {
                 // Under the lock, so that a range which is fenced is either entered or never will be.
                 range.enter();
-                return Some(Work::Range(Arc::clone(range)));
+                return Some(Arc::clone(range));
             }
         }
         None

@@ -62,7 +62,7 @@ impl LaneRun<'_> {
 
     /// Makes an object durable, and with it what is written there of any range.
     pub(super) fn sync_object(&mut self, object: u64, last: bool) {
-        let Some(sink) = self.shared.file_sink() else { return };
+        let Some(sink) = self.shared.object_sink() else { return };
         let Some(file) = sink.kept(object) else { return };
         let ranges = self.shared.control.ranges();
         let concerned =
@@ -155,7 +155,7 @@ impl LaneRun<'_> {
     /// The sync policy of a task that writes files.
     fn policy(&self) -> Option<SyncPolicy> {
         match (&self.shared.sink, self.shared.spec.operation) {
-            (Sink::File(sink), Operation::Write) => Some(sink.sync_policy()),
+            (Sink::Objects(sink), Operation::Write) => Some(sink.sync_policy()),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::sink::object::ObjectFile;
 impl LaneRun<'_> {
     /// Names what is wrong with a block, and counts it.
     #[cold]
-    pub(super) fn corrupt(&mut self, block: Block, actual: &[u8]) {
+    pub(super) fn corrupt(&mut self, range: &SeedRange, block: Block, actual: &[u8]) {
         let spec = &self.shared.spec;
         let object_start = block.offset - block.in_object;
         let mut faults = spec.content.diagnose(spec.generation, block.offset, actual);
@@ -23,7 +23,7 @@ impl LaneRun<'_> {
         }
         self.cell.counters.corrupt_blocks.add(1);
         for Fault { offset, length, kind } in faults {
-            self.count_units(offset, length);
+            self.count_units(range, offset, length);
             let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
             let start = (offset - block.offset) as usize;
             let actual = &actual[start..start + length as usize];
@@ -34,7 +34,7 @@ impl LaneRun<'_> {
     /// A block of an object that is not there: one finding for all of the range's part of the object.
     #[cold]
     pub(super) fn missing(&mut self, range: &SeedRange, block: Block) {
-        self.count_block(block, 0);
+        self.count_block(range, block, 0);
         if range.first_report(block.segment) {
             let (offset, end) = self.segment_bytes(range, block.segment);
             let object_start = block.offset - block.in_object;
@@ -44,8 +44,8 @@ impl LaneRun<'_> {
 
     /// A unit that is not in memory.
     #[cold]
-    pub(super) fn missing_unit(&mut self, block: Block) {
-        self.count_block(block, 0);
+    pub(super) fn missing_unit(&mut self, range: &SeedRange, block: Block) {
+        self.count_block(range, block, 0);
         self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing, &[]);
     }
 
@@ -53,7 +53,7 @@ impl LaneRun<'_> {
     /// that is not there.
     #[cold]
     pub(super) fn truncated(&mut self, range: &SeedRange, block: Block, got: usize, file: &ObjectFile) {
-        self.count_block(block, got);
+        self.count_block(range, block, got);
         let object_start = block.offset - block.in_object;
         let reached = block.in_object + got as u64;
         let file_bytes = file.bytes().unwrap_or(reached);
@@ -109,22 +109,17 @@ impl LaneRun<'_> {
     }
 
     /// Counts a block of which everything from `good` on is missing.
-    fn count_block(&mut self, block: Block, good: usize) {
+    fn count_block(&mut self, range: &SeedRange, block: Block, good: usize) {
         self.cell.counters.corrupt_blocks.add(1);
-        self.count_units(block.offset + good as u64, (block.bytes - good) as u64);
+        self.count_units(range, block.offset + good as u64, (block.bytes - good) as u64);
     }
 
-    /// Counts the units of a stretch of the run's linear space as corrupt, each once.
-    fn count_units(&mut self, offset: u64, length: u64) {
+    /// Counts the units of a stretch of the run's linear space as corrupt, each once, however many bad blocks it has.
+    fn count_units(&mut self, range: &SeedRange, offset: u64, length: u64) {
         let unit_bytes = self.shared.spec.layout.unit_bytes();
         let last = (offset + length.max(1) - 1) / unit_bytes;
-        let first = offset / unit_bytes;
-        // A lane goes through the units of a claim in order, so those up to the last one counted are counted.
-        let first = self.corrupt_unit.map_or(first, |counted| first.max(counted + 1));
-        if first <= last {
-            self.cell.counters.corrupt_units.add(last + 1 - first);
-            self.corrupt_unit = Some(last);
-        }
+        let newly = (offset / unit_bytes..=last).filter(|unit| range.unit_corrupt(*unit)).count();
+        self.cell.counters.corrupt_units.add(newly as u64);
     }
 
     /// Where the range's part of an object is in the run's linear space, in bytes.

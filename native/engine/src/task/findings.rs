@@ -94,6 +94,16 @@ impl FindingKind {
         Self::NAMES[self.index()]
     }
 
+    /// The same with its offsets in bytes from where the object's first byte is at `start`: in the device that it is a
+    /// part of.
+    #[must_use]
+    pub fn behind(self, start: u64) -> Self {
+        match self {
+            Self::Wrong(kind) => Self::Wrong(kind.behind(start)),
+            Self::Missing | Self::Truncated { .. } => self,
+        }
+    }
+
     /// The content's word for a fault as a finding's. `object_start`: where the object begins in the run's linear
     /// space; `units`: how many the run has, since the content knows of no end.
     pub(super) fn of_fault(kind: FaultKind, object_start: u64, units: u64) -> Self {

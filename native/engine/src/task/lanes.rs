@@ -1,26 +1,39 @@
-//! A lane in a task: gets ranges, claims from them, hands each claim to its operation, and keeps count. Must never know
-//! what happens inside a sink.
+//! A lane in a task: gets ranges, claims from them, and keeps as many blocks in flight as it was told to. Must never know
+//! what happens inside a sink, nor what is made of a block.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::claims::Claim;
 use super::control::{Parked, Work};
+use super::queue::{Fate, Hold, Queue, Through};
 use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
 use super::spec::Operation;
+use super::transfer::Block;
 use crate::clock::now_ns;
 use crate::counters::LaneCell;
 use crate::error::{Code, Error, Result};
+use crate::io::{Answer, FOR_EVER, IoOptions, LaneIo, Request};
 use crate::lane::{Job, Lane};
-use crate::sink::file::FileSink;
 use crate::sink::memory::MemoryLane;
+use crate::sink::objects::ObjectSink;
+
+/// As soon as blocks of this many bytes are ready they are handed over, while the next are made; smaller ones go together
+/// in one system call.
+const HANDED_OVER_BYTES: u64 = 64 << 10;
 
 impl Job for Shared {
     fn run(&self, lane: &mut Lane) {
         let Some(cell) = self.cell_of(lane.index) else { return };
-        if let Err(error) = lane.buffer.reserve(self.spec.block_bytes) {
+        if let Err(error) = lane.buffer.reserve(self.spec.buffer_bytes()) {
             return self.control.end_early(error);
         }
+        let io = match self.open_io(lane) {
+            Ok(io) => io,
+            Err(error) => return self.control.end_early(error),
+        };
         let cell = cell.get_or_init(Box::default);
         if !self.control.start.arrive_and_wait() {
             return;
@@ -30,18 +43,23 @@ impl Job for Shared {
             Sink::Memory(store) => Some(MemoryLane::new(Arc::clone(store), lane.node)),
             _ => None,
         };
-        let index = lane.index;
-        let mut run = LaneRun {
+        let depth = self.spec.queue_depth;
+        LaneRun {
             shared: self,
             cell,
-            index,
+            index: lane.index,
             memory,
-            object: None,
-            corrupt_unit: None,
-            passed_over: false,
+            io,
+            slots: Slots { base: lane.buffer.as_ptr(), stride: self.spec.slot_bytes() },
+            queue: Queue::new(depth),
+            answers: VecDeque::with_capacity(depth),
+            current: None,
+            cutting: None,
+            taken: None,
+            ends: Vec::with_capacity(depth),
             since_ns: 0,
-        };
-        run.serve(lane.buffer.as_mut_slice());
+        }
+        .serve();
     }
 
     fn abort(&self, reason: &Error) {
@@ -58,7 +76,7 @@ impl Job for Shared {
                 }
             }
         }
-        if let Sink::File(sink) = &self.sink {
+        if let Sink::Objects(sink) = &self.sink {
             for object in sink.kept_objects() {
                 drop(sink.release(object));
             }
@@ -68,35 +86,77 @@ impl Job for Shared {
     }
 }
 
-/// Whether a lane goes on with its range, or leaves it because it was stopped or the task ends.
-pub(super) type Flow<T = ()> = ControlFlow<(), T>;
+/// Whether a lane goes on with its claim, or leaves it and what then becomes of it: it failed in a way that passes, or its
+/// range was stopped or the task ends.
+pub(super) type Flow<T = ()> = ControlFlow<Fate, T>;
 
-/// What a lane has with it while it works for a task.
+/// What became of something that a lane went on with, or left.
+pub(super) fn fate_of(flow: Flow) -> Fate {
+    match flow {
+        Flow::Continue(()) => Fate::Whole,
+        Flow::Break(fate) => fate,
+    }
+}
+
+/// A lane's buffer, cut into the memory of its slots.
+#[derive(Clone, Copy)]
+pub(super) struct Slots {
+    base: *mut u8,
+    stride: usize,
+}
+
+impl Slots {
+    /// The memory of a slot.
+    ///
+    /// # Safety
+    /// The block in the slot is not in flight, and this is the only reference to it as long as it is used.
+    pub(super) unsafe fn memory<'m>(self, slot: u32, bytes: usize) -> &'m mut [u8] {
+        debug_assert!(bytes <= self.stride);
+        // SAFETY: the lane's buffer was made long enough for all slots and lives as long as the lane's part in the task; its
+        // pages are initialised; nobody else has this part of it, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.at(slot), bytes) }
+    }
+
+    fn at(self, slot: u32) -> *mut u8 {
+        // SAFETY: inside the buffer, see above.
+        unsafe { self.base.add(slot as usize * self.stride) }
+    }
+}
+
+/// What a lane has with it while it works for a task. The I/O is dropped, which waits for what is in flight, before the
+/// buffer can be anything else.
 pub(super) struct LaneRun<'a> {
     pub(super) shared: &'a Shared,
     pub(super) cell: &'a LaneCell,
     /// The lane's number in the engine.
     pub(super) index: usize,
     pub(super) memory: Option<MemoryLane>,
-    /// The segment whose object this lane has at hand, and that object: so that the range's lock is taken once a
-    /// segment, not once a block.
-    pub(super) object: Option<(usize, Opened)>,
-    /// The unit that was last counted as corrupt: a unit of many bad blocks counts once.
-    pub(super) corrupt_unit: Option<u64>,
-    /// Whether the claim at hand failed with an error that the plan lets pass.
-    pub(super) passed_over: bool,
+    /// The lane's way to files, for tasks that move bytes to or from them.
+    io: Option<LaneIo>,
+    pub(super) slots: Slots,
+    pub(super) queue: Queue,
+    /// Answers that were seen and not dealt with.
+    answers: VecDeque<Answer>,
+    /// The range that the lane claims from.
+    current: Option<Arc<SeedRange>>,
+    /// The claim that blocks are cut from.
+    cutting: Option<u32>,
+    /// A claim whose object is not at hand yet.
+    taken: Option<(Arc<SeedRange>, Claim)>,
+    /// Segments that this lane wrote the last claim of: to be synced and closed when it has nothing in flight.
+    ends: Vec<(Arc<SeedRange>, usize)>,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
     pub(super) since_ns: u64,
 }
 
 impl LaneRun<'_> {
-    fn serve(&mut self, buffer: &mut [u8]) {
+    fn serve(mut self) {
         let mut was_busy = false;
         loop {
             let work = self.shared.control.next(was_busy, || self.shared.kept_objects());
             was_busy = true;
             match work {
-                Work::Range(range) => self.work_on(&range, buffer),
+                Work::Range(range) => self.work_on(range),
                 Work::Close(range) => {
                     if range.is_idle() {
                         self.close_all(&range);
@@ -108,68 +168,352 @@ impl LaneRun<'_> {
         }
     }
 
-    /// Claims from a range until it has no more, or there is something more urgent.
-    fn work_on(&mut self, range: &SeedRange, buffer: &mut [u8]) {
-        let control = &self.shared.control;
+    /// Works on a range, and on those behind it, until there is no more to claim or there is something more urgent; then
+    /// nothing of this lane is in flight.
+    fn work_on(&mut self, range: Arc<SeedRange>) {
         self.since_ns = now_ns();
-        while !control.is_cancelled()
-            && !control.is_sync_queued()
-            && let Some(claim) = range.claim()
-        {
-            self.corrupt_unit = None;
-            self.passed_over = false;
-            let done = match self.shared.spec.operation {
-                Operation::Delete => self.remove(range, &claim),
-                _ => self.transfer(range, &claim, buffer),
-            };
-            if done.is_break() && !self.passed_over {
+        self.current = Some(range);
+        loop {
+            self.feed();
+            self.hand_over();
+            if self.queue.in_flight > 0 {
+                self.wait();
+            } else if self.queue.is_empty() && self.has_no_more() {
                 break;
             }
-            let last = if self.passed_over { range.claim_failed(&claim) } else { range.claim_written(&claim) };
-            if last {
-                self.put_back(range);
-                self.segment_written(range, claim.segment);
+        }
+        self.put_all_back();
+    }
+
+    fn has_no_more(&self) -> bool {
+        self.current.is_none() && self.cutting.is_none() && self.taken.is_none() && self.ends.is_empty()
+    }
+
+    /// Makes blocks until no slot is free, or there is nothing to be made before something in flight has come back.
+    fn feed(&mut self) {
+        loop {
+            if self.shared.control.is_cancelled() {
+                // Nothing is synced any more; what is open is closed when the last lane has left.
+                self.ends.clear();
+                return self.stop_claiming();
+            }
+            if !self.ends.is_empty() {
+                // Syncs and closes take their time, in which answers would be seen too late.
+                if !self.queue.is_empty() {
+                    return;
+                }
+                self.end_segments();
+            }
+            if let Some(work) = self.cutting {
+                if !self.queue.has_room() {
+                    return;
+                }
+                self.cut(work);
+            } else if let Some((range, claim)) = self.taken.take() {
+                if !self.begin(range, claim) {
+                    return;
+                }
+            } else if !self.claim() {
+                return;
             }
         }
-        self.put_back(range);
+    }
+
+    /// Takes the next claim, of this range or of the next. `false`: there is none now.
+    fn claim(&mut self) -> bool {
+        let control = &self.shared.control;
+        let Some(range) = &self.current else {
+            self.current = control.more();
+            return self.current.is_some();
+        };
+        let claim = if control.is_sync_queued() { None } else { range.claim() };
+        let Some(claim) = claim else {
+            self.stop_claiming();
+            return !control.is_sync_queued();
+        };
+        let range = Arc::clone(range);
+        if self.io.is_some() {
+            self.taken = Some((range, claim));
+        } else {
+            self.at_once(&range, &claim);
+        }
+        true
+    }
+
+    /// Leaves the range that it claims from.
+    fn stop_claiming(&mut self) {
+        if let Some(work) = self.cutting.take() {
+            self.abandon(work);
+        }
+        self.taken = None;
+        if let Some(range) = self.current.take() {
+            self.leave(&range);
+        }
+    }
+
+    fn leave(&mut self, range: &SeedRange) {
         if range.leave() {
             self.close_all(range);
         }
+        self.shared.control.note_ended_work();
     }
 
-    /// Sees to it that the object of a segment is at hand, opened by the first lane that needs it.
-    pub(super) fn take_up(&mut self, range: &SeedRange, segment: usize) -> Flow {
-        let Sink::File(sink) = &self.shared.sink else { return Flow::Continue(()) };
-        if self.object.as_ref().is_some_and(|(at_hand, _)| *at_hand == segment) {
-            return Flow::Continue(());
+    /// Does all of a claim whose sink answers at once.
+    fn at_once(&mut self, range: &SeedRange, claim: &Claim) {
+        let done = match self.shared.spec.operation {
+            Operation::Delete => self.remove(range, claim),
+            _ => self.transfer(range, claim),
+        };
+        if claim_ended(range, claim, fate_of(done)) {
+            self.segment_written(range, claim.segment);
         }
-        self.put_back(range);
+    }
+
+    /// Begins with a claim, its object in hand, opened by the first lane that needs it. `false`: what is in flight must
+    /// come back before.
+    fn begin(&mut self, range: Arc<SeedRange>, claim: Claim) -> bool {
+        let hold = match self.queue.find(&range, claim.segment) {
+            Some(hold) => hold,
+            // To open a file takes its time, in which answers would be seen too late.
+            None if !self.queue.is_empty() => {
+                self.taken = Some((range, claim));
+                return false;
+            }
+            None => match self.take_up(&range, claim.segment) {
+                Flow::Continue(hold) => hold,
+                Flow::Break(fate) => {
+                    self.without_blocks(range, &claim, fate);
+                    return true;
+                }
+            },
+        };
+        let unit_bytes = self.shared.spec.layout.unit_bytes();
+        if !matches!(self.queue.hold(hold).opened, Opened::File(_)) {
+            let done = self.without_object(&range, &claim);
+            self.without_blocks(range, &claim, fate_of(done));
+            return true;
+        }
+        let (start, end) = (claim.units.start * unit_bytes, claim.units.end * unit_bytes);
+        self.cutting = Some(self.queue.begin(hold, claim, start, end));
+        true
+    }
+
+    /// A claim ended of which nothing was in flight.
+    fn without_blocks(&mut self, range: Arc<SeedRange>, claim: &Claim, fate: Fate) {
+        if claim_ended(&range, claim, fate) {
+            self.ends.push((range, claim.segment));
+        }
+    }
+
+    fn take_up(&mut self, range: &Arc<SeedRange>, segment: usize) -> Flow<u32> {
+        let Sink::Objects(sink) = &self.shared.sink else { unreachable!("only these sinks have objects to be opened") };
+        self.put_all_back();
         // To open, and with that perhaps to make, a file is a submission too.
         self.may_submit(range)?;
-        match range.object(segment, || sink.open(range.claims.object(segment))) {
-            Ok(opened) => {
-                self.since_ns = now_ns();
-                self.object = Some((segment, opened));
-                Flow::Continue(())
+        let opened = match range.object(segment, || sink.open(range.claims.object(segment))) {
+            Ok(opened) => opened,
+            Err(error) => return self.fail(range, error),
+        };
+        self.since_ns = now_ns();
+        let file = match (&opened, &mut self.io) {
+            (Opened::File(file), Some(io)) => Some(io.know(file.raw_fd())),
+            _ => None,
+        };
+        Flow::Continue(self.queue.take_up(Arc::clone(range), segment, opened, file))
+    }
+
+    /// Lets go of the objects that nothing in work needs. Must be done before the lane waits for work: as long as it has
+    /// an object, nobody can close it.
+    fn put_all_back(&mut self) {
+        while let Some(Hold { range, opened, file, .. }) = self.queue.put_back() {
+            if let (Some(io), Some(file)) = (&mut self.io, file) {
+                io.forget(file);
             }
-            Err(error) => self.fail(range, error),
+            if let Opened::File(object) = opened {
+                self.let_go(&range, object, false);
+            }
+            self.leave(&range);
         }
     }
 
-    /// Lets go of the object at hand. Must be done before the lane waits: as long as it has the object, nobody can
-    /// close it.
-    fn put_back(&mut self, range: &SeedRange) {
-        if let Some((_, Opened::File(file))) = self.object.take() {
-            self.let_go(range, file, false);
+    /// Makes the next block of a claim.
+    fn cut(&mut self, work: u32) {
+        let spec = &self.shared.spec;
+        let at = self.queue.work(work);
+        let (offset, end, segment) = (at.next, at.end, at.claim.segment);
+        let hold = at.hold;
+        let range = &self.queue.hold(hold).range;
+        // A claim in progress stops here when its range is fenced or failed.
+        if range.is_stopped() {
+            self.cutting = None;
+            return self.abandon(work);
+        }
+        let object = range.claims.object(segment);
+        let in_object = offset - spec.layout.units_of(object).start * spec.layout.unit_bytes();
+        let bytes = (end - offset).min(spec.block_bytes as u64) as usize;
+        let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes });
+        if offset + bytes as u64 == end {
+            self.cutting = None;
+        }
+        if let Flow::Break(fate) = self.make(slot) {
+            return self.through(slot, fate);
+        }
+        self.queue.ready.push(slot);
+        if self.queue.ready.len() as u64 * bytes as u64 >= HANDED_OVER_BYTES {
+            self.hand_over();
         }
     }
 
-    /// Waits until something may be submitted, and says what time it then is, in ns.
+    fn abandon(&mut self, work: u32) {
+        if let Some(through) = self.queue.abandon(work) {
+            self.claim_through(through);
+        }
+    }
+
+    /// A block is through.
+    pub(super) fn through(&mut self, slot: u32, fate: Fate) {
+        if fate == Fate::Failed && self.cutting == Some(self.queue.slot(slot).work) {
+            self.cutting = None;
+        }
+        if let Some(through) = self.queue.through(slot, fate) {
+            self.claim_through(through);
+        }
+    }
+
+    fn claim_through(&mut self, Through { hold, claim, fate }: Through) {
+        let range = &self.queue.hold(hold).range;
+        if claim_ended(range, &claim, fate) {
+            self.ends.push((Arc::clone(range), claim.segment));
+        }
+    }
+
+    fn end_segments(&mut self) {
+        self.put_all_back();
+        while let Some((range, segment)) = self.ends.pop() {
+            self.segment_written(&range, segment);
+            self.shared.control.note_ended_work();
+        }
+        self.since_ns = now_ns();
+    }
+
+    /// Hands what is ready to the system, if that is allowed now. Past the deadline it waits, with nothing in flight.
+    fn hand_over(&mut self) {
+        while !self.queue.ready.is_empty() {
+            let now_ns = self.note_content();
+            if now_ns >= self.shared.control.deadline_ns() {
+                if self.queue.in_flight > 0 {
+                    return;
+                }
+                let first = self.queue.ready[0];
+                let range = Arc::clone(&self.queue.slot_and_hold(first).1.range);
+                if self.wait_for_deadline(&range).is_break() {
+                    self.drop_stopped();
+                }
+                continue;
+            }
+            return self.push_ready(now_ns);
+        }
+    }
+
+    fn push_ready(&mut self, at_ns: u64) {
+        self.drop_stopped();
+        let Some(io) = &mut self.io else { return };
+        let writes = self.shared.spec.operation == Operation::Write;
+        let handed_over = self.queue.ready.len();
+        for at in 0..handed_over {
+            let slot = self.queue.ready[at];
+            let (of, hold) = self.queue.slot_and_hold(slot);
+            if of.submitted_ns == 0 {
+                of.submitted_ns = at_ns;
+            }
+            let moved = of.progress.moved();
+            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
+                unreachable!("only blocks of objects that are open are made ready")
+            };
+            let offset = object.position(of.block.in_object) + moved as u64;
+            // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
+            let memory = unsafe { self.slots.at(slot).add(moved) };
+            let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
+            // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long; when
+            // the lane leaves early, the I/O is dropped before the buffer is used again.
+            unsafe { io.push(request) };
+        }
+        if handed_over == 0 {
+            return;
+        }
+        self.queue.ready.clear();
+        self.queue.in_flight += handed_over;
+        if self.cell.started_ns.get() == 0 {
+            self.cell.started_ns.set(at_ns);
+        }
+        if self.queue.in_flight as u64 > self.cell.greatest_in_flight.get() {
+            self.cell.greatest_in_flight.set(self.queue.in_flight as u64);
+        }
+        io.submit();
+        self.since_ns = now_ns();
+    }
+
+    /// Gives up what is ready of ranges that were stopped, or of a task that is called off.
+    fn drop_stopped(&mut self) {
+        let is_cancelled = self.shared.control.is_cancelled();
+        let mut at = 0;
+        while let Some(slot) = self.queue.ready.get(at).copied() {
+            if is_cancelled || self.queue.slot_and_hold(slot).1.range.is_stopped() {
+                self.queue.ready.remove(at);
+                self.through(slot, Fate::Abandoned);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Waits for something in flight, deals with all that has come, and makes new blocks in between.
+    fn wait(&mut self) {
+        if let Some(io) = &mut self.io {
+            io.wait(FOR_EVER, &mut self.answers);
+        }
+        self.stamp(0);
+        while let Some(answer) = self.answers.pop_front() {
+            self.answered(answer);
+            self.feed();
+        }
+    }
+
+    /// Looks whether something has come back, in the midst of other work: its time ends now.
+    pub(super) fn look(&mut self) {
+        if self.queue.in_flight == self.answers.len() {
+            return;
+        }
+        let Some(io) = &mut self.io else { return };
+        let before = self.answers.len();
+        io.glance(&mut self.answers);
+        if self.answers.len() > before {
+            self.note_content();
+            self.stamp(before);
+        }
+    }
+
+    fn stamp(&mut self, from: usize) {
+        let now_ns = now_ns();
+        self.since_ns = now_ns;
+        for answer in self.answers.iter().skip(from) {
+            self.queue.slot(answer.slot).done_ns = now_ns;
+        }
+    }
+
+    /// The time since the last I/O went into making or comparing bytes. Says what time it is now, in ns.
     #[inline]
-    pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<u64> {
+    fn note_content(&mut self) -> u64 {
         let now_ns = now_ns();
         self.cell.counters.content_ns.add(now_ns - self.since_ns);
         self.since_ns = now_ns;
+        now_ns
+    }
+
+    /// Waits until something may be submitted, and says what time it then is, in ns. Nothing may be in flight.
+    #[inline]
+    pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<u64> {
+        let now_ns = self.note_content();
         if now_ns < self.shared.control.deadline_ns() {
             if self.cell.started_ns.get() == 0 {
                 self.cell.started_ns.set(now_ns);
@@ -187,29 +531,35 @@ impl LaneRun<'_> {
                     self.since_ns = now_ns();
                     return self.may_submit(range);
                 }
-                Parked::Stop => return Flow::Break(()),
+                Parked::Stop => return Flow::Break(Fate::Abandoned),
                 Parked::Sync(object) => self.sync_object(object, false),
             }
         }
     }
 
-    /// Counts an operation that went well.
+    /// Counts an operation that went well, by when it was submitted and when it was seen to be done.
     #[inline]
-    pub(super) fn count(&mut self, start_ns: u64, bytes: u64) {
-        let now_ns = now_ns();
-        let service_ns = now_ns - start_ns;
+    pub(super) fn count(&mut self, start_ns: u64, done_ns: u64, bytes: u64) {
+        let service_ns = done_ns - start_ns;
         let counters = &self.cell.counters;
         self.cell.latency.record(service_ns);
         counters.operations.add(1);
         counters.bytes.add(bytes);
         counters.io_ns.add(service_ns);
-        self.cell.last_done_ns.set(now_ns);
+        self.cell.last_done_ns.set(done_ns);
+    }
+
+    /// Counts an operation that is done at this moment.
+    #[inline]
+    pub(super) fn count_now(&mut self, start_ns: u64, bytes: u64) {
+        let now_ns = now_ns();
+        self.count(start_ns, now_ns, bytes);
         self.since_ns = now_ns;
     }
 
-    /// Takes in an I/O error. One that the plan lets pass fails the claim at hand alone (`passed_over`), and the lane goes
-    /// on with the next one. Any other fails the range, and the lane leaves it; the task goes on with other ranges:
-    /// whether it should is not its to say.
+    /// Takes in an I/O error. One that the plan lets pass fails its claim alone, and the lane goes on with the next one. Any
+    /// other fails the range, and the lane leaves it; the task goes on with other ranges: whether it should is not its to
+    /// say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
         self.cell.counters.errors.add(1);
@@ -217,18 +567,40 @@ impl LaneRun<'_> {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }
         if self.shared.errors.count(&error, self.shared.spec.operation, self.index) {
-            self.passed_over = true;
-        } else {
-            range.fail(error);
+            return Flow::Break(Fate::Failed);
         }
-        Flow::Break(())
+        range.fail(error);
+        Flow::Break(Fate::Abandoned)
+    }
+}
+
+/// Notes what became of a claim. `true`: it was the last one of its segment.
+fn claim_ended(range: &SeedRange, claim: &Claim, fate: Fate) -> bool {
+    match fate {
+        Fate::Whole => range.claim_written(claim),
+        Fate::Failed => range.claim_failed(claim),
+        Fate::Abandoned => false,
     }
 }
 
 impl Shared {
+    /// A lane's way to files, for tasks that read or write them.
+    fn open_io(&self, lane: &mut Lane) -> Result<Option<LaneIo>> {
+        let Some(sink) = self.object_sink() else { return Ok(None) };
+        if self.spec.operation == Operation::Delete {
+            return Ok(None);
+        }
+        let memory = &mut lane.buffer.as_mut_slice()[..self.spec.buffer_bytes()];
+        let (engine, depth, direct) = (self.spec.io_engine, self.spec.queue_depth, sink.is_direct());
+        let pus = &self.pus[lane.pool];
+        let (io, note) = LaneIo::open(&mut IoOptions { engine, depth, direct, memory, pus })?;
+        self.note_io(io.name(), note);
+        Ok(Some(io))
+    }
+
     /// The objects that stay open until the end.
     pub(super) fn kept_objects(&self) -> Vec<u64> {
-        self.file_sink().map_or_else(Vec::new, FileSink::kept_objects)
+        self.object_sink().map_or_else(Vec::new, ObjectSink::kept_objects)
     }
 }
 
@@ -242,6 +614,7 @@ mod tests {
 
     use super::*;
     use crate::engine::testing::unpinned;
+    use crate::io::IoEngine;
     use crate::lanes::Lanes;
     use crate::layout::Layout;
     use crate::sink::SinkSpec;
@@ -278,6 +651,8 @@ mod tests {
             layout: Layout::new(4096, 1 << 40, 1 << 20).unwrap(),
             sink: SinkSpec::Null,
             block_bytes: 4096,
+            queue_depth: 1,
+            io_engine: IoEngine::Auto,
             lanes: None,
             spared_objects: HashSet::new(),
             policy: Policy::default(),

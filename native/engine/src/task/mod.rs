@@ -10,13 +10,14 @@ mod faults;
 mod findings;
 mod lanes;
 mod poison;
+mod queue;
 mod range;
 mod remove;
 mod reread;
 mod shared;
 mod snapshot;
 mod spec;
-mod start;
+pub(crate) mod start;
 mod transfer;
 
 use std::sync::Arc;
@@ -28,11 +29,13 @@ pub use range::{RangeProgress, RangeSpec};
 pub use reread::{Place, Reread, Saw, Way, look_again};
 pub use shared::Ended;
 pub use snapshot::{LaneCounts, PoolCounters, TaskSnapshot};
-pub use spec::{Operation, Policy, TaskSpec};
+pub use spec::{MAX_QUEUE_DEPTH, Operation, Policy, TaskSpec};
 
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lanes::Lanes;
+use crate::sink::FileWork;
+use crate::sink::objects::ObjectSink;
 use range::SeedRange;
 use shared::{Shared, Sink};
 
@@ -60,13 +63,13 @@ impl Task {
     pub fn prepare(engine: &Arc<Engine>, spec: TaskSpec, ended: Ended) -> Result<Self> {
         spec.validate()?;
         let lanes = Lanes::of(engine.placement(), None, spec.lanes)?;
-        engine.check_room(&lanes, spec.block_bytes)?;
+        engine.check_room(&lanes, spec.buffer_bytes())?;
         let sink = Sink::prepare(&spec)?;
         let shared = Arc::new(Shared::new(spec, sink, engine, &lanes, ended));
         match engine.submit_to(lanes, Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
-                if let Some(sink) = shared.file_sink() {
+                if let Some(sink) = shared.object_sink() {
                     sink.unprepare();
                 }
                 Err(error)
@@ -125,6 +128,12 @@ impl Task {
     /// What was done so far; also after the task ended. Copies counters and never waits for a lane.
     pub fn snapshot(&self) -> TaskSnapshot {
         self.shared.snapshot()
+    }
+
+    /// What a task on files did beside the I/O: what was in the page cache, what was preallocated. What is in the cache
+    /// at the end is known once `ended` was called.
+    pub fn file_work(&self) -> Option<FileWork> {
+        self.shared.object_sink().and_then(ObjectSink::file_work)
     }
 
     /// No more ranges come: lanes do what is left, what is not durable is synced, files are closed and `ended` is

@@ -77,6 +77,8 @@ pub(super) struct SeedRange {
     durable: Option<Bits>,
     /// Claims that failed with an error that the plan lets pass; made with the first of them.
     passed_over: OnceLock<Bits>,
+    /// Units in which something is wrong, by their place in the range; made with the first of them.
+    corrupt: OnceLock<Bits>,
     segments: Box<[Segment]>,
     segments_left: AtomicUsize,
     /// Lanes that work on it now.
@@ -104,6 +106,7 @@ impl SeedRange {
             written: Bits::new(claims.count()),
             durable: durable_apart.then(|| Bits::new(claims.count())),
             passed_over: OnceLock::new(),
+            corrupt: OnceLock::new(),
             segments: (0..claims.segments()).map(segment).collect(),
             segments_left: AtomicUsize::new(claims.segments()),
             inside: AtomicUsize::new(0),
@@ -231,6 +234,13 @@ impl SeedRange {
 
     fn passed_over(&self) -> &Bits {
         self.passed_over.get_or_init(|| Bits::new(self.claims.count()))
+    }
+
+    /// Something is wrong in a unit of it. `true`: nothing was known to be before.
+    #[must_use]
+    pub(super) fn unit_corrupt(&self, unit: u64) -> bool {
+        let units = self.claims.units();
+        self.corrupt.get_or_init(|| Bits::new(units.end - units.start)).insert(unit - units.start)
     }
 
     /// A segment is written. `true`: it was the last one of the range.

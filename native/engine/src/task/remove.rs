@@ -5,6 +5,7 @@ use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::Sink;
 use crate::sink::file::{FileSink, Removed};
+use crate::sink::objects::ObjectSink;
 
 impl LaneRun<'_> {
     /// Removes the object of a claim, which is a whole segment.
@@ -16,16 +17,20 @@ impl LaneRun<'_> {
             return Flow::Continue(());
         }
         match &self.shared.sink {
-            // An object that several ranges share is removed with its beginning, and by nobody else.
-            Sink::File(sink) if claim.units.start == spec.layout.units_of(object).start => {
+            // An object that several ranges share is removed with its beginning, and by nobody else; but of one whose
+            // parts lie on several hosts, each host has a file.
+            Sink::Objects(ObjectSink::Files(sink))
+                if sink.is_local() || claim.units.start == spec.layout.units_of(object).start =>
+            {
                 self.remove_object(range, sink, object)
             }
-            Sink::File(_) | Sink::Null => Flow::Continue(()),
+            // A device keeps its bytes.
+            Sink::Objects(_) | Sink::Null => Flow::Continue(()),
             Sink::Memory(store) => {
                 let start_ns = self.may_submit(range)?;
                 let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();
                 if removed > 0 {
-                    self.count(start_ns, 0);
+                    self.count_now(start_ns, 0);
                 } else {
                     self.cell.counters.absent.add(1);
                 }
@@ -38,7 +43,7 @@ impl LaneRun<'_> {
         let start_ns = self.may_submit(range)?;
         match sink.remove(object) {
             Ok(Removed::Removed) => {
-                self.count(start_ns, 0);
+                self.count_now(start_ns, 0);
                 Flow::Continue(())
             }
             Ok(Removed::Absent) => {
@@ -52,7 +57,7 @@ impl LaneRun<'_> {
     /// Removes the numbered folders that the range's objects were in, where they are empty now: the last range to be
     /// done with a folder finds it so.
     pub(super) fn remove_folders(&mut self, range: &SeedRange) {
-        let Some(sink) = self.shared.file_sink() else { return };
+        let Some(sink) = self.shared.object_sink() else { return };
         let layout = &self.shared.spec.layout;
         let objects = layout.objects_of(range.claims.units());
         let (first, last) = (layout.folder_of(objects.start), layout.folder_of(objects.end - 1));

@@ -115,7 +115,7 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
     let object_start = spec.layout.units_of(place.object).start * spec.layout.unit_bytes();
     let mut way = Way::Direct;
     let saw = match sink {
-        Sink::File(sink) => match sink.open_again(place.object) {
+        Sink::Objects(sink) => match sink.open_again(place.object) {
             Ok(Some(file)) => {
                 let saw = in_file(&file, spec, place, object_start);
                 if !file.is_direct() {

@@ -1,6 +1,8 @@
 //! What a task's lanes and its handle share: the spec, the sink, the switchboard and the counters. Must never do work
 //! of its own.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::control::Control;
@@ -14,9 +16,11 @@ use crate::error::Result;
 use crate::lanes::Lanes;
 use crate::notes::Notes;
 use crate::placement::Placement;
+use crate::sink::block::BlockSink;
 use crate::sink::file::FileSink;
+use crate::sink::objects::ObjectSink;
 use crate::sink::target::Intent;
-use crate::sink::{MemoryStore, SinkSpec};
+use crate::sink::{MemoryStore, Own, SinkSpec};
 
 /// Called once with how a task ended.
 pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
@@ -25,7 +29,7 @@ pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
 pub(super) enum Sink {
     Null,
     Memory(Arc<MemoryStore>),
-    File(FileSink),
+    Objects(ObjectSink),
 }
 
 impl Sink {
@@ -39,8 +43,14 @@ impl Sink {
         match &spec.sink {
             SinkSpec::Null => Ok(Self::Null),
             SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
-            SinkSpec::File { folder, direct, sync } => {
-                FileSink::prepare(folder, *direct, *sync, spec.layout, intent).map(Self::File)
+            SinkSpec::File { folders, direct, sync, options } => {
+                let files = FileSink::prepare(folders, *direct, *sync, *options, spec.layout, intent)?;
+                Ok(Self::Objects(ObjectSink::Files(files)))
+            }
+            SinkSpec::Block { place, sync } => {
+                let own = Own { content: &spec.content, generation: spec.generation };
+                let device = BlockSink::prepare(place, *sync, spec.layout, intent, spec.block_bytes as u64, own)?;
+                Ok(Self::Objects(ObjectSink::Device(device)))
             }
         }
     }
@@ -67,8 +77,12 @@ pub(super) struct Shared {
     pub(super) members: Vec<Member>,
     /// OS index of each pool's NUMA node.
     pub(super) pools: Vec<u32>,
+    /// OS indexes of the PUs of each pool's NUMA node that this process may use.
+    pub(super) pus: Vec<Vec<u32>>,
     pub(super) given: Mutex<Given>,
     notes: Vec<String>,
+    /// Which ways the lanes' I/O goes, and what fell back there, each once.
+    io: Mutex<(BTreeSet<&'static str>, BTreeSet<String>)>,
     /// What the engine has to say, whatever the task.
     of_engine: Arc<Notes>,
     ended: Mutex<Option<Ended>>,
@@ -90,7 +104,9 @@ impl Shared {
             findings: Findings::default(),
             errors: Errors::new(spec.policy.errors),
             pools: placement.pools.iter().map(|pool| pool.numa_node).collect(),
+            pus: placement.pools.iter().map(|pool| pus_of(engine, pool.numa_node)).collect(),
             given: Mutex::new(Given::new(placement.pools.len())),
+            io: Mutex::default(),
             ended: Mutex::new(Some(ended)),
             spec,
             sink,
@@ -116,27 +132,49 @@ impl Shared {
         self.cells().map(|(_, cell)| cell.counters.bytes.get()).sum()
     }
 
-    pub(super) fn file_sink(&self) -> Option<&FileSink> {
+    pub(super) fn object_sink(&self) -> Option<&ObjectSink> {
         match &self.sink {
-            Sink::File(sink) => Some(sink),
+            Sink::Objects(sink) => Some(sink),
             _ => None,
         }
     }
 
-    /// An object's name relative to the run's folder.
+    /// Where an object is, for messages.
+    pub(super) fn path_of(&self, object: u64) -> PathBuf {
+        self.object_sink().map_or_else(|| self.name_of(object).into(), |sink| sink.path_of(object))
+    }
+
+    /// A lane's I/O goes this way; with it what fell back.
+    pub(super) fn note_io(&self, name: &'static str, note: Option<String>) {
+        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.0.insert(name);
+        io.1.extend(note);
+    }
+
+    /// Which ways the lanes' I/O goes: one, but where some lanes got what others did not.
+    pub(super) fn io_engines(&self) -> String {
+        let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        io.0.iter().copied().collect::<Vec<_>>().join(", ")
+    }
+
+    /// An object's name relative to the run's folder; a device's path.
     pub(super) fn name_of(&self, object: u64) -> String {
-        self.spec.layout.name_of(object)
+        match &self.sink {
+            Sink::Objects(ObjectSink::Device(device)) => device.path().to_string_lossy().into_owned(),
+            _ => self.spec.layout.name_of(object),
+        }
     }
 
     /// What fell back, to be shown.
     pub(super) fn notes(&self) -> Vec<String> {
-        let fell_back = self.file_sink().and_then(FileSink::note).map(str::to_owned);
-        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).collect()
+        let fell_back = self.object_sink().map_or_else(Vec::new, ObjectSink::notes);
+        let of_io = self.io.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).chain(of_io).collect()
     }
 
     /// Closes the sink and tells how the task ended.
     pub(super) fn end(&self, outcome: Result<()>) {
-        if let Some(sink) = self.file_sink() {
+        if let Some(sink) = self.object_sink() {
             sink.close();
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -144,6 +182,13 @@ impl Shared {
             ended(outcome);
         }
     }
+}
+
+/// The PUs of a node that this process may use.
+fn pus_of(engine: &Engine, numa_node: u32) -> Vec<u32> {
+    let topology = engine.topology();
+    let of_node = topology.numa_node(numa_node).map(|node| node.cpuset.clone()).unwrap_or_default();
+    of_node.into_iter().filter(|pu| topology.allowed.pus.contains(pu)).collect()
 }
 
 /// The lanes that take part, each with its pool.

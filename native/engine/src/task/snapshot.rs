@@ -30,6 +30,8 @@ pub struct TaskSnapshot {
     pub findings: Vec<Finding>,
     /// All findings by kind, cumulative.
     pub finding_counts: FindingCounts,
+    /// Which ways the I/O of files goes: one, but where some lanes got what others did not. Empty: none does.
+    pub io_engine: String,
     /// Faults whose bytes could not be kept, because more were found than are given out between two snapshots.
     pub evidence_skipped: u64,
     /// I/O errors by kind, object and lane: the rows that changed since the snapshot before, with cumulative counts.
@@ -47,6 +49,8 @@ pub struct PoolCounters {
     pub lanes: usize,
     /// Cumulative.
     pub counts: Counts,
+    /// The most blocks that one of its lanes had in flight at once.
+    pub greatest_in_flight: u64,
     /// Service times of successful operations since the snapshot before.
     pub latency: SparseHistogram,
 }
@@ -83,6 +87,7 @@ impl Shared {
                 numa_node: *numa_node,
                 lanes: self.members.iter().filter(|member| member.pool == pool).count(),
                 counts: Counts::default(),
+                greatest_in_flight: 0,
                 latency: differences
                     .next(self.cells().filter(|(member, _)| member.pool == pool).map(|(_, cell)| &cell.latency)),
             })
@@ -90,7 +95,9 @@ impl Shared {
         let mut lanes = Vec::with_capacity(self.members.len());
         for (member, cell) in self.cells() {
             let counts = cell.counters.read();
-            pools[member.pool].counts += counts;
+            let pool = &mut pools[member.pool];
+            pool.counts += counts;
+            pool.greatest_in_flight = pool.greatest_in_flight.max(cell.greatest_in_flight.get());
             lanes.push(LaneCounts { lane: member.lane, pool: member.pool, counts });
         }
         let started = self.cells().map(|(_, cell)| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
@@ -104,6 +111,7 @@ impl Shared {
             ranges,
             findings: self.findings.take(),
             finding_counts: self.findings.counts(),
+            io_engine: self.io_engines(),
             evidence_skipped: self.findings.skipped(),
             errors: self.errors.take(),
             notes: self.notes(),

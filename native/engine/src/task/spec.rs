@@ -9,17 +9,30 @@ use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::range::RangeSpec;
 use crate::error::{Code, Error, Result};
+use crate::io::IoEngine;
 use crate::layout::Layout;
-use crate::sink::{SinkSpec, SyncPolicy};
+use crate::sink::{Direct, SinkSpec, SyncPolicy};
 
 /// The most claims in one range: what they cost is a bit or two each, 64 MiB in all.
 const MAX_CLAIMS: u64 = 1 << 28;
+
+/// The most bytes of a claim: what one lane works on at a time.
+const MAX_CLAIM_BYTES: u64 = 4 << 30;
 
 /// The largest block: far beyond what storage takes in one piece.
 pub(super) const MAX_BLOCK_BYTES: usize = 1 << 30;
 
 /// The smallest block: the sector of storage.
 const MIN_BLOCK_BYTES: usize = 512;
+
+/// The most blocks that a lane keeps in flight.
+pub const MAX_QUEUE_DEPTH: usize = 1024;
+
+/// The most memory of one lane's blocks: what the kernel registers in one piece.
+const MAX_BUFFER_BYTES: usize = 1 << 30;
+
+/// Memory of each block begins at a multiple of this: enough for O_DIRECT anywhere.
+const SLOT_ALIGN: usize = 4096;
 
 /// What a task does with its units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +62,13 @@ pub struct TaskSpec {
     pub layout: Layout,
     /// Where bytes go to or come from.
     pub sink: SinkSpec,
-    /// Bytes of an I/O: 512 B to 1 GiB, a divisor or a multiple of the unit. At the end of an object it may be shorter.
+    /// Bytes of an I/O: 512 B to 1 GiB, a divisor or a multiple of the unit; for buffered files any number of bytes. At the
+    /// end of an object it may be shorter.
     pub block_bytes: usize,
+    /// Blocks that each lane keeps in flight, 1 to [`MAX_QUEUE_DEPTH`]. Of no meaning to sinks that answer at once.
+    pub queue_depth: usize,
+    /// Which way the I/O of files goes.
+    pub io_engine: IoEngine,
     /// How many lanes take part, spread over the pools. `None`: all.
     pub lanes: Option<usize>,
     /// Objects that a delete leaves alone.
@@ -80,10 +98,26 @@ impl TaskSpec {
                 "choose another block size",
             );
         }
-        if !block.is_multiple_of(unit) && !unit.is_multiple_of(block) {
+        if !(1..=MAX_QUEUE_DEPTH).contains(&self.queue_depth) || self.buffer_bytes() > MAX_BUFFER_BYTES {
+            let depth = self.queue_depth;
+            return refuse(
+                format!(
+                    "{depth} blocks of {block} bytes at once are none, more than {MAX_QUEUE_DEPTH} or more than 1 GiB"
+                ),
+                "choose another queueDepth or block size",
+            );
+        }
+        let buffered = matches!(self.sink, SinkSpec::File { direct: Direct::No, .. });
+        if !block.is_multiple_of(unit) && !unit.is_multiple_of(block) && !buffered {
             return refuse(
                 format!("a block of {block} bytes is neither a divisor nor a multiple of the unit, {unit} bytes"),
-                "choose a block size that is",
+                "choose a block size that is, or write buffered files (direct: false)",
+            );
+        }
+        if self.claim_bytes().is_none_or(|bytes| bytes > MAX_CLAIM_BYTES) {
+            return refuse(
+                format!("blocks of {block} bytes meet the borders of units of {unit} bytes too seldom"),
+                "choose a smaller unit, or a block size that shares more factors with it",
             );
         }
         if self.content.parameters().unit_bytes != unit {
@@ -113,19 +147,39 @@ impl TaskSpec {
         }
     }
 
+    /// The least that holds both whole blocks and whole units, in bytes.
+    fn claim_bytes(&self) -> Option<u64> {
+        let (block, unit) = (self.block_bytes as u64, self.layout.unit_bytes());
+        let (mut common, mut rest) = (block, unit);
+        while rest > 0 {
+            (common, rest) = (rest, common % rest);
+        }
+        (block / common).checked_mul(unit)
+    }
+
+    /// Memory of one block in flight, in bytes.
+    pub(super) fn slot_bytes(&self) -> usize {
+        self.block_bytes.next_multiple_of(SLOT_ALIGN)
+    }
+
+    /// Memory of all that a lane has in flight, in bytes.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        let is_queued = self.sink.sync().is_some() && self.operation != Operation::Generate;
+        if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
+    }
+
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
-        self.operation == Operation::Write && matches!(self.sink, SinkSpec::File { sync, .. } if syncs(sync))
+        self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
     }
 
     /// Whether objects stay open until they are synced at the end.
     pub(super) fn syncs_at_end(&self) -> bool {
-        let at_end = matches!(self.sink, SinkSpec::File { sync: SyncPolicy::End, .. });
-        self.operation == Operation::Write && at_end
+        self.operation == Operation::Write && self.sink.sync() == Some(SyncPolicy::End)
     }
 
-    /// Cuts a range into claims: of a block or a unit, whichever is larger; of whole objects for a delete.
+    /// Cuts a range into claims: of whole blocks and whole units; of whole objects for a delete.
     pub(super) fn claims(&self, range: RangeSpec) -> Result<Claims> {
         let RangeSpec { id, first, end } = range;
         if first >= end || end > self.layout.units() {
@@ -140,7 +194,7 @@ impl TaskSpec {
         }
         let grain = match self.operation {
             Operation::Delete => self.layout.units_per_object(),
-            _ => (self.block_bytes as u64).div_ceil(self.layout.unit_bytes()),
+            _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
         };
         let claims = Claims::new(self.layout, first..end, grain);
         if claims.count() > MAX_CLAIMS {

@@ -10,7 +10,7 @@ use crate::clock::now_ns;
 const NEVER: u64 = u64::MAX;
 
 /// Where lanes wait for the start.
-pub(super) struct Start {
+pub(crate) struct Start {
     /// By CLOCK_MONOTONIC, in ns.
     begin_ns: AtomicU64,
     called_off: AtomicBool,
@@ -27,24 +27,24 @@ impl Default for Start {
 
 impl Start {
     /// Sets the instant, or moves it for lanes that still wait.
-    pub(super) fn set(&self, monotonic_ns: u64) {
+    pub(crate) fn set(&self, monotonic_ns: u64) {
         self.begin_ns.store(monotonic_ns, Ordering::Release);
         self.bell.ring(EVERYBODY);
     }
 
     /// Lets go of the lanes: there will be no start.
-    pub(super) fn call_off(&self) {
+    pub(crate) fn call_off(&self) {
         self.called_off.store(true, Ordering::Release);
         self.bell.ring(EVERYBODY);
     }
 
     /// How many lanes have arrived.
-    pub(super) fn arrived(&self) -> usize {
+    pub(crate) fn arrived(&self) -> usize {
         self.arrived.load(Ordering::Acquire)
     }
 
     /// Waits for the start. `false`: it was called off before.
-    pub(super) fn arrive_and_wait(&self) -> bool {
+    pub(crate) fn arrive_and_wait(&self) -> bool {
         self.arrived.fetch_add(1, Ordering::AcqRel);
         loop {
             let heard = self.bell.heard();

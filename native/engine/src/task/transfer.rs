@@ -1,15 +1,20 @@
-//! What moves bytes: one claim, block by block, through the lane's buffer. Nothing here allocates, locks or calls the
-//! system but for the I/O itself, until something is wrong. Must never know how claims are dealt out.
+//! What is made of one block: its bytes before it goes to the sink, and what came of it after. Nothing here allocates, locks or calls the
+//! system but for the I/O itself, until something is wrong. Must never know how claims are dealt
+//! out, nor how many blocks are in flight.
+
+use std::sync::Arc;
 
 use super::claims::Claim;
-use super::lanes::{Flow, LaneRun};
+use super::lanes::{Flow, LaneRun, fate_of};
 use super::poison;
+use super::queue::Fate;
 use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
 use crate::error::{Code, Error};
+use crate::io::Answer;
 use crate::sink::null;
-use crate::sink::object::{not_there, too_short};
+use crate::sink::object::{ObjectFile, Step, not_there, too_short};
 
 /// One I/O.
 #[derive(Clone, Copy)]
@@ -24,21 +29,38 @@ pub(super) struct Block {
     pub(super) bytes: usize,
 }
 
+/// Blocks are made and compared in pieces of this size, which stay in the caches; between two of them the lane looks
+/// whether something has come back.
+const PIECE_BYTES: usize = 256 << 10;
+
 impl LaneRun<'_> {
-    /// Does the task's operation over a claim.
-    pub(super) fn transfer(&mut self, range: &SeedRange, claim: &Claim, buffer: &mut [u8]) -> Flow {
-        if self.shared.spec.operation == Operation::Generate {
-            return self.blocks(range, claim, None, buffer);
-        }
-        self.take_up(range, claim.segment)?;
-        // Taken out for the time of the claim, so that it is lent to the I/O without counting references.
-        let object = self.object.take();
-        let done = self.blocks(range, claim, object.as_ref().map(|(_, opened)| opened), buffer);
-        self.object = object;
-        done
+    /// Does the task's operation over a claim whose sink answers at once.
+    pub(super) fn transfer(&mut self, range: &SeedRange, claim: &Claim) -> Flow {
+        self.each_block(range, claim, |lane, block| {
+            // SAFETY: such a task has nothing in flight, and this is the only reference at a time.
+            let buffer = unsafe { lane.slots.memory(0, block.bytes) };
+            match lane.shared.spec.operation {
+                Operation::Generate => lane.generate(range, block, buffer),
+                Operation::Write => lane.write(range, block, buffer),
+                Operation::Read => lane.read(range, block, buffer),
+                Operation::Verify => lane.verify(range, block, buffer),
+                Operation::Delete => unreachable!("a delete moves no bytes"),
+            }
+        })
     }
 
-    fn blocks(&mut self, range: &SeedRange, claim: &Claim, opened: Option<&Opened>, buffer: &mut [u8]) -> Flow {
+    /// Deals with a claim whose object is not there.
+    pub(super) fn without_object(&mut self, range: &SeedRange, claim: &Claim) -> Flow {
+        self.each_block(range, claim, |lane, block| match lane.shared.spec.operation {
+            Operation::Verify => {
+                lane.missing(range, block);
+                Flow::Continue(())
+            }
+            _ => lane.fail(range, not_there(&lane.shared.path_of(block.object))),
+        })
+    }
+
+    fn each_block(&mut self, range: &SeedRange, claim: &Claim, mut each: impl FnMut(&mut Self, Block) -> Flow) -> Flow {
         let spec = &self.shared.spec;
         let unit_bytes = spec.layout.unit_bytes();
         let object = range.claims.object(claim.segment);
@@ -48,18 +70,10 @@ impl LaneRun<'_> {
         while offset < end {
             // A claim in progress stops here when its range is fenced or the task is called off.
             if range.is_stopped() || self.shared.control.is_cancelled() {
-                return Flow::Break(());
+                return Flow::Break(Fate::Abandoned);
             }
             let bytes = (end - offset).min(spec.block_bytes as u64) as usize;
-            let block = Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes };
-            let buffer = &mut buffer[..bytes];
-            match spec.operation {
-                Operation::Generate => self.generate(range, block, buffer)?,
-                Operation::Write => self.write(range, block, opened, buffer)?,
-                Operation::Read => self.read(range, block, opened, buffer)?,
-                Operation::Verify => self.verify(range, block, opened, buffer)?,
-                Operation::Delete => unreachable!("a delete moves no bytes"),
-            }
+            each(self, Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes })?;
             offset += bytes as u64;
         }
         Flow::Continue(())
@@ -71,98 +85,61 @@ impl LaneRun<'_> {
         let first = self.cell.started_ns.get() == 0;
         let late = self.since_ns >= self.shared.control.deadline_ns();
         let start_ns = if first || late { self.may_submit(range)? } else { self.since_ns };
-        self.fill(range, block, buffer)?;
+        self.fill(block.offset, buffer, range)?;
         null::write(buffer);
-        self.count(start_ns, block.bytes as u64);
+        self.count_now(start_ns, block.bytes as u64);
         Flow::Continue(())
     }
 
-    fn fill(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
+    fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
         let spec = &self.shared.spec;
-        match spec.content.fill(spec.generation, block.offset, buffer) {
+        match spec.content.fill(spec.generation, offset, buffer) {
             Ok(()) => Flow::Continue(()),
             Err(error) => self.fail(range, no_such_content(&error)),
         }
     }
 
-    fn write(&mut self, range: &SeedRange, block: Block, opened: Option<&Opened>, buffer: &mut [u8]) -> Flow {
-        self.fill(range, block, buffer)?;
+    fn write(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
+        self.fill(block.offset, buffer, range)?;
         let start_ns = self.may_submit(range)?;
-        let outcome = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => file.write_at(buffer, block.in_object),
-            (Sink::File(sink), _) => Err(not_there(&sink.path_of(block.object))),
-            (Sink::Memory(_), _) => match &mut self.memory {
-                Some(memory) => memory.write(block.offset, buffer),
-                None => unreachable!("a lane of a task on memory has its way into the store"),
-            },
-            (Sink::Null, _) => {
+        let outcome = match &mut self.memory {
+            Some(memory) => memory.write(block.offset, buffer),
+            None => {
                 null::write(buffer);
                 Ok(())
             }
         };
         match outcome {
             Ok(()) => {
-                self.count(start_ns, block.bytes as u64);
+                self.count_now(start_ns, block.bytes as u64);
                 Flow::Continue(())
             }
             Err(error) => self.fail(range, error),
         }
     }
 
-    fn read(&mut self, range: &SeedRange, block: Block, opened: Option<&Opened>, buffer: &mut [u8]) -> Flow {
+    fn read(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         // A read that delivers nothing must not pass. Nobody looks at all the bytes here, so marks are enough.
         poison::mark(buffer);
+        let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
         let start_ns = self.may_submit(range)?;
-        let outcome = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => match file.read_at(buffer, block.in_object) {
-                Ok(got) if got < block.bytes => Err(too_short(file.path(), block.in_object, block.bytes, got)),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            },
-            (Sink::File(sink), _) => Err(not_there(&sink.path_of(block.object))),
-            (Sink::Memory(store), _) => store.read(block.offset, buffer).map_err(not_in_memory),
-            (Sink::Null, _) => unreachable!("refused when the task was prepared"),
-        };
-        if let Err(error) = outcome {
-            return self.fail(range, error);
+        if let Err(unit) = store.read(block.offset, buffer) {
+            return self.fail(range, not_in_memory(unit));
         }
-        self.count(start_ns, block.bytes as u64);
-        match poison::undelivered(buffer) {
+        self.count_now(start_ns, block.bytes as u64);
+        match self.undelivered(block, buffer) {
             None => Flow::Continue(()),
-            Some(at) => self.fail(range, undelivered(&self.shared.name_of(block.object), block.in_object + at as u64)),
+            Some(error) => self.fail(range, error),
         }
     }
 
-    fn verify(&mut self, range: &SeedRange, block: Block, opened: Option<&Opened>, buffer: &mut [u8]) -> Flow {
+    fn verify(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         // A read that delivers nothing must not pass because the right bytes were in the buffer from before.
         poison::fill(buffer);
-        let file = match (&self.shared.sink, opened) {
-            (Sink::File(_), Some(Opened::File(file))) => file,
-            (Sink::File(_), _) => {
-                self.missing(range, block);
-                return Flow::Continue(());
-            }
-            _ => return self.verify_memory(range, block, buffer),
-        };
-        let start_ns = self.may_submit(range)?;
-        match file.read_at(buffer, block.in_object) {
-            Ok(got) => {
-                self.count(start_ns, got as u64);
-                self.check(range, block, &buffer[..got])?;
-                if got < block.bytes {
-                    self.truncated(range, block, got, file);
-                }
-                Flow::Continue(())
-            }
-            Err(error) => self.fail(range, error),
-        }
-    }
-
-    fn verify_memory(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
-        let Sink::Memory(store) = &self.shared.sink else { unreachable!("other sinks are dealt with") };
+        let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
         let start_ns = self.may_submit(range)?;
         if store.read(block.offset, buffer).is_ok() {
-            self.count(start_ns, block.bytes as u64);
+            self.count_now(start_ns, block.bytes as u64);
             return self.check(range, block, buffer);
         }
         // Some unit is not there: what is there of the block is still verified, unit by unit.
@@ -175,24 +152,152 @@ impl LaneRun<'_> {
             let start_ns = self.may_submit(range)?;
             match store.read(part.offset, &mut buffer[..bytes]) {
                 Ok(()) => {
-                    self.count(start_ns, bytes as u64);
+                    self.count_now(start_ns, bytes as u64);
                     self.check(range, part, &buffer[..bytes])?;
                 }
-                Err(_) => self.missing_unit(part),
+                Err(_) => self.missing_unit(range, part),
             }
             at += bytes;
         }
         Flow::Continue(())
     }
 
+    /// Makes what is in a slot's memory before its block goes to the system.
+    pub(super) fn make(&mut self, slot: u32) -> Flow {
+        let block = self.queue.slot(slot).block;
+        // SAFETY: the block is not handed over yet, and this is the only reference.
+        let memory = unsafe { self.slots.memory(slot, block.bytes) };
+        match self.shared.spec.operation {
+            Operation::Write => {
+                for (nth, piece) in memory.chunks_mut(PIECE_BYTES).enumerate() {
+                    if nth > 0 {
+                        self.look();
+                    }
+                    let spec = &self.shared.spec;
+                    let offset = block.offset + (nth * PIECE_BYTES) as u64;
+                    if let Err(error) = spec.content.fill(spec.generation, offset, piece) {
+                        let range = Arc::clone(&self.queue.slot_and_hold(slot).1.range);
+                        return self.fail(&range, no_such_content(&error));
+                    }
+                }
+            }
+            // A read that delivers nothing must not pass because the right bytes were in the memory from before. Where
+            // nobody will look at all bytes, marks are enough.
+            Operation::Verify => poison::fill(memory),
+            _ => poison::mark(memory),
+        }
+        Flow::Continue(())
+    }
+
+    /// Deals with the answer to a block's I/O.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        let slot = answer.slot;
+        self.queue.in_flight -= 1;
+        let writes = self.shared.spec.operation == Operation::Write;
+        let (of, hold) = self.queue.slot_and_hold(slot);
+        let Opened::File(file) = &hold.opened else {
+            unreachable!("only blocks of objects that are open are in flight")
+        };
+        let (block, submitted_ns, done_ns) = (of.block, of.submitted_ns, of.done_ns);
+        let (bytes, offset) = (block.bytes, block.in_object);
+        let step = if writes {
+            file.written(bytes, offset, &mut of.progress, answer.outcome)
+        } else {
+            file.read(bytes, offset, &mut of.progress, answer.outcome)
+        };
+        let done = match step {
+            Ok(Step::Again) => return self.queue.ready.push(slot),
+            Ok(Step::Done(got)) => {
+                self.count(submitted_ns, done_ns, got as u64);
+                self.moved(slot, block, got)
+            }
+            Err(error) => {
+                let range = self.range_of(slot);
+                self.fail(&range, error)
+            }
+        };
+        self.through(slot, fate_of(done));
+    }
+
+    /// Looks at what a block's I/O brought.
+    fn moved(&mut self, slot: u32, block: Block, got: usize) -> Flow {
+        // SAFETY: the block is answered, and this is the only reference.
+        let memory = unsafe { self.slots.memory(slot, got) };
+        match self.shared.spec.operation {
+            Operation::Verify => {
+                let checked = self.check_pieces(slot, block, memory);
+                if got < block.bytes {
+                    let (range, file) = self.range_and_file_of(slot);
+                    self.truncated(&range, block, got, &file);
+                }
+                checked
+            }
+            Operation::Read if got < block.bytes => {
+                let (range, file) = self.range_and_file_of(slot);
+                self.fail(&range, too_short(file.path(), block.in_object, block.bytes, got))
+            }
+            Operation::Read => match self.undelivered(block, memory) {
+                None => Flow::Continue(()),
+                Some(error) => {
+                    let range = self.range_of(slot);
+                    self.fail(&range, error)
+                }
+            },
+            _ => Flow::Continue(()),
+        }
+    }
+
+    fn check_pieces(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
+        for (nth, piece) in memory.chunks(PIECE_BYTES).enumerate() {
+            if nth > 0 {
+                self.look();
+            }
+            let at = (nth * PIECE_BYTES) as u64;
+            let spec = &self.shared.spec;
+            match spec.content.compare(spec.generation, block.offset + at, piece) {
+                Ok(None) => {}
+                // Whatever is wrong with the block is named as a whole.
+                Ok(Some(_)) => {
+                    let range = self.range_of(slot);
+                    self.corrupt(&range, block, memory);
+                    return Flow::Continue(());
+                }
+                Err(error) => {
+                    let range = self.range_of(slot);
+                    return self.fail(&range, no_such_content(&error));
+                }
+            }
+        }
+        Flow::Continue(())
+    }
+
+    #[cold]
+    fn range_of(&mut self, slot: u32) -> Arc<SeedRange> {
+        Arc::clone(&self.queue.slot_and_hold(slot).1.range)
+    }
+
+    #[cold]
+    fn range_and_file_of(&mut self, slot: u32) -> (Arc<SeedRange>, Arc<ObjectFile>) {
+        let hold = self.queue.slot_and_hold(slot).1;
+        let Opened::File(file) = &hold.opened else {
+            unreachable!("only blocks of objects that are open are in flight")
+        };
+        (Arc::clone(&hold.range), Arc::clone(file))
+    }
+
+    /// What there is to say of a read that says that it went well, and brought nothing in some page.
+    fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
+        let at = poison::undelivered(buffer)?;
+        Some(undelivered(&self.shared.name_of(block.object), block.in_object + at as u64))
+    }
+
     /// Compares what was read with what it must be.
-    #[inline]
     fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.compare(spec.generation, block.offset, actual) {
             Ok(None) => Flow::Continue(()),
             Ok(Some(_)) => {
-                self.corrupt(block, actual);
+                self.corrupt(range, block, actual);
                 Flow::Continue(())
             }
             Err(error) => self.fail(range, no_such_content(&error)),

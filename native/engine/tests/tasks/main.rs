@@ -1,7 +1,9 @@
 //! Tasks as the control plane drives them: through the public face of the engine only, on real files.
 
+mod depth;
 mod faults;
 mod flow;
+mod local_files;
 mod round_trip;
 mod sinks;
 mod support;

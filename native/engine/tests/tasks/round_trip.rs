@@ -1,10 +1,10 @@
 //! What is written is what the content function says, is found good by a verify, and is gone after a delete.
 
 use seedstorm_content::Parameters;
-use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy, remove_run_folder};
+use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy, remove_run_folder};
 use seedstorm_engine::task::{FindingCounts, Operation};
 
-use crate::support::{Folder, Plan, UNIT, count, engine, files};
+use crate::support::{Folder, Plan, UNIT, count, engine, files, files_with};
 
 /// Writes, looks at the files with other eyes, verifies, reads and deletes.
 fn round_trip(plan: &Plan) {
@@ -28,9 +28,11 @@ fn round_trip(plan: &Plan) {
     let deleted = plan.over_all(&engine, Operation::Delete);
     deleted.expect_all_done(units);
     assert_eq!(deleted.operations(), plan.layout.objects());
-    let SinkSpec::File { folder, .. } = &plan.sink else { unreachable!() };
-    assert_eq!(remove_run_folder(folder), Ok(true), "nothing was left in it");
-    assert!(!folder.exists());
+    let SinkSpec::File { folders, .. } = &plan.sink else { unreachable!() };
+    for folder in folders {
+        assert_eq!(remove_run_folder(folder), Ok(true), "nothing was left in it");
+        assert!(!folder.exists());
+    }
 }
 
 #[test]
@@ -75,12 +77,35 @@ fn deduplicated_and_compressible_data_makes_the_right_files() {
 #[test]
 fn buffered_files_are_as_right_as_direct_ones() {
     let target = Folder::new();
-    let sink = SinkSpec::File { folder: target.run(), direct: Direct::No, sync: SyncPolicy::File };
+    let sink = files_with(vec![target.run()], Direct::No, SyncPolicy::File, FileOptions::default());
     round_trip(&Plan::new(20, 3, sink));
 }
 
 #[test]
-fn more_than_a_thousand_files_lie_in_numbered_folders_and_leave_none_behind() {
+fn files_in_several_paths_are_right_under_every_policy_and_all_of_them_are_removed() {
+    use SyncPolicy::{Block, End, File, Never, Range};
+    for sync in [Block, Range, File, End, Never] {
+        let targets = [Folder::new(), Folder::new(), Folder::new()];
+        let runs: Vec<_> = targets.iter().map(Folder::run).collect();
+        let plan = Plan::new(41, 4, files_with(runs.clone(), Direct::Auto, sync, FileOptions::default()));
+        for object in 0..11 {
+            assert!(plan.file(object).starts_with(&runs[object as usize % 3]));
+        }
+        round_trip(&plan);
+    }
+}
+
+#[test]
+fn more_than_a_thousand_files_in_several_paths_leave_no_numbered_folder_behind() {
+    let targets = [Folder::new(), Folder::new()];
+    let runs = targets.iter().map(Folder::run).collect();
+    let parameters = Parameters { unit_bytes: 4096, ..Parameters::default() };
+    let sink = files_with(runs, Direct::Auto, SyncPolicy::Never, FileOptions::default());
+    round_trip(&Plan::with(parameters, 2001, 1, sink));
+}
+
+#[test]
+fn more_than_a_thousand_files_lie_lie_in_numbered_folders_and_leave_none_behind() {
     let target = Folder::new();
     let parameters = Parameters { unit_bytes: 4096, ..Parameters::default() };
     let plan = Plan::with(parameters, 2001, 1, files(target.run(), SyncPolicy::Never));

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use seedstorm_content::{Content, Parameters};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Error, Result};
+use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
-use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy};
+use seedstorm_engine::sink::{Direct, FileOptions, FileWork, SinkSpec, SyncPolicy, folder_of_object};
 use seedstorm_engine::task::{Finding, Operation, Policy, RangeSpec, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
@@ -106,13 +107,19 @@ pub struct Plan {
     pub sink: SinkSpec,
     pub block: u64,
     pub generation: u16,
+    pub depth: usize,
+    pub io: IoEngine,
     pub lanes: Option<usize>,
     pub spared: HashSet<u64>,
     pub policy: Policy,
 }
 
 pub fn files(folder: PathBuf, sync: SyncPolicy) -> SinkSpec {
-    SinkSpec::File { folder, direct: Direct::Auto, sync }
+    files_with(vec![folder], Direct::Auto, sync, FileOptions::default())
+}
+
+pub fn files_with(folders: Vec<PathBuf>, direct: Direct, sync: SyncPolicy, options: FileOptions) -> SinkSpec {
+    SinkSpec::File { folders, direct, sync, options }
 }
 
 impl Plan {
@@ -128,6 +135,8 @@ impl Plan {
             block: parameters.unit_bytes,
             generation: 0,
             sink,
+            depth: 4,
+            io: IoEngine::Auto,
             lanes: None,
             spared: HashSet::new(),
             policy: Policy::default(),
@@ -142,6 +151,8 @@ impl Plan {
             layout: self.layout,
             sink: self.sink.clone(),
             block_bytes: self.block as usize,
+            queue_depth: self.depth,
+            io_engine: self.io,
             lanes: self.lanes,
             spared_objects: self.spared.clone(),
             policy: self.policy,
@@ -169,7 +180,9 @@ impl Plan {
     /// Where an object is.
     pub fn file(&self, object: u64) -> PathBuf {
         match &self.sink {
-            SinkSpec::File { folder, .. } => folder.join(self.layout.name_of(object)),
+            SinkSpec::File { folders, .. } => {
+                folder_of_object(folders, object).unwrap().join(self.layout.name_of(object))
+            }
             _ => panic!("only files are files"),
         }
     }
@@ -196,6 +209,8 @@ pub struct Run {
 pub struct Outcome {
     pub result: Result<()>,
     pub last: TaskSnapshot,
+    /// What was done beside the I/O, where there are files.
+    pub work: Option<FileWork>,
 }
 
 impl Run {
@@ -225,9 +240,10 @@ impl Run {
     pub fn ended(self) -> Outcome {
         let result = self.outcome();
         let last = self.task.snapshot();
+        let work = self.task.file_work();
         drop(self.task);
         assert!(self.outcome.recv().is_err(), "the end is told once");
-        Outcome { result, last }
+        Outcome { result, last, work }
     }
 
     pub fn finish(self) -> Outcome {

@@ -5,10 +5,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use seedstorm_engine::error::Code;
-use seedstorm_engine::sink::{Direct, SinkSpec, SyncPolicy, remove_run_folder};
+use seedstorm_engine::sink::{Direct, FileOptions, SyncPolicy, remove_run_folder};
 use seedstorm_engine::task::Operation;
 
-use crate::support::{Folder, Mount, Plan, UNIT, count, engine, files, is_root};
+use crate::support::{Folder, Mount, Plan, UNIT, count, engine, files, files_with, is_root};
 
 fn refused(plan: &Plan, operation: Operation) -> seedstorm_engine::error::Error {
     plan.prepare(&engine(), operation).err().expect("it was taken")
@@ -80,7 +80,7 @@ fn a_task_that_has_ended_keeps_nothing_open_so_that_the_target_can_be_unmounted(
 fn a_full_file_system_fails_the_range_says_where_and_how_far_and_does_not_hang() {
     let Some(mount) = Mount::new("tmpfs", "size=1m") else { return };
     for direct in [Direct::Auto, Direct::No] {
-        let sink = SinkSpec::File { folder: mount.run(), direct, sync: SyncPolicy::Range };
+        let sink = files_with(vec![mount.run()], direct, SyncPolicy::Range, FileOptions::default());
         let plan = Plan { block: 8 * UNIT, ..Plan::new(256, 64, sink) };
         let engine = engine();
         let outcome = plan.over_all(&engine, Operation::Write);
@@ -102,7 +102,7 @@ fn a_full_file_system_fails_the_range_says_where_and_how_far_and_does_not_hang()
 #[test]
 fn a_file_system_that_refuses_direct_io_is_an_error_when_the_plan_insists_and_leaves_no_file() {
     let Some(mount) = Mount::new("ramfs", "") else { return };
-    let sink = SinkSpec::File { folder: mount.run(), direct: Direct::Yes, sync: SyncPolicy::Range };
+    let sink = files_with(vec![mount.run()], Direct::Yes, SyncPolicy::Range, FileOptions::default());
     let outcome = Plan::new(8, 2, sink).over_all(&engine(), Operation::Write);
     for range in &outcome.last.ranges {
         assert_eq!(range.failed.as_ref().unwrap().code, Code::DirectRefused);

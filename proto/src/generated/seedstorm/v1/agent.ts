@@ -21,6 +21,7 @@ import {
   ErrorDetail,
   Finding,
   FindingCount,
+  HostNetwork,
   Interval,
   IoError,
   Operation,
@@ -28,6 +29,7 @@ import {
   operationToNumber,
   PoolCounters,
   Reading,
+  Residency,
   SparseHistogram,
 } from "./common.js";
 
@@ -110,6 +112,15 @@ export interface AttendRequest {
     /** The agent wants to go: it asks for no more leases and gives back what it did not begin. */
     { $case: "leaving"; value: Leaving }
     | //
+    /** The answer to ConnectPeers. */
+    { $case: "peersConnected"; value: PeersConnected }
+    | //
+    /** The answer to ProbeTarget. */
+    { $case: "targetProbed"; value: TargetProbed }
+    | //
+    /** The answer to LockTarget. */
+    { $case: "targetLocked"; value: TargetLocked }
+    | //
     /** The answer to RereadPlace. */
     { $case: "placeReread"; value: PlaceReread }
     | undefined;
@@ -155,6 +166,18 @@ export interface AttendResponse {
     | //
     /** The agent may go. */
     { $case: "dismiss"; value: Dismiss }
+    | //
+    /** Get ready for a network stage. */
+    { $case: "prepareNetwork"; value: PrepareNetwork }
+    | //
+    /** Connect to those that you are to send to. */
+    { $case: "connectPeers"; value: ConnectPeers }
+    | //
+    /** Take part in the proof that all agents see one target. */
+    { $case: "probeTarget"; value: ProbeTarget }
+    | //
+    /** Hold the target for a run, or let go of it. */
+    { $case: "lockTarget"; value: LockTarget }
     | //
     /** Look at the place of a fault that another agent found. */
     { $case: "rereadPlace"; value: RereadPlace }
@@ -251,6 +274,9 @@ export interface Target {
     | //
     /** Files. */
     { $case: "file"; value: FileTarget }
+    | //
+    /** A block device. */
+    { $case: "block"; value: BlockTarget }
     | undefined;
 }
 
@@ -266,12 +292,32 @@ export interface MemoryTarget {
 
 /** Files below a folder. */
 export interface FileTarget {
-  /** The folder that the plan names; it must exist. */
-  path: string;
-  /** The run's own folder inside it. */
+  /** The folders that the plan names; they must exist. Objects are dealt out to them by their number. */
+  paths: string[];
+  /** The run's own folder inside each of them. */
   runFolder: string;
   /** true, false or auto: O_DIRECT. */
   direct: string;
+  /** block, range, file, end or never: when a write counts as durable. */
+  sync: string;
+  /** shared or local: whether every agent reaches the same files, or each host its own. */
+  scope: string;
+  /** true, false or auto: whether each file has its room before its first byte. */
+  preallocate: string;
+  /** Whether another run may use the target at the same time. */
+  shareTarget: boolean;
+}
+
+/** A block device, or a part of it. */
+export interface BlockTarget {
+  /** The device's path. */
+  device: string;
+  /** What the plan says that the device is; empty: the device must be empty. */
+  identity: string;
+  /** Where the part begins, in bytes. */
+  offsetBytes: bigint;
+  /** Its length in bytes; 0: to the device's end. */
+  sizeBytes: bigint;
   /** block, range, file, end or never: when a write counts as durable. */
   sync: string;
 }
@@ -310,6 +356,14 @@ export interface PrepareStage {
   sparedObjects: bigint[];
   /** How long the agent's leases run after a heartbeat that was acknowledged, from when it was sent, in ms. */
   leaseMs: number;
+  /** Blocks that each lane keeps in flight. */
+  queueDepth: number;
+  /** Which way the I/O of files goes: auto, io_uring, aio or threads. */
+  ioEngine: string;
+  /** Lanes that take part where lanes is 0 and the agent has more of them; 0: all. */
+  modestLanes: number;
+  /** true, auto or nothing: whether the agent empties its host's page cache first. */
+  dropCaches: string;
   /** I/O errors that pass: their units fail, and the lease goes on. None when absent. */
   errors: ErrorLimits | undefined;
 }
@@ -350,6 +404,70 @@ export interface StagePrepared {
   notes: string[];
   /** Lanes that will work. */
   lanes: number;
+  /** In a network stage: where peers reach this agent, as host:port. */
+  dataAddress: string;
+}
+
+/** Get ready for a network stage: threads, memory, a port to listen on. */
+export interface PrepareNetwork {
+  /** The run. */
+  runId: string;
+  /** The stage's index in the plan. */
+  stage: number;
+  /** Bytes in a block. */
+  blockBytes: bigint;
+  /** Sending connections of each lane, at least. */
+  streams: number;
+  /** Lanes that take part; 0: all. */
+  lanes: number;
+  /** How long to send from the common start, in ns. */
+  durationNs: bigint;
+  /** What every connection of the stage begins with; 32 random bytes. */
+  token: Buffer;
+  /** This agent's share of its host's cores. */
+  share:
+    | HostShare
+    | undefined;
+  /** How long the agent's leases run after a heartbeat, in ms. */
+  leaseMs: number;
+}
+
+/** Connect to those that you are to send to. */
+export interface ConnectPeers {
+  /** The stage. */
+  stage: number;
+  /** The agent's own number in this stage. */
+  own: number;
+  /** Whom to send to. */
+  peers: Peer[];
+}
+
+/** Somebody who takes part in a network stage. */
+export interface Peer {
+  /** Its number in this stage. */
+  number: number;
+  /** Where it listens, as host:port. Without a host it is the coordinator's, as the agent knows it. */
+  address: string;
+}
+
+/** The answer to ConnectPeers. */
+export interface PeersConnected {
+  /** The stage. */
+  stage: number;
+  /** Set when connecting failed as a whole. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** Who could not be reached. */
+  unreached: UnreachedPeer[];
+}
+
+/** A peer that could not be reached. */
+export interface UnreachedPeer {
+  /** Its number. */
+  number: number;
+  /** Where it was looked for, and why it was not found. */
+  why: string;
 }
 
 /** Begin, all at one instant. */
@@ -410,6 +528,12 @@ export interface Report {
   findingCounts: FindingCount[];
   /** What fell back, since the report before, for people. */
   notes: string[];
+  /** Which ways the I/O of files goes; empty when none does. */
+  ioEngine: string;
+  /** What the host's ports carried since the stage was prepared. */
+  hostNetwork:
+    | HostNetwork
+    | undefined;
   /** I/O errors by kind, object and lane: the rows that changed since the report before, with cumulative counts. */
   errors: IoError[];
   /** Faults whose bytes could not be kept, cumulative. */
@@ -500,6 +624,44 @@ export interface StageEnded {
   closeNs: bigint;
   /** False when the run's own folder still holds something. */
   runFolderRemoved: boolean;
+  /** In a network stage: what was exchanged with each peer. */
+  peers: PeerTraffic[];
+  /** In a network stage: connections that did not know the token. */
+  strangers: bigint;
+  /** What was done to files beside the I/O; absent where there are none. */
+  fileWork: FileWork | undefined;
+}
+
+/** What an agent exchanged with one peer in a network stage. */
+export interface PeerTraffic {
+  /** The peer's number. */
+  number: number;
+  /** Bytes that the agent's system took to send to it. */
+  sentBytes: bigint;
+  /** Bytes that came from it. */
+  receivedBytes: bigint;
+  /** Connections that broke before their time. */
+  broken: bigint;
+  /** Why the first of them did. */
+  why: string;
+}
+
+/** What an agent did to files in a stage beside the I/O. */
+export interface FileWork {
+  /** Whether I/O went past the page cache. */
+  direct: boolean;
+  /** What the page cache had of objects before the agent first read them. */
+  cachedBefore:
+    | Residency
+    | undefined;
+  /** What it had of some of them at the end. */
+  cachedAfter:
+    | Residency
+    | undefined;
+  /** Objects that were preallocated. */
+  preallocated: bigint;
+  /** Time that this took, summed over the lanes, in ns. */
+  preallocateNs: bigint;
 }
 
 /** Look whether a target can be used. */
@@ -512,8 +674,32 @@ export interface CheckTarget {
     | undefined;
   /** Bytes in an I/O. */
   blockBytes: bigint;
-  /** Bytes that the run will write in all. */
+  /** Bytes that the run will write in all; on node-local storage, this agent's share of them. */
   bytes: bigint;
+  /** The content function's parameters: what an earlier run with the same wrote is nobody's loss. */
+  content:
+    | Content
+    | undefined;
+  /** The last generation that the run writes. */
+  generation: number;
+  /** Bytes of the data, whether the run writes it or not. */
+  dataBytes: bigint;
+  /** Objects in the layout. */
+  objects: bigint;
+  /** Objects that a lease may lie in. */
+  leaseObjects: bigint;
+  /** The most lanes that take part; 0: all. */
+  lanes: number;
+  /** I/Os that each lane has in flight at a time. */
+  queueDepth: number;
+  /** This agent's share of its host's cores. */
+  share:
+    | HostShare
+    | undefined;
+  /** Bytes in a unit: objects end on units. */
+  unitBytes: bigint;
+  /** Bytes in an object, of which only the last may have fewer: they are dealt out to the paths. */
+  objectBytes: bigint;
 }
 
 /** What an agent found of a target. */
@@ -528,6 +714,102 @@ export interface TargetChecked {
   device: string;
   /** Lanes that this agent would use. */
   lanes: number;
+  /** What the block device is known by, wherever it is attached; empty: not known, or no block device. */
+  identity: string;
+  /** Bytes of the block device; 0: no block device. */
+  deviceBytes: bigint;
+  /** Memory that the agent's host has for it, in bytes. */
+  memoryBytes: bigint;
+  /** What it found of each folder of a file target. */
+  paths: PathChecked[];
+}
+
+/** What an agent found of one folder of a file target. */
+export interface PathChecked {
+  /** The folder. */
+  path: string;
+  /** Free bytes there. */
+  freeBytes: bigint;
+  /** Bytes that the run will write there. */
+  neededBytes: bigint;
+  /** What O_DIRECT wants offsets and lengths to be multiples of; 0 when it is refused, or not wanted. */
+  directOffsetBytes: bigint;
+  /** What it wants addresses in memory to be multiples of. */
+  directMemoryBytes: bigint;
+  /** Whether the kernel said so; else it was tried. */
+  directTold: boolean;
+}
+
+/** Take part in the proof that all agents see one target: write a token, read those of others, remove your own. */
+export interface ProbeTarget {
+  /** Names the question. */
+  id: bigint;
+  /** Where. */
+  target:
+    | Target
+    | undefined;
+  /** Names the proof, and with that its folder in each path. */
+  proof: string;
+  /** write, read or remove. */
+  step: string;
+  /** What to write. */
+  own:
+    | Token
+    | undefined;
+  /** What others wrote, to be found. */
+  others: Token[];
+}
+
+/** What an agent writes for the others to find. */
+export interface Token {
+  /** The agent's number in this proof. */
+  agent: number;
+  /** What its file holds. */
+  token: string;
+}
+
+/** What came of a step of the proof. */
+export interface TargetProbed {
+  /** The question's id. */
+  id: bigint;
+  /** Why the step could not be done. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** Whose tokens were not found, and where. */
+  unseen: Unseen[];
+}
+
+/** A token that was not found. */
+export interface Unseen {
+  /** Whose, by its number in the proof. */
+  agent: number;
+  /** The path of the target in which it was looked for. */
+  path: string;
+}
+
+/** Hold the target for a run, or let go of it. */
+export interface LockTarget {
+  /** Names the question. */
+  id: bigint;
+  /** Where, and by the name of its own folder for which run. */
+  target:
+    | Target
+    | undefined;
+  /** False: let go. */
+  hold: boolean;
+}
+
+/** Whether the target is held. */
+export interface TargetLocked {
+  /** The question's id. */
+  id: bigint;
+  /** Why not: who holds it. */
+  error:
+    | ErrorDetail
+    | undefined;
+  /** What should be known: locks of runs that are dead. */
+  notes: string[];
 }
 
 /** One finding of a check. */
@@ -581,8 +863,17 @@ export const AttendRequest: MessageFns<AttendRequest> = {
       case "leaving":
         Leaving.encode(message.message.value, writer.uint32(66).fork()).join();
         break;
+      case "peersConnected":
+        PeersConnected.encode(message.message.value, writer.uint32(322).fork()).join();
+        break;
+      case "targetProbed":
+        TargetProbed.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "targetLocked":
+        TargetLocked.encode(message.message.value, writer.uint32(170).fork()).join();
+        break;
       case "placeReread":
-        PlaceReread.encode(message.message.value, writer.uint32(162).fork()).join();
+        PlaceReread.encode(message.message.value, writer.uint32(202).fork()).join();
         break;
     }
     return writer;
@@ -665,8 +956,32 @@ export const AttendRequest: MessageFns<AttendRequest> = {
             message.message = { $case: "leaving", value: Leaving.decode(reader, reader.uint32()) };
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.message = { $case: "peersConnected", value: PeersConnected.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "targetProbed", value: TargetProbed.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "targetLocked", value: TargetLocked.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
               break;
             }
 
@@ -739,6 +1054,24 @@ export const AttendRequest: MessageFns<AttendRequest> = {
         }
         break;
       }
+      case "peersConnected": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "peersConnected", value: PeersConnected.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "targetProbed": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "targetProbed", value: TargetProbed.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "targetLocked": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "targetLocked", value: TargetLocked.fromPartial(object.message.value) };
+        }
+        break;
+      }
       case "placeReread": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "placeReread", value: PlaceReread.fromPartial(object.message.value) };
@@ -793,11 +1126,23 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "dismiss":
         Dismiss.encode(message.message.value, writer.uint32(98).fork()).join();
         break;
+      case "prepareNetwork":
+        PrepareNetwork.encode(message.message.value, writer.uint32(322).fork()).join();
+        break;
+      case "connectPeers":
+        ConnectPeers.encode(message.message.value, writer.uint32(330).fork()).join();
+        break;
+      case "probeTarget":
+        ProbeTarget.encode(message.message.value, writer.uint32(162).fork()).join();
+        break;
+      case "lockTarget":
+        LockTarget.encode(message.message.value, writer.uint32(170).fork()).join();
+        break;
       case "rereadPlace":
-        RereadPlace.encode(message.message.value, writer.uint32(162).fork()).join();
+        RereadPlace.encode(message.message.value, writer.uint32(202).fork()).join();
         break;
       case "findingKnown":
-        FindingKnown.encode(message.message.value, writer.uint32(170).fork()).join();
+        FindingKnown.encode(message.message.value, writer.uint32(210).fork()).join();
         break;
     }
     return writer;
@@ -912,16 +1257,48 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "dismiss", value: Dismiss.decode(reader, reader.uint32()) };
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.message = { $case: "prepareNetwork", value: PrepareNetwork.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.message = { $case: "connectPeers", value: ConnectPeers.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
+              break;
+            }
+
+            message.message = { $case: "probeTarget", value: ProbeTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.message = { $case: "lockTarget", value: LockTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
               break;
             }
 
             message.message = { $case: "rereadPlace", value: RereadPlace.decode(reader, reader.uint32()) };
             continue;
           }
-          case 21: {
-            if (tag !== 170) {
+          case 26: {
+            if (tag !== 210) {
               break;
             }
 
@@ -1015,6 +1392,30 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "dismiss": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "dismiss", value: Dismiss.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "prepareNetwork": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "prepareNetwork", value: PrepareNetwork.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "connectPeers": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "connectPeers", value: ConnectPeers.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "probeTarget": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "probeTarget", value: ProbeTarget.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "lockTarget": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "lockTarget", value: LockTarget.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1673,6 +2074,9 @@ export const Target: MessageFns<Target> = {
       case "file":
         FileTarget.encode(message.kind.value, writer.uint32(26).fork()).join();
         break;
+      case "block":
+        BlockTarget.encode(message.kind.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1714,6 +2118,14 @@ export const Target: MessageFns<Target> = {
             message.kind = { $case: "file", value: FileTarget.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "block", value: BlockTarget.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1747,6 +2159,12 @@ export const Target: MessageFns<Target> = {
       case "file": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "file", value: FileTarget.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "block": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "block", value: BlockTarget.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -1859,13 +2277,13 @@ export const MemoryTarget: MessageFns<MemoryTarget> = {
 };
 
 function createBaseFileTarget(): FileTarget {
-  return { path: "", runFolder: "", direct: "", sync: "" };
+  return { paths: [], runFolder: "", direct: "", sync: "", scope: "", preallocate: "", shareTarget: false };
 }
 
 export const FileTarget: MessageFns<FileTarget> = {
   encode(message: FileTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.path !== "") {
-      writer.uint32(10).string(message.path);
+    for (const v of message.paths) {
+      writer.uint32(10).string(v!);
     }
     if (message.runFolder !== "") {
       writer.uint32(18).string(message.runFolder);
@@ -1875,6 +2293,15 @@ export const FileTarget: MessageFns<FileTarget> = {
     }
     if (message.sync !== "") {
       writer.uint32(34).string(message.sync);
+    }
+    if (message.scope !== "") {
+      writer.uint32(162).string(message.scope);
+    }
+    if (message.preallocate !== "") {
+      writer.uint32(170).string(message.preallocate);
+    }
+    if (message.shareTarget !== false) {
+      writer.uint32(176).bool(message.shareTarget);
     }
     return writer;
   },
@@ -1897,7 +2324,7 @@ export const FileTarget: MessageFns<FileTarget> = {
               break;
             }
 
-            message.path = reader.string();
+            message.paths.push(reader.string());
             continue;
           }
           case 2: {
@@ -1924,6 +2351,30 @@ export const FileTarget: MessageFns<FileTarget> = {
             message.sync = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.preallocate = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.shareTarget = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1941,9 +2392,123 @@ export const FileTarget: MessageFns<FileTarget> = {
   },
   fromPartial<I extends Exact<DeepPartial<FileTarget>, I>>(object: I): FileTarget {
     const message = createBaseFileTarget();
-    message.path = object.path ?? "";
+    message.paths = object.paths?.map((e) => e) || [];
     message.runFolder = object.runFolder ?? "";
     message.direct = object.direct ?? "";
+    message.sync = object.sync ?? "";
+    message.scope = object.scope ?? "";
+    message.preallocate = object.preallocate ?? "";
+    message.shareTarget = object.shareTarget ?? false;
+    return message;
+  },
+};
+
+function createBaseBlockTarget(): BlockTarget {
+  return { device: "", identity: "", offsetBytes: 0n, sizeBytes: 0n, sync: "" };
+}
+
+export const BlockTarget: MessageFns<BlockTarget> = {
+  encode(message: BlockTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== "") {
+      writer.uint32(10).string(message.device);
+    }
+    if (message.identity !== "") {
+      writer.uint32(18).string(message.identity);
+    }
+    if (message.offsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.offsetBytes) !== message.offsetBytes) {
+        throw new globalThis.Error("value provided for field message.offsetBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.offsetBytes);
+    }
+    if (message.sizeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sizeBytes) !== message.sizeBytes) {
+        throw new globalThis.Error("value provided for field message.sizeBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.sizeBytes);
+    }
+    if (message.sync !== "") {
+      writer.uint32(42).string(message.sync);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.identity = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sync = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BlockTarget>, I>>(base?: I): BlockTarget {
+    return BlockTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlockTarget>, I>>(object: I): BlockTarget {
+    const message = createBaseBlockTarget();
+    message.device = object.device ?? "";
+    message.identity = object.identity ?? "";
+    message.offsetBytes = (object.offsetBytes !== undefined && object.offsetBytes !== null)
+      ? BigInt(object.offsetBytes)
+      : 0n;
+    message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
     message.sync = object.sync ?? "";
     return message;
   },
@@ -1964,6 +2529,10 @@ function createBasePrepareStage(): PrepareStage {
     share: undefined,
     sparedObjects: [],
     leaseMs: 0,
+    queueDepth: 0,
+    ioEngine: "",
+    modestLanes: 0,
+    dropCaches: "",
     errors: undefined,
   };
 }
@@ -2025,8 +2594,20 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     if (message.leaseMs !== 0) {
       writer.uint32(104).uint32(message.leaseMs);
     }
+    if (message.queueDepth !== 0) {
+      writer.uint32(112).uint32(message.queueDepth);
+    }
+    if (message.ioEngine !== "") {
+      writer.uint32(122).string(message.ioEngine);
+    }
+    if (message.modestLanes !== 0) {
+      writer.uint32(128).uint32(message.modestLanes);
+    }
+    if (message.dropCaches !== "") {
+      writer.uint32(162).string(message.dropCaches);
+    }
     if (message.errors !== undefined) {
-      ErrorLimits.encode(message.errors, writer.uint32(162).fork()).join();
+      ErrorLimits.encode(message.errors, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -2158,8 +2739,40 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.leaseMs = reader.uint32();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.ioEngine = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.modestLanes = reader.uint32();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
+              break;
+            }
+
+            message.dropCaches = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
               break;
             }
 
@@ -2206,6 +2819,10 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       : undefined;
     message.sparedObjects = object.sparedObjects?.map((e) => BigInt(e)) || [];
     message.leaseMs = object.leaseMs ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.ioEngine = object.ioEngine ?? "";
+    message.modestLanes = object.modestLanes ?? 0;
+    message.dropCaches = object.dropCaches ?? "";
     message.errors = (object.errors !== undefined && object.errors !== null)
       ? ErrorLimits.fromPartial(object.errors)
       : undefined;
@@ -2421,7 +3038,7 @@ export const HostShare: MessageFns<HostShare> = {
 };
 
 function createBaseStagePrepared(): StagePrepared {
-  return { stage: 0, error: undefined, notes: [], lanes: 0 };
+  return { stage: 0, error: undefined, notes: [], lanes: 0, dataAddress: "" };
 }
 
 export const StagePrepared: MessageFns<StagePrepared> = {
@@ -2437,6 +3054,9 @@ export const StagePrepared: MessageFns<StagePrepared> = {
     }
     if (message.lanes !== 0) {
       writer.uint32(32).uint32(message.lanes);
+    }
+    if (message.dataAddress !== "") {
+      writer.uint32(322).string(message.dataAddress);
     }
     return writer;
   },
@@ -2486,6 +3106,14 @@ export const StagePrepared: MessageFns<StagePrepared> = {
             message.lanes = reader.uint32();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.dataAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2509,6 +3137,474 @@ export const StagePrepared: MessageFns<StagePrepared> = {
       : undefined;
     message.notes = object.notes?.map((e) => e) || [];
     message.lanes = object.lanes ?? 0;
+    message.dataAddress = object.dataAddress ?? "";
+    return message;
+  },
+};
+
+function createBasePrepareNetwork(): PrepareNetwork {
+  return {
+    runId: "",
+    stage: 0,
+    blockBytes: 0n,
+    streams: 0,
+    lanes: 0,
+    durationNs: 0n,
+    token: Buffer.alloc(0),
+    share: undefined,
+    leaseMs: 0,
+  };
+}
+
+export const PrepareNetwork: MessageFns<PrepareNetwork> = {
+  encode(message: PrepareNetwork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.stage !== 0) {
+      writer.uint32(16).uint32(message.stage);
+    }
+    if (message.blockBytes !== 0n) {
+      if (BigInt.asUintN(64, message.blockBytes) !== message.blockBytes) {
+        throw new globalThis.Error("value provided for field message.blockBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.blockBytes);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(32).uint32(message.streams);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(40).uint32(message.lanes);
+    }
+    if (message.durationNs !== 0n) {
+      if (BigInt.asUintN(64, message.durationNs) !== message.durationNs) {
+        throw new globalThis.Error("value provided for field message.durationNs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.durationNs);
+    }
+    if (message.token.length !== 0) {
+      writer.uint32(58).bytes(message.token);
+    }
+    if (message.share !== undefined) {
+      HostShare.encode(message.share, writer.uint32(66).fork()).join();
+    }
+    if (message.leaseMs !== 0) {
+      writer.uint32(72).uint32(message.leaseMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PrepareNetwork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrepareNetwork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.blockBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.durationNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.token = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.share = HostShare.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.leaseMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PrepareNetwork>, I>>(base?: I): PrepareNetwork {
+    return PrepareNetwork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PrepareNetwork>, I>>(object: I): PrepareNetwork {
+    const message = createBasePrepareNetwork();
+    message.runId = object.runId ?? "";
+    message.stage = object.stage ?? 0;
+    message.blockBytes = (object.blockBytes !== undefined && object.blockBytes !== null)
+      ? BigInt(object.blockBytes)
+      : 0n;
+    message.streams = object.streams ?? 0;
+    message.lanes = object.lanes ?? 0;
+    message.durationNs = (object.durationNs !== undefined && object.durationNs !== null)
+      ? BigInt(object.durationNs)
+      : 0n;
+    message.token = object.token ?? Buffer.alloc(0);
+    message.share = (object.share !== undefined && object.share !== null)
+      ? HostShare.fromPartial(object.share)
+      : undefined;
+    message.leaseMs = object.leaseMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseConnectPeers(): ConnectPeers {
+  return { stage: 0, own: 0, peers: [] };
+}
+
+export const ConnectPeers: MessageFns<ConnectPeers> = {
+  encode(message: ConnectPeers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.own !== 0) {
+      writer.uint32(16).uint32(message.own);
+    }
+    for (const v of message.peers) {
+      Peer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectPeers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectPeers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.own = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peers.push(Peer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ConnectPeers>, I>>(base?: I): ConnectPeers {
+    return ConnectPeers.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConnectPeers>, I>>(object: I): ConnectPeers {
+    const message = createBaseConnectPeers();
+    message.stage = object.stage ?? 0;
+    message.own = object.own ?? 0;
+    message.peers = object.peers?.map((e) => Peer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePeer(): Peer {
+  return { number: 0, address: "" };
+}
+
+export const Peer: MessageFns<Peer> = {
+  encode(message: Peer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Peer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Peer>, I>>(base?: I): Peer {
+    return Peer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Peer>, I>>(object: I): Peer {
+    const message = createBasePeer();
+    message.number = object.number ?? 0;
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBasePeersConnected(): PeersConnected {
+  return { stage: 0, error: undefined, unreached: [] };
+}
+
+export const PeersConnected: MessageFns<PeersConnected> = {
+  encode(message: PeersConnected, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.unreached) {
+      UnreachedPeer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeersConnected {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeersConnected();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreached.push(UnreachedPeer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PeersConnected>, I>>(base?: I): PeersConnected {
+    return PeersConnected.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PeersConnected>, I>>(object: I): PeersConnected {
+    const message = createBasePeersConnected();
+    message.stage = object.stage ?? 0;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.unreached = object.unreached?.map((e) => UnreachedPeer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnreachedPeer(): UnreachedPeer {
+  return { number: 0, why: "" };
+}
+
+export const UnreachedPeer: MessageFns<UnreachedPeer> = {
+  encode(message: UnreachedPeer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.why !== "") {
+      writer.uint32(18).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnreachedPeer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnreachedPeer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UnreachedPeer>, I>>(base?: I): UnreachedPeer {
+    return UnreachedPeer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnreachedPeer>, I>>(object: I): UnreachedPeer {
+    const message = createBaseUnreachedPeer();
+    message.number = object.number ?? 0;
+    message.why = object.why ?? "";
     return message;
   },
 };
@@ -2820,6 +3916,8 @@ function createBaseReport(): Report {
     findings: [],
     findingCounts: [],
     notes: [],
+    ioEngine: "",
+    hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
   };
@@ -2871,6 +3969,12 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.notes) {
       writer.uint32(90).string(v!);
+    }
+    if (message.ioEngine !== "") {
+      writer.uint32(98).string(message.ioEngine);
+    }
+    if (message.hostNetwork !== undefined) {
+      HostNetwork.encode(message.hostNetwork, writer.uint32(322).fork()).join();
     }
     for (const v of message.errors) {
       IoError.encode(v!, writer.uint32(162).fork()).join();
@@ -2985,6 +4089,22 @@ export const Report: MessageFns<Report> = {
             message.notes.push(reader.string());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.ioEngine = reader.string();
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.hostNetwork = HostNetwork.decode(reader, reader.uint32());
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -3031,6 +4151,10 @@ export const Report: MessageFns<Report> = {
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
     message.notes = object.notes?.map((e) => e) || [];
+    message.ioEngine = object.ioEngine ?? "";
+    message.hostNetwork = (object.hostNetwork !== undefined && object.hostNetwork !== null)
+      ? HostNetwork.fromPartial(object.hostNetwork)
+      : undefined;
     message.errors = object.errors?.map((e) => IoError.fromPartial(e)) || [];
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
@@ -3604,7 +4728,15 @@ export const EndStage: MessageFns<EndStage> = {
 };
 
 function createBaseStageEnded(): StageEnded {
-  return { stage: 0, error: undefined, closeNs: 0n, runFolderRemoved: false };
+  return {
+    stage: 0,
+    error: undefined,
+    closeNs: 0n,
+    runFolderRemoved: false,
+    peers: [],
+    strangers: 0n,
+    fileWork: undefined,
+  };
 }
 
 export const StageEnded: MessageFns<StageEnded> = {
@@ -3623,6 +4755,18 @@ export const StageEnded: MessageFns<StageEnded> = {
     }
     if (message.runFolderRemoved !== false) {
       writer.uint32(32).bool(message.runFolderRemoved);
+    }
+    for (const v of message.peers) {
+      PeerTraffic.encode(v!, writer.uint32(322).fork()).join();
+    }
+    if (message.strangers !== 0n) {
+      if (BigInt.asUintN(64, message.strangers) !== message.strangers) {
+        throw new globalThis.Error("value provided for field message.strangers of type uint64 too large");
+      }
+      writer.uint32(328).uint64(message.strangers);
+    }
+    if (message.fileWork !== undefined) {
+      FileWork.encode(message.fileWork, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -3672,6 +4816,30 @@ export const StageEnded: MessageFns<StageEnded> = {
             message.runFolderRemoved = reader.bool();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.peers.push(PeerTraffic.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.strangers = reader.uint64() as bigint;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.fileWork = FileWork.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3695,12 +4863,263 @@ export const StageEnded: MessageFns<StageEnded> = {
       : undefined;
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
     message.runFolderRemoved = object.runFolderRemoved ?? false;
+    message.peers = object.peers?.map((e) => PeerTraffic.fromPartial(e)) || [];
+    message.strangers = (object.strangers !== undefined && object.strangers !== null) ? BigInt(object.strangers) : 0n;
+    message.fileWork = (object.fileWork !== undefined && object.fileWork !== null)
+      ? FileWork.fromPartial(object.fileWork)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePeerTraffic(): PeerTraffic {
+  return { number: 0, sentBytes: 0n, receivedBytes: 0n, broken: 0n, why: "" };
+}
+
+export const PeerTraffic: MessageFns<PeerTraffic> = {
+  encode(message: PeerTraffic, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.sentBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sentBytes) !== message.sentBytes) {
+        throw new globalThis.Error("value provided for field message.sentBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sentBytes);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.receivedBytes);
+    }
+    if (message.broken !== 0n) {
+      if (BigInt.asUintN(64, message.broken) !== message.broken) {
+        throw new globalThis.Error("value provided for field message.broken of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.broken);
+    }
+    if (message.why !== "") {
+      writer.uint32(42).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PeerTraffic {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePeerTraffic();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sentBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.broken = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PeerTraffic>, I>>(base?: I): PeerTraffic {
+    return PeerTraffic.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PeerTraffic>, I>>(object: I): PeerTraffic {
+    const message = createBasePeerTraffic();
+    message.number = object.number ?? 0;
+    message.sentBytes = (object.sentBytes !== undefined && object.sentBytes !== null) ? BigInt(object.sentBytes) : 0n;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.broken = (object.broken !== undefined && object.broken !== null) ? BigInt(object.broken) : 0n;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseFileWork(): FileWork {
+  return { direct: false, cachedBefore: undefined, cachedAfter: undefined, preallocated: 0n, preallocateNs: 0n };
+}
+
+export const FileWork: MessageFns<FileWork> = {
+  encode(message: FileWork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.direct !== false) {
+      writer.uint32(8).bool(message.direct);
+    }
+    if (message.cachedBefore !== undefined) {
+      Residency.encode(message.cachedBefore, writer.uint32(18).fork()).join();
+    }
+    if (message.cachedAfter !== undefined) {
+      Residency.encode(message.cachedAfter, writer.uint32(26).fork()).join();
+    }
+    if (message.preallocated !== 0n) {
+      if (BigInt.asUintN(64, message.preallocated) !== message.preallocated) {
+        throw new globalThis.Error("value provided for field message.preallocated of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.preallocated);
+    }
+    if (message.preallocateNs !== 0n) {
+      if (BigInt.asUintN(64, message.preallocateNs) !== message.preallocateNs) {
+        throw new globalThis.Error("value provided for field message.preallocateNs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.preallocateNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileWork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileWork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cachedBefore = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cachedAfter = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.preallocated = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.preallocateNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FileWork>, I>>(base?: I): FileWork {
+    return FileWork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FileWork>, I>>(object: I): FileWork {
+    const message = createBaseFileWork();
+    message.direct = object.direct ?? false;
+    message.cachedBefore = (object.cachedBefore !== undefined && object.cachedBefore !== null)
+      ? Residency.fromPartial(object.cachedBefore)
+      : undefined;
+    message.cachedAfter = (object.cachedAfter !== undefined && object.cachedAfter !== null)
+      ? Residency.fromPartial(object.cachedAfter)
+      : undefined;
+    message.preallocated = (object.preallocated !== undefined && object.preallocated !== null)
+      ? BigInt(object.preallocated)
+      : 0n;
+    message.preallocateNs = (object.preallocateNs !== undefined && object.preallocateNs !== null)
+      ? BigInt(object.preallocateNs)
+      : 0n;
     return message;
   },
 };
 
 function createBaseCheckTarget(): CheckTarget {
-  return { id: 0n, target: undefined, blockBytes: 0n, bytes: 0n };
+  return {
+    id: 0n,
+    target: undefined,
+    blockBytes: 0n,
+    bytes: 0n,
+    content: undefined,
+    generation: 0,
+    dataBytes: 0n,
+    objects: 0n,
+    leaseObjects: 0n,
+    lanes: 0,
+    queueDepth: 0,
+    share: undefined,
+    unitBytes: 0n,
+    objectBytes: 0n,
+  };
 }
 
 export const CheckTarget: MessageFns<CheckTarget> = {
@@ -3725,6 +5144,51 @@ export const CheckTarget: MessageFns<CheckTarget> = {
         throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
       }
       writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.content !== undefined) {
+      Content.encode(message.content, writer.uint32(242).fork()).join();
+    }
+    if (message.generation !== 0) {
+      writer.uint32(248).uint32(message.generation);
+    }
+    if (message.dataBytes !== 0n) {
+      if (BigInt.asUintN(64, message.dataBytes) !== message.dataBytes) {
+        throw new globalThis.Error("value provided for field message.dataBytes of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.dataBytes);
+    }
+    if (message.objects !== 0n) {
+      if (BigInt.asUintN(64, message.objects) !== message.objects) {
+        throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
+      }
+      writer.uint32(264).uint64(message.objects);
+    }
+    if (message.leaseObjects !== 0n) {
+      if (BigInt.asUintN(64, message.leaseObjects) !== message.leaseObjects) {
+        throw new globalThis.Error("value provided for field message.leaseObjects of type uint64 too large");
+      }
+      writer.uint32(272).uint64(message.leaseObjects);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(280).uint32(message.lanes);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(288).uint32(message.queueDepth);
+    }
+    if (message.share !== undefined) {
+      HostShare.encode(message.share, writer.uint32(298).fork()).join();
+    }
+    if (message.unitBytes !== 0n) {
+      if (BigInt.asUintN(64, message.unitBytes) !== message.unitBytes) {
+        throw new globalThis.Error("value provided for field message.unitBytes of type uint64 too large");
+      }
+      writer.uint32(160).uint64(message.unitBytes);
+    }
+    if (message.objectBytes !== 0n) {
+      if (BigInt.asUintN(64, message.objectBytes) !== message.objectBytes) {
+        throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
+      }
+      writer.uint32(168).uint64(message.objectBytes);
     }
     return writer;
   },
@@ -3774,6 +5238,86 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.bytes = reader.uint64() as bigint;
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.content = Content.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.dataBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 33: {
+            if (tag !== 264) {
+              break;
+            }
+
+            message.objects = reader.uint64() as bigint;
+            continue;
+          }
+          case 34: {
+            if (tag !== 272) {
+              break;
+            }
+
+            message.leaseObjects = reader.uint64() as bigint;
+            continue;
+          }
+          case 35: {
+            if (tag !== 280) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.share = HostShare.decode(reader, reader.uint32());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.unitBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.objectBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3799,12 +5343,40 @@ export const CheckTarget: MessageFns<CheckTarget> = {
       ? BigInt(object.blockBytes)
       : 0n;
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.content = (object.content !== undefined && object.content !== null)
+      ? Content.fromPartial(object.content)
+      : undefined;
+    message.generation = object.generation ?? 0;
+    message.dataBytes = (object.dataBytes !== undefined && object.dataBytes !== null) ? BigInt(object.dataBytes) : 0n;
+    message.objects = (object.objects !== undefined && object.objects !== null) ? BigInt(object.objects) : 0n;
+    message.leaseObjects = (object.leaseObjects !== undefined && object.leaseObjects !== null)
+      ? BigInt(object.leaseObjects)
+      : 0n;
+    message.lanes = object.lanes ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.share = (object.share !== undefined && object.share !== null)
+      ? HostShare.fromPartial(object.share)
+      : undefined;
+    message.unitBytes = (object.unitBytes !== undefined && object.unitBytes !== null) ? BigInt(object.unitBytes) : 0n;
+    message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
+      ? BigInt(object.objectBytes)
+      : 0n;
     return message;
   },
 };
 
 function createBaseTargetChecked(): TargetChecked {
-  return { id: 0n, findings: [], freeBytes: 0n, device: "", lanes: 0 };
+  return {
+    id: 0n,
+    findings: [],
+    freeBytes: 0n,
+    device: "",
+    lanes: 0,
+    identity: "",
+    deviceBytes: 0n,
+    memoryBytes: 0n,
+    paths: [],
+  };
 }
 
 export const TargetChecked: MessageFns<TargetChecked> = {
@@ -3829,6 +5401,24 @@ export const TargetChecked: MessageFns<TargetChecked> = {
     }
     if (message.lanes !== 0) {
       writer.uint32(40).uint32(message.lanes);
+    }
+    if (message.identity !== "") {
+      writer.uint32(242).string(message.identity);
+    }
+    if (message.deviceBytes !== 0n) {
+      if (BigInt.asUintN(64, message.deviceBytes) !== message.deviceBytes) {
+        throw new globalThis.Error("value provided for field message.deviceBytes of type uint64 too large");
+      }
+      writer.uint32(248).uint64(message.deviceBytes);
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
+      }
+      writer.uint32(256).uint64(message.memoryBytes);
+    }
+    for (const v of message.paths) {
+      PathChecked.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -3886,6 +5476,38 @@ export const TargetChecked: MessageFns<TargetChecked> = {
             message.lanes = reader.uint32();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.identity = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.deviceBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.memoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.paths.push(PathChecked.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3908,6 +5530,653 @@ export const TargetChecked: MessageFns<TargetChecked> = {
     message.freeBytes = (object.freeBytes !== undefined && object.freeBytes !== null) ? BigInt(object.freeBytes) : 0n;
     message.device = object.device ?? "";
     message.lanes = object.lanes ?? 0;
+    message.identity = object.identity ?? "";
+    message.deviceBytes = (object.deviceBytes !== undefined && object.deviceBytes !== null)
+      ? BigInt(object.deviceBytes)
+      : 0n;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
+    message.paths = object.paths?.map((e) => PathChecked.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePathChecked(): PathChecked {
+  return { path: "", freeBytes: 0n, neededBytes: 0n, directOffsetBytes: 0n, directMemoryBytes: 0n, directTold: false };
+}
+
+export const PathChecked: MessageFns<PathChecked> = {
+  encode(message: PathChecked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.freeBytes !== 0n) {
+      if (BigInt.asUintN(64, message.freeBytes) !== message.freeBytes) {
+        throw new globalThis.Error("value provided for field message.freeBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.freeBytes);
+    }
+    if (message.neededBytes !== 0n) {
+      if (BigInt.asUintN(64, message.neededBytes) !== message.neededBytes) {
+        throw new globalThis.Error("value provided for field message.neededBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.neededBytes);
+    }
+    if (message.directOffsetBytes !== 0n) {
+      if (BigInt.asUintN(64, message.directOffsetBytes) !== message.directOffsetBytes) {
+        throw new globalThis.Error("value provided for field message.directOffsetBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.directOffsetBytes);
+    }
+    if (message.directMemoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.directMemoryBytes) !== message.directMemoryBytes) {
+        throw new globalThis.Error("value provided for field message.directMemoryBytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.directMemoryBytes);
+    }
+    if (message.directTold !== false) {
+      writer.uint32(48).bool(message.directTold);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PathChecked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePathChecked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.freeBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.neededBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.directOffsetBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.directMemoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.directTold = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PathChecked>, I>>(base?: I): PathChecked {
+    return PathChecked.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PathChecked>, I>>(object: I): PathChecked {
+    const message = createBasePathChecked();
+    message.path = object.path ?? "";
+    message.freeBytes = (object.freeBytes !== undefined && object.freeBytes !== null) ? BigInt(object.freeBytes) : 0n;
+    message.neededBytes = (object.neededBytes !== undefined && object.neededBytes !== null)
+      ? BigInt(object.neededBytes)
+      : 0n;
+    message.directOffsetBytes = (object.directOffsetBytes !== undefined && object.directOffsetBytes !== null)
+      ? BigInt(object.directOffsetBytes)
+      : 0n;
+    message.directMemoryBytes = (object.directMemoryBytes !== undefined && object.directMemoryBytes !== null)
+      ? BigInt(object.directMemoryBytes)
+      : 0n;
+    message.directTold = object.directTold ?? false;
+    return message;
+  },
+};
+
+function createBaseProbeTarget(): ProbeTarget {
+  return { id: 0n, target: undefined, proof: "", step: "", own: undefined, others: [] };
+}
+
+export const ProbeTarget: MessageFns<ProbeTarget> = {
+  encode(message: ProbeTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    if (message.proof !== "") {
+      writer.uint32(26).string(message.proof);
+    }
+    if (message.step !== "") {
+      writer.uint32(34).string(message.step);
+    }
+    if (message.own !== undefined) {
+      Token.encode(message.own, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.others) {
+      Token.encode(v!, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proof = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.own = Token.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.others.push(Token.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ProbeTarget>, I>>(base?: I): ProbeTarget {
+    return ProbeTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProbeTarget>, I>>(object: I): ProbeTarget {
+    const message = createBaseProbeTarget();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    message.proof = object.proof ?? "";
+    message.step = object.step ?? "";
+    message.own = (object.own !== undefined && object.own !== null) ? Token.fromPartial(object.own) : undefined;
+    message.others = object.others?.map((e) => Token.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseToken(): Token {
+  return { agent: 0, token: "" };
+}
+
+export const Token: MessageFns<Token> = {
+  encode(message: Token, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== 0) {
+      writer.uint32(8).uint32(message.agent);
+    }
+    if (message.token !== "") {
+      writer.uint32(18).string(message.token);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Token {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agent = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Token>, I>>(base?: I): Token {
+    return Token.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Token>, I>>(object: I): Token {
+    const message = createBaseToken();
+    message.agent = object.agent ?? 0;
+    message.token = object.token ?? "";
+    return message;
+  },
+};
+
+function createBaseTargetProbed(): TargetProbed {
+  return { id: 0n, error: undefined, unseen: [] };
+}
+
+export const TargetProbed: MessageFns<TargetProbed> = {
+  encode(message: TargetProbed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.unseen) {
+      Unseen.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetProbed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetProbed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unseen.push(Unseen.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TargetProbed>, I>>(base?: I): TargetProbed {
+    return TargetProbed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TargetProbed>, I>>(object: I): TargetProbed {
+    const message = createBaseTargetProbed();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.unseen = object.unseen?.map((e) => Unseen.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnseen(): Unseen {
+  return { agent: 0, path: "" };
+}
+
+export const Unseen: MessageFns<Unseen> = {
+  encode(message: Unseen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== 0) {
+      writer.uint32(8).uint32(message.agent);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Unseen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnseen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agent = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Unseen>, I>>(base?: I): Unseen {
+    return Unseen.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Unseen>, I>>(object: I): Unseen {
+    const message = createBaseUnseen();
+    message.agent = object.agent ?? 0;
+    message.path = object.path ?? "";
+    return message;
+  },
+};
+
+function createBaseLockTarget(): LockTarget {
+  return { id: 0n, target: undefined, hold: false };
+}
+
+export const LockTarget: MessageFns<LockTarget> = {
+  encode(message: LockTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    if (message.hold !== false) {
+      writer.uint32(24).bool(message.hold);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hold = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LockTarget>, I>>(base?: I): LockTarget {
+    return LockTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockTarget>, I>>(object: I): LockTarget {
+    const message = createBaseLockTarget();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    message.hold = object.hold ?? false;
+    return message;
+  },
+};
+
+function createBaseTargetLocked(): TargetLocked {
+  return { id: 0n, error: undefined, notes: [] };
+}
+
+export const TargetLocked: MessageFns<TargetLocked> = {
+  encode(message: TargetLocked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.error !== undefined) {
+      ErrorDetail.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.notes) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetLocked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetLocked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.error = ErrorDetail.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TargetLocked>, I>>(base?: I): TargetLocked {
+    return TargetLocked.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TargetLocked>, I>>(object: I): TargetLocked {
+    const message = createBaseTargetLocked();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? ErrorDetail.fromPartial(object.error)
+      : undefined;
+    message.notes = object.notes?.map((e) => e) || [];
     return message;
   },
 };

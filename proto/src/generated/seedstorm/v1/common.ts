@@ -120,6 +120,36 @@ export interface PoolCounters {
   syncNs: bigint;
   /** How many fsyncs were made. */
   syncs: bigint;
+  /** Time inside I/O operations, summed over those in flight, in ns: over lanes and time, it is their mean number. */
+  ioNs: bigint;
+  /** The most blocks that one lane had in flight at once. */
+  greatestInFlight: bigint;
+  /** In a network stage: bytes that peers sent and this pool received; bytes is what it sent. */
+  receivedBytes: bigint;
+}
+
+/** What the ports of a host carried, whoever sent it, since a stage was prepared. */
+export interface HostNetwork {
+  /** Each port that is in use; at most 64. */
+  ports: PortCounters[];
+  /** Segments that TCP sent again, all connections of the agent's network namespace. */
+  tcpRetransmits: bigint;
+}
+
+/** What one port of a host carried. */
+export interface PortCounters {
+  /** Its name, such as eth0, or mlx5_0/1 for a port of an InfiniBand device. */
+  name: string;
+  /** nic or infiniband. */
+  kind: string;
+  /** Bytes received. */
+  receivedBytes: bigint;
+  /** Bytes sent. */
+  sentBytes: bigint;
+  /** Errors, of either direction. */
+  errors: bigint;
+  /** Packets dropped, of either direction. */
+  drops: bigint;
 }
 
 /** One place where the storage gave back something else than it was given. */
@@ -204,6 +234,16 @@ export interface IoError {
   count: bigint;
   /** The first of them. */
   first: ErrorDetail | undefined;
+}
+
+/** What was found of objects in the page cache. */
+export interface Residency {
+  /** Objects that were looked at. */
+  objects: bigint;
+  /** Their pages that were looked at. */
+  pages: bigint;
+  /** Of these, those that were in the cache. */
+  resident: bigint;
 }
 
 /** How often one kind of finding was made, cumulative. */
@@ -480,7 +520,19 @@ export const SparseHistogram: MessageFns<SparseHistogram> = {
 };
 
 function createBasePoolCounters(): PoolCounters {
-  return { numaNode: 0, lanes: 0, operations: 0n, bytes: 0n, errors: 0n, corruptBlocks: 0n, syncNs: 0n, syncs: 0n };
+  return {
+    numaNode: 0,
+    lanes: 0,
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    corruptBlocks: 0n,
+    syncNs: 0n,
+    syncs: 0n,
+    ioNs: 0n,
+    greatestInFlight: 0n,
+    receivedBytes: 0n,
+  };
 }
 
 export const PoolCounters: MessageFns<PoolCounters> = {
@@ -526,6 +578,24 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.syncs of type uint64 too large");
       }
       writer.uint32(64).uint64(message.syncs);
+    }
+    if (message.ioNs !== 0n) {
+      if (BigInt.asUintN(64, message.ioNs) !== message.ioNs) {
+        throw new globalThis.Error("value provided for field message.ioNs of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.ioNs);
+    }
+    if (message.greatestInFlight !== 0n) {
+      if (BigInt.asUintN(64, message.greatestInFlight) !== message.greatestInFlight) {
+        throw new globalThis.Error("value provided for field message.greatestInFlight of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.greatestInFlight);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(320).uint64(message.receivedBytes);
     }
     return writer;
   },
@@ -607,6 +677,30 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.syncs = reader.uint64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.ioNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.greatestInFlight = reader.uint64() as bigint;
+            continue;
+          }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -636,6 +730,214 @@ export const PoolCounters: MessageFns<PoolCounters> = {
       : 0n;
     message.syncNs = (object.syncNs !== undefined && object.syncNs !== null) ? BigInt(object.syncNs) : 0n;
     message.syncs = (object.syncs !== undefined && object.syncs !== null) ? BigInt(object.syncs) : 0n;
+    message.ioNs = (object.ioNs !== undefined && object.ioNs !== null) ? BigInt(object.ioNs) : 0n;
+    message.greatestInFlight = (object.greatestInFlight !== undefined && object.greatestInFlight !== null)
+      ? BigInt(object.greatestInFlight)
+      : 0n;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseHostNetwork(): HostNetwork {
+  return { ports: [], tcpRetransmits: 0n };
+}
+
+export const HostNetwork: MessageFns<HostNetwork> = {
+  encode(message: HostNetwork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ports) {
+      PortCounters.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.tcpRetransmits !== 0n) {
+      if (BigInt.asUintN(64, message.tcpRetransmits) !== message.tcpRetransmits) {
+        throw new globalThis.Error("value provided for field message.tcpRetransmits of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.tcpRetransmits);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostNetwork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostNetwork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ports.push(PortCounters.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.tcpRetransmits = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<HostNetwork>, I>>(base?: I): HostNetwork {
+    return HostNetwork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HostNetwork>, I>>(object: I): HostNetwork {
+    const message = createBaseHostNetwork();
+    message.ports = object.ports?.map((e) => PortCounters.fromPartial(e)) || [];
+    message.tcpRetransmits = (object.tcpRetransmits !== undefined && object.tcpRetransmits !== null)
+      ? BigInt(object.tcpRetransmits)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePortCounters(): PortCounters {
+  return { name: "", kind: "", receivedBytes: 0n, sentBytes: 0n, errors: 0n, drops: 0n };
+}
+
+export const PortCounters: MessageFns<PortCounters> = {
+  encode(message: PortCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.receivedBytes);
+    }
+    if (message.sentBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sentBytes) !== message.sentBytes) {
+        throw new globalThis.Error("value provided for field message.sentBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.sentBytes);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.errors);
+    }
+    if (message.drops !== 0n) {
+      if (BigInt.asUintN(64, message.drops) !== message.drops) {
+        throw new globalThis.Error("value provided for field message.drops of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.drops);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sentBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.drops = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PortCounters>, I>>(base?: I): PortCounters {
+    return PortCounters.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortCounters>, I>>(object: I): PortCounters {
+    const message = createBasePortCounters();
+    message.name = object.name ?? "";
+    message.kind = object.kind ?? "";
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.sentBytes = (object.sentBytes !== undefined && object.sentBytes !== null) ? BigInt(object.sentBytes) : 0n;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.drops = (object.drops !== undefined && object.drops !== null) ? BigInt(object.drops) : 0n;
     return message;
   },
 };
@@ -1208,6 +1510,94 @@ export const IoError: MessageFns<IoError> = {
     message.first = (object.first !== undefined && object.first !== null)
       ? ErrorDetail.fromPartial(object.first)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseResidency(): Residency {
+  return { objects: 0n, pages: 0n, resident: 0n };
+}
+
+export const Residency: MessageFns<Residency> = {
+  encode(message: Residency, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.objects !== 0n) {
+      if (BigInt.asUintN(64, message.objects) !== message.objects) {
+        throw new globalThis.Error("value provided for field message.objects of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.objects);
+    }
+    if (message.pages !== 0n) {
+      if (BigInt.asUintN(64, message.pages) !== message.pages) {
+        throw new globalThis.Error("value provided for field message.pages of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.pages);
+    }
+    if (message.resident !== 0n) {
+      if (BigInt.asUintN(64, message.resident) !== message.resident) {
+        throw new globalThis.Error("value provided for field message.resident of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.resident);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Residency {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResidency();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.objects = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pages = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.resident = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Residency>, I>>(base?: I): Residency {
+    return Residency.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Residency>, I>>(object: I): Residency {
+    const message = createBaseResidency();
+    message.objects = (object.objects !== undefined && object.objects !== null) ? BigInt(object.objects) : 0n;
+    message.pages = (object.pages !== undefined && object.pages !== null) ? BigInt(object.pages) : 0n;
+    message.resident = (object.resident !== undefined && object.resident !== null) ? BigInt(object.resident) : 0n;
     return message;
   },
 };

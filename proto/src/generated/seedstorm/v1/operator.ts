@@ -20,8 +20,8 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters } from "./common.js";
+import { CheckFinding, TargetChecked } from "./agent.js";
+import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters, Residency } from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -111,6 +111,8 @@ export interface Progress {
   errors: bigint;
   /** A row an agent. */
   agents: AgentProgress[];
+  /** In a stage that goes by time: how long it is to last, in ms. */
+  durationMs: bigint;
 }
 
 /** Percentiles of one histogram, in ns. */
@@ -247,12 +249,93 @@ export interface StageResult {
   agents: AgentStageResult[];
   /** The longest that an agent took from being told that no more comes to its last close, in ns. */
   closeNs: bigint;
+  /** How the I/O of files went; absent when there was none. */
+  queues:
+    | QueueDepths
+    | undefined;
+  /** In a network stage. */
+  network:
+    | NetworkResult
+    | undefined;
+  /** What the agents' page caches had to do with the stage. */
+  cache:
+    | CacheResult
+    | undefined;
+  /** Files that were preallocated. */
+  preallocated: bigint;
+  /** Time that this took, summed over all lanes, in ns. */
+  preallocateNs: bigint;
   /** Units that failed with errors that the plan lets pass. */
   unitsFailed: bigint;
   /** Units that were left out, because their write failed. */
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+}
+
+/** How deep the lanes' queues were. */
+export interface QueueDepths {
+  /** Which ways the I/O went: io_uring, aio, threads, calls; several where agents or lanes differ. */
+  engines: string[];
+  /** Blocks in flight that the plan asked of each lane. */
+  depth: number;
+  /** Blocks in flight of each lane over the whole stage, on average over lanes and time. */
+  meanPerLane: number;
+  /** The most that one lane had. */
+  greatestPerLane: number;
+  /** Lanes that took part. */
+  lanes: number;
+}
+
+/** What a network stage has beside the rest. There, bytes and bytes_per_second of the stage are what was received. */
+export interface NetworkResult {
+  /** pairs, all-to-all or coordinator. */
+  pattern: string;
+  /** Bytes that the senders' systems took, all agents. */
+  sentBytes: bigint;
+  /** Bytes that were received, all agents. */
+  receivedBytes: bigint;
+  /** Each direction of each pair that was to exchange, the slowest first; at most 1,000. */
+  pairs: PairResult[];
+  /** How many there are. */
+  pairCount: bigint;
+  /** Connections that did not know the stage's token. */
+  strangers: bigint;
+  /** From the common start until the first and until the last agent had its last byte, in ns. */
+  firstDoneNs: bigint;
+  /** See first_done_ns. */
+  lastDoneNs: bigint;
+}
+
+/** What one agent sent to another in a network stage. */
+export interface PairResult {
+  /** Who sent. The coordinator's host is called coordinator. */
+  from: string;
+  /** Who received. */
+  to: string;
+  /** Bytes that arrived; where the receiver was lost, those that were sent. */
+  bytes: bigint;
+  /** Those over the stage's duration. */
+  bytesPerSecond: number;
+  /** Connections that broke before their time, as either of them told. */
+  broken: bigint;
+  /** Why the first of them did. */
+  why: string;
+}
+
+/** What the agents' page caches had to do with a stage. */
+export interface CacheResult {
+  /**
+   * none: it read no files; direct: it went past them; cached: they held some of the data before it was read; uncached:
+   * next to none of it; unknown: nobody could tell.
+   */
+  reads: string;
+  /** What they held of a random sample before it was read. */
+  before:
+    | Residency
+    | undefined;
+  /** What they held of some of it at the end. */
+  after: Residency | undefined;
 }
 
 /** What an agent did in a stage. */
@@ -269,6 +352,30 @@ export interface AgentStageResult {
   bytesPerSecond: number;
   /** A row a pool. */
   pools: PoolStageResult[];
+  /** In a network stage: bytes that it sent, over the stage's duration. */
+  sentBytesPerSecond: number;
+  /** In a network stage: bytes that it received, over the stage's duration. */
+  receivedBytesPerSecond: number;
+  /** What the ports of its host carried, whoever sent it, over the stage's duration. */
+  ports: PortResult[];
+  /** Segments that TCP on its host sent again. */
+  tcpRetransmits: bigint;
+}
+
+/** What a port of a host carried in a stage. */
+export interface PortResult {
+  /** Its name, such as eth0, or mlx5_0/1 for a port of an InfiniBand device. */
+  name: string;
+  /** nic or infiniband. */
+  kind: string;
+  /** Bytes received a second. */
+  receivedBytesPerSecond: number;
+  /** Bytes sent a second. */
+  sentBytesPerSecond: number;
+  /** Errors, of either direction. */
+  errors: bigint;
+  /** Packets dropped, of either direction. */
+  drops: bigint;
 }
 
 /** What a NUMA pool of an agent did in a stage. */
@@ -333,6 +440,24 @@ export interface CheckPlanResponse {
   agents: AgentCheck[];
   /** The plan with every default filled in, as JSON. */
   resolvedPlan: string;
+  /** What all agents together will have in flight. */
+  inFlight:
+    | InFlight
+    | undefined;
+  /** What speaks against the plan on these agents together. */
+  findings: CheckFinding[];
+}
+
+/** I/Os that are under way at a time. */
+export interface InFlight {
+  /** Lanes, of all agents. */
+  lanes: number;
+  /** I/Os of each lane. */
+  queueDepth: number;
+  /** I/Os in all. */
+  operations: bigint;
+  /** Their bytes. */
+  bytes: bigint;
 }
 
 /** What one agent found. */
@@ -784,6 +909,7 @@ function createBaseProgress(): Progress {
     corruptBlocks: 0n,
     errors: 0n,
     agents: [],
+    durationMs: 0n,
   };
 }
 
@@ -851,6 +977,12 @@ export const Progress: MessageFns<Progress> = {
     }
     for (const v of message.agents) {
       AgentProgress.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.durationMs !== 0n) {
+      if (BigInt.asUintN(64, message.durationMs) !== message.durationMs) {
+        throw new globalThis.Error("value provided for field message.durationMs of type uint64 too large");
+      }
+      writer.uint32(320).uint64(message.durationMs);
     }
     return writer;
   },
@@ -988,6 +1120,14 @@ export const Progress: MessageFns<Progress> = {
             message.agents.push(AgentProgress.decode(reader, reader.uint32()));
             continue;
           }
+          case 40: {
+            if (tag !== 320) {
+              break;
+            }
+
+            message.durationMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1026,6 +1166,9 @@ export const Progress: MessageFns<Progress> = {
       : 0n;
     message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
     message.agents = object.agents?.map((e) => AgentProgress.fromPartial(e)) || [];
+    message.durationMs = (object.durationMs !== undefined && object.durationMs !== null)
+      ? BigInt(object.durationMs)
+      : 0n;
     return message;
   },
 };
@@ -1728,6 +1871,11 @@ function createBaseStageResult(): StageResult {
     clockErrorNs: 0n,
     agents: [],
     closeNs: 0n,
+    queues: undefined,
+    network: undefined,
+    cache: undefined,
+    preallocated: 0n,
+    preallocateNs: 0n,
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
@@ -1837,6 +1985,27 @@ export const StageResult: MessageFns<StageResult> = {
         throw new globalThis.Error("value provided for field message.closeNs of type uint64 too large");
       }
       writer.uint32(168).uint64(message.closeNs);
+    }
+    if (message.queues !== undefined) {
+      QueueDepths.encode(message.queues, writer.uint32(178).fork()).join();
+    }
+    if (message.network !== undefined) {
+      NetworkResult.encode(message.network, writer.uint32(322).fork()).join();
+    }
+    if (message.cache !== undefined) {
+      CacheResult.encode(message.cache, writer.uint32(482).fork()).join();
+    }
+    if (message.preallocated !== 0n) {
+      if (BigInt.asUintN(64, message.preallocated) !== message.preallocated) {
+        throw new globalThis.Error("value provided for field message.preallocated of type uint64 too large");
+      }
+      writer.uint32(488).uint64(message.preallocated);
+    }
+    if (message.preallocateNs !== 0n) {
+      if (BigInt.asUintN(64, message.preallocateNs) !== message.preallocateNs) {
+        throw new globalThis.Error("value provided for field message.preallocateNs of type uint64 too large");
+      }
+      writer.uint32(496).uint64(message.preallocateNs);
     }
     if (message.unitsFailed !== 0n) {
       if (BigInt.asUintN(64, message.unitsFailed) !== message.unitsFailed) {
@@ -2037,6 +2206,46 @@ export const StageResult: MessageFns<StageResult> = {
             message.closeNs = reader.uint64() as bigint;
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.queues = QueueDepths.decode(reader, reader.uint32());
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.network = NetworkResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.cache = CacheResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.preallocated = reader.uint64() as bigint;
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.preallocateNs = reader.uint64() as bigint;
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -2115,6 +2324,21 @@ export const StageResult: MessageFns<StageResult> = {
       : 0n;
     message.agents = object.agents?.map((e) => AgentStageResult.fromPartial(e)) || [];
     message.closeNs = (object.closeNs !== undefined && object.closeNs !== null) ? BigInt(object.closeNs) : 0n;
+    message.queues = (object.queues !== undefined && object.queues !== null)
+      ? QueueDepths.fromPartial(object.queues)
+      : undefined;
+    message.network = (object.network !== undefined && object.network !== null)
+      ? NetworkResult.fromPartial(object.network)
+      : undefined;
+    message.cache = (object.cache !== undefined && object.cache !== null)
+      ? CacheResult.fromPartial(object.cache)
+      : undefined;
+    message.preallocated = (object.preallocated !== undefined && object.preallocated !== null)
+      ? BigInt(object.preallocated)
+      : 0n;
+    message.preallocateNs = (object.preallocateNs !== undefined && object.preallocateNs !== null)
+      ? BigInt(object.preallocateNs)
+      : 0n;
     message.unitsFailed = (object.unitsFailed !== undefined && object.unitsFailed !== null)
       ? BigInt(object.unitsFailed)
       : 0n;
@@ -2126,8 +2350,498 @@ export const StageResult: MessageFns<StageResult> = {
   },
 };
 
+function createBaseQueueDepths(): QueueDepths {
+  return { engines: [], depth: 0, meanPerLane: 0, greatestPerLane: 0, lanes: 0 };
+}
+
+export const QueueDepths: MessageFns<QueueDepths> = {
+  encode(message: QueueDepths, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.engines) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.depth !== 0) {
+      writer.uint32(16).uint32(message.depth);
+    }
+    if (message.meanPerLane !== 0) {
+      writer.uint32(25).double(message.meanPerLane);
+    }
+    if (message.greatestPerLane !== 0) {
+      writer.uint32(32).uint32(message.greatestPerLane);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(40).uint32(message.lanes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QueueDepths {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQueueDepths();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.engines.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.depth = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.meanPerLane = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.greatestPerLane = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<QueueDepths>, I>>(base?: I): QueueDepths {
+    return QueueDepths.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<QueueDepths>, I>>(object: I): QueueDepths {
+    const message = createBaseQueueDepths();
+    message.engines = object.engines?.map((e) => e) || [];
+    message.depth = object.depth ?? 0;
+    message.meanPerLane = object.meanPerLane ?? 0;
+    message.greatestPerLane = object.greatestPerLane ?? 0;
+    message.lanes = object.lanes ?? 0;
+    return message;
+  },
+};
+
+function createBaseNetworkResult(): NetworkResult {
+  return {
+    pattern: "",
+    sentBytes: 0n,
+    receivedBytes: 0n,
+    pairs: [],
+    pairCount: 0n,
+    strangers: 0n,
+    firstDoneNs: 0n,
+    lastDoneNs: 0n,
+  };
+}
+
+export const NetworkResult: MessageFns<NetworkResult> = {
+  encode(message: NetworkResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pattern !== "") {
+      writer.uint32(10).string(message.pattern);
+    }
+    if (message.sentBytes !== 0n) {
+      if (BigInt.asUintN(64, message.sentBytes) !== message.sentBytes) {
+        throw new globalThis.Error("value provided for field message.sentBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sentBytes);
+    }
+    if (message.receivedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.receivedBytes) !== message.receivedBytes) {
+        throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.receivedBytes);
+    }
+    for (const v of message.pairs) {
+      PairResult.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.pairCount !== 0n) {
+      if (BigInt.asUintN(64, message.pairCount) !== message.pairCount) {
+        throw new globalThis.Error("value provided for field message.pairCount of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.pairCount);
+    }
+    if (message.strangers !== 0n) {
+      if (BigInt.asUintN(64, message.strangers) !== message.strangers) {
+        throw new globalThis.Error("value provided for field message.strangers of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.strangers);
+    }
+    if (message.firstDoneNs !== 0n) {
+      if (BigInt.asUintN(64, message.firstDoneNs) !== message.firstDoneNs) {
+        throw new globalThis.Error("value provided for field message.firstDoneNs of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.firstDoneNs);
+    }
+    if (message.lastDoneNs !== 0n) {
+      if (BigInt.asUintN(64, message.lastDoneNs) !== message.lastDoneNs) {
+        throw new globalThis.Error("value provided for field message.lastDoneNs of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.lastDoneNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pattern = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sentBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.receivedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pairs.push(PairResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.pairCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.strangers = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.firstDoneNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.lastDoneNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<NetworkResult>, I>>(base?: I): NetworkResult {
+    return NetworkResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkResult>, I>>(object: I): NetworkResult {
+    const message = createBaseNetworkResult();
+    message.pattern = object.pattern ?? "";
+    message.sentBytes = (object.sentBytes !== undefined && object.sentBytes !== null) ? BigInt(object.sentBytes) : 0n;
+    message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
+      ? BigInt(object.receivedBytes)
+      : 0n;
+    message.pairs = object.pairs?.map((e) => PairResult.fromPartial(e)) || [];
+    message.pairCount = (object.pairCount !== undefined && object.pairCount !== null) ? BigInt(object.pairCount) : 0n;
+    message.strangers = (object.strangers !== undefined && object.strangers !== null) ? BigInt(object.strangers) : 0n;
+    message.firstDoneNs = (object.firstDoneNs !== undefined && object.firstDoneNs !== null)
+      ? BigInt(object.firstDoneNs)
+      : 0n;
+    message.lastDoneNs = (object.lastDoneNs !== undefined && object.lastDoneNs !== null)
+      ? BigInt(object.lastDoneNs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePairResult(): PairResult {
+  return { from: "", to: "", bytes: 0n, bytesPerSecond: 0, broken: 0n, why: "" };
+}
+
+export const PairResult: MessageFns<PairResult> = {
+  encode(message: PairResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(33).double(message.bytesPerSecond);
+    }
+    if (message.broken !== 0n) {
+      if (BigInt.asUintN(64, message.broken) !== message.broken) {
+        throw new globalThis.Error("value provided for field message.broken of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.broken);
+    }
+    if (message.why !== "") {
+      writer.uint32(50).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PairResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePairResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.broken = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PairResult>, I>>(base?: I): PairResult {
+    return PairResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PairResult>, I>>(object: I): PairResult {
+    const message = createBasePairResult();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.broken = (object.broken !== undefined && object.broken !== null) ? BigInt(object.broken) : 0n;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseCacheResult(): CacheResult {
+  return { reads: "", before: undefined, after: undefined };
+}
+
+export const CacheResult: MessageFns<CacheResult> = {
+  encode(message: CacheResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reads !== "") {
+      writer.uint32(10).string(message.reads);
+    }
+    if (message.before !== undefined) {
+      Residency.encode(message.before, writer.uint32(18).fork()).join();
+    }
+    if (message.after !== undefined) {
+      Residency.encode(message.after, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CacheResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCacheResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reads = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = Residency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CacheResult>, I>>(base?: I): CacheResult {
+    return CacheResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CacheResult>, I>>(object: I): CacheResult {
+    const message = createBaseCacheResult();
+    message.reads = object.reads ?? "";
+    message.before = (object.before !== undefined && object.before !== null)
+      ? Residency.fromPartial(object.before)
+      : undefined;
+    message.after = (object.after !== undefined && object.after !== null)
+      ? Residency.fromPartial(object.after)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseAgentStageResult(): AgentStageResult {
-  return { name: "", host: "", state: "", unitsDone: 0n, bytesPerSecond: 0, pools: [] };
+  return {
+    name: "",
+    host: "",
+    state: "",
+    unitsDone: 0n,
+    bytesPerSecond: 0,
+    pools: [],
+    sentBytesPerSecond: 0,
+    receivedBytesPerSecond: 0,
+    ports: [],
+    tcpRetransmits: 0n,
+  };
 }
 
 export const AgentStageResult: MessageFns<AgentStageResult> = {
@@ -2152,6 +2866,21 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
     }
     for (const v of message.pools) {
       PoolStageResult.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.sentBytesPerSecond !== 0) {
+      writer.uint32(321).double(message.sentBytesPerSecond);
+    }
+    if (message.receivedBytesPerSecond !== 0) {
+      writer.uint32(329).double(message.receivedBytesPerSecond);
+    }
+    for (const v of message.ports) {
+      PortResult.encode(v!, writer.uint32(338).fork()).join();
+    }
+    if (message.tcpRetransmits !== 0n) {
+      if (BigInt.asUintN(64, message.tcpRetransmits) !== message.tcpRetransmits) {
+        throw new globalThis.Error("value provided for field message.tcpRetransmits of type uint64 too large");
+      }
+      writer.uint32(344).uint64(message.tcpRetransmits);
     }
     return writer;
   },
@@ -2217,6 +2946,38 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
             message.pools.push(PoolStageResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 40: {
+            if (tag !== 321) {
+              break;
+            }
+
+            message.sentBytesPerSecond = reader.double();
+            continue;
+          }
+          case 41: {
+            if (tag !== 329) {
+              break;
+            }
+
+            message.receivedBytesPerSecond = reader.double();
+            continue;
+          }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.ports.push(PortResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 43: {
+            if (tag !== 344) {
+              break;
+            }
+
+            message.tcpRetransmits = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2240,6 +3001,133 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
     message.unitsDone = (object.unitsDone !== undefined && object.unitsDone !== null) ? BigInt(object.unitsDone) : 0n;
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.pools = object.pools?.map((e) => PoolStageResult.fromPartial(e)) || [];
+    message.sentBytesPerSecond = object.sentBytesPerSecond ?? 0;
+    message.receivedBytesPerSecond = object.receivedBytesPerSecond ?? 0;
+    message.ports = object.ports?.map((e) => PortResult.fromPartial(e)) || [];
+    message.tcpRetransmits = (object.tcpRetransmits !== undefined && object.tcpRetransmits !== null)
+      ? BigInt(object.tcpRetransmits)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePortResult(): PortResult {
+  return { name: "", kind: "", receivedBytesPerSecond: 0, sentBytesPerSecond: 0, errors: 0n, drops: 0n };
+}
+
+export const PortResult: MessageFns<PortResult> = {
+  encode(message: PortResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.receivedBytesPerSecond !== 0) {
+      writer.uint32(25).double(message.receivedBytesPerSecond);
+    }
+    if (message.sentBytesPerSecond !== 0) {
+      writer.uint32(33).double(message.sentBytesPerSecond);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.errors);
+    }
+    if (message.drops !== 0n) {
+      if (BigInt.asUintN(64, message.drops) !== message.drops) {
+        throw new globalThis.Error("value provided for field message.drops of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.drops);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.receivedBytesPerSecond = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.sentBytesPerSecond = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.drops = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PortResult>, I>>(base?: I): PortResult {
+    return PortResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortResult>, I>>(object: I): PortResult {
+    const message = createBasePortResult();
+    message.name = object.name ?? "";
+    message.kind = object.kind ?? "";
+    message.receivedBytesPerSecond = object.receivedBytesPerSecond ?? 0;
+    message.sentBytesPerSecond = object.sentBytesPerSecond ?? 0;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.drops = (object.drops !== undefined && object.drops !== null) ? BigInt(object.drops) : 0n;
     return message;
   },
 };
@@ -2687,7 +3575,7 @@ export const CheckPlanRequest: MessageFns<CheckPlanRequest> = {
 };
 
 function createBaseCheckPlanResponse(): CheckPlanResponse {
-  return { description: [], agents: [], resolvedPlan: "" };
+  return { description: [], agents: [], resolvedPlan: "", inFlight: undefined, findings: [] };
 }
 
 export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
@@ -2700,6 +3588,12 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     }
     if (message.resolvedPlan !== "") {
       writer.uint32(26).string(message.resolvedPlan);
+    }
+    if (message.inFlight !== undefined) {
+      InFlight.encode(message.inFlight, writer.uint32(242).fork()).join();
+    }
+    for (const v of message.findings) {
+      CheckFinding.encode(v!, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -2741,6 +3635,22 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
             message.resolvedPlan = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.inFlight = InFlight.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.findings.push(CheckFinding.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2761,6 +3671,109 @@ export const CheckPlanResponse: MessageFns<CheckPlanResponse> = {
     message.description = object.description?.map((e) => e) || [];
     message.agents = object.agents?.map((e) => AgentCheck.fromPartial(e)) || [];
     message.resolvedPlan = object.resolvedPlan ?? "";
+    message.inFlight = (object.inFlight !== undefined && object.inFlight !== null)
+      ? InFlight.fromPartial(object.inFlight)
+      : undefined;
+    message.findings = object.findings?.map((e) => CheckFinding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseInFlight(): InFlight {
+  return { lanes: 0, queueDepth: 0, operations: 0n, bytes: 0n };
+}
+
+export const InFlight: MessageFns<InFlight> = {
+  encode(message: InFlight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lanes !== 0) {
+      writer.uint32(8).uint32(message.lanes);
+    }
+    if (message.queueDepth !== 0) {
+      writer.uint32(16).uint32(message.queueDepth);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InFlight {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInFlight();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.queueDepth = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<InFlight>, I>>(base?: I): InFlight {
+    return InFlight.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InFlight>, I>>(object: I): InFlight {
+    const message = createBaseInFlight();
+    message.lanes = object.lanes ?? 0;
+    message.queueDepth = object.queueDepth ?? 0;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
     return message;
   },
 };
