@@ -631,18 +631,7 @@ export interface JsPagesOnNode {
   count: number
 }
 
-/** A place where a fault was found, to be looked at again. */
-export interface JsPlace {
-  /** Number of the object in the layout. */
-  object: number
-  /** Where in the object, in bytes. */
-  offset: number
-  /** How many bytes. */
-  length: number
-  /** What was seen there: the finding's fingerprint. */
-  fingerprint: string
 /** What was exchanged with one peer. */
-}
 export interface JsPeerTraffic {
   /** The peer's number. */
   peer: number
@@ -654,6 +643,18 @@ export interface JsPeerTraffic {
   broken: number
   /** Why the first of them did. */
   why?: string
+}
+
+/** A place where a fault was found, to be looked at again. */
+export interface JsPlace {
+  /** Number of the object in the layout. */
+  object: number
+  /** Where, in bytes: the finding's offset. */
+  offset: number
+  /** How many bytes. */
+  length: number
+  /** What was seen there: the finding's fingerprint. */
+  fingerprint: string
 }
 
 /** Pools and their lanes, and what they leave free. */
@@ -738,18 +739,7 @@ export interface JsRangeProgress {
   error?: JsError
 }
 
-/** A second look at the place of a fault. */
-export interface JsReread {
-  /** Whether it was read past every cache of this host; otherwise the page cache was asked to forget the place first. */
-  direct: boolean
-  /** What was seen: "same", "right", "other" or "failed". */
-  saw: string
-  /** What "other" was, by its name as a finding, or how it "failed". */
-  detail: string
-  /** When, by the monotonic clock in ns. */
-  readNs: bigint
 /** What this host allows. */
-}
 export interface JsReadiness {
   /** How many files may be open. */
   openFiles: JsLimit
@@ -761,6 +751,18 @@ export interface JsReadiness {
   noLinuxAio?: string
   /** How many more I/Os Linux AIO takes from the whole host, where it tells. */
   linuxAioLeft?: number
+}
+
+/** A second look at the place of a fault. */
+export interface JsReread {
+  /** Whether it was read past every cache of this host; otherwise the page cache was asked to forget the place first. */
+  direct: boolean
+  /** What was seen: "same", "right", "other" or "failed". */
+  saw: string
+  /** What "other" was, by its name as a finding, or how it "failed". */
+  detail: string
+  /** When, by the monotonic clock in ns. */
+  readNs: bigint
 }
 
 /** What was in the page cache. */
@@ -817,12 +819,12 @@ export interface JsTaskSnapshot {
   findings: Array<JsFinding>
   /** All faults found, by kind. */
   findingCounts: Array<JsFindingCount>
+  /** Which ways the I/O of files goes; empty when none does. */
+  ioEngine: string
   /** Faults whose bytes could not be kept, since the beginning. */
   evidenceSkipped: number
   /** I/O errors: the rows that changed since the snapshot before, with counts since the beginning. */
   errors: Array<JsErrorRow>
-  /** Which ways the I/O of files goes; empty when none does. */
-  ioEngine: string
   /** What fell back. */
   notes: Array<string>
 }
@@ -859,14 +861,14 @@ export interface JsTaskSpec {
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
   sync?: string
-  /** Whether the bytes of faults are kept for the next snapshot; not when absent. */
-  evidence?: boolean
-  /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
-  errors?: JsErrorLimits
   /** Whether files have their room before their first byte: true, false or auto; false when absent. */
   preallocate?: string
   /** Whether the files are on storage of this host alone. */
   local?: boolean
+  /** Whether the bytes of faults are kept for the next snapshot; not when absent. */
+  evidence?: boolean
+  /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
+  errors?: JsErrorLimits
 }
 
 /** A machine. */
@@ -935,6 +937,7 @@ export declare function loadTopology(source: JsTopologySource, devices: boolean)
  * Undefined where the sink cannot be looked at.
  */
 export declare function lookAgainAt(spec: JsTaskSpec, place: JsPlace, memory?: NativeMemoryStore | undefined | null): Promise<JsReread | null>
+
 /** Looks at a device, on a thread of its own: a device may take its time to answer. */
 export declare function lookAtDevice(place: JsBlockPlace, purpose: JsBlockUse): Promise<JsLooked>
 

@@ -216,3 +216,42 @@ impl<T> Slab<T> {
         self.places.iter().position(|place| place.as_ref().is_some_and(&is_it)).map(|place| place as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use crate::task::claims::Claims;
+
+    const UNIT: u64 = 4096;
+
+    /// A queue with a claim of eight blocks, of which two are cut.
+    fn at_work() -> (Queue, u32, [u32; 2]) {
+        let layout = Layout::new(UNIT, 8, 8).unwrap();
+        let range = Arc::new(SeedRange::new(1, Claims::new(layout, 0..8, 8), false));
+        let claim = range.claim().unwrap();
+        let mut queue = Queue::new(4);
+        let hold = queue.take_up(range, 0, Opened::Missing, None);
+        let work = queue.begin(hold, claim, 0, 8 * UNIT);
+        let block = |at| Block { segment: 0, object: 0, offset: at * UNIT, in_object: at * UNIT, bytes: UNIT as usize };
+        let slots = [queue.add(work, block(0)), queue.add(work, block(1))];
+        (queue, work, slots)
+    }
+
+    #[test]
+    fn a_block_whose_failure_passes_fails_its_claim_once_the_others_in_flight_are_back() {
+        let (mut queue, _, [first, second]) = at_work();
+        assert!(queue.through(first, Fate::Failed).is_none());
+        let through = queue.through(second, Fate::Whole).expect("no more is cut from it");
+        assert_eq!(through.fate, Fate::Failed);
+        assert!(queue.is_empty() && queue.put_back().is_some());
+    }
+
+    #[test]
+    fn what_is_left_in_the_middle_counts_neither_as_done_nor_as_failed() {
+        let (mut queue, work, [first, second]) = at_work();
+        assert!(queue.through(first, Fate::Whole).is_none());
+        assert!(queue.abandon(work).is_none());
+        assert_eq!(queue.through(second, Fate::Failed).map(|through| through.fate), Some(Fate::Abandoned));
+    }
+}

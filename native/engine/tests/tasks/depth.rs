@@ -1,11 +1,11 @@
 //! Several blocks of a lane in flight: as many as were asked for, by every way that there is, and none of them lost.
 
-use seedstorm_engine::error::Code;
+use seedstorm_engine::error::{Code, ErrorKind};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::Operation;
 
-use crate::support::{Folder, Plan, UNIT, engine, files};
+use crate::support::{Folder, Plan, UNIT, count, engine, files};
 
 /// Blocks of a quarter of a unit, so that a claim has several of them, in one file and in several.
 fn plan(target: &Folder, per_object: u64, depth: usize, io: IoEngine) -> Plan {
@@ -69,6 +69,43 @@ fn a_fault_among_many_blocks_in_flight_is_found_where_it_is_and_only_there() {
         .map(|finding| (finding.object, finding.unit, finding.offset_in_file, finding.kind.name()))
         .collect();
     assert_eq!(places, [(3, 3 * 64 + 5, 5 * UNIT + 4711 / 512 * 512, "bit flip")]);
+}
+
+#[test]
+fn a_unit_with_many_bad_blocks_in_flight_counts_as_one_corrupt_unit() {
+    let target = Folder::new();
+    let plan = plan(&target, 64, 32, IoEngine::Auto);
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(640);
+    let path = plan.file(3);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[5 * UNIT as usize..7 * UNIT as usize].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let verified = plan.over_all(&engine, Operation::Verify);
+    verified.expect_all_done(640);
+    assert_eq!(count(&verified.last, |counts| counts.corrupt_blocks), 8);
+    assert_eq!(count(&verified.last, |counts| counts.corrupt_units), 2);
+}
+
+#[test]
+fn errors_that_pass_among_many_blocks_in_flight_fail_their_own_units_and_no_others() {
+    for io in [IoEngine::Auto, IoEngine::Threads] {
+        let target = Folder::new();
+        let mut plan = plan(&target, 64, 32, io);
+        let engine = engine();
+        plan.over_all(&engine, Operation::Write).expect_all_done(640);
+        std::fs::OpenOptions::new().write(true).open(plan.file(3)).unwrap().set_len(61 * UNIT).unwrap();
+        plan.policy.errors.in_all = 1000;
+        plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 1000;
+        let read = plan.over_all(&engine, Operation::Read);
+        assert_eq!(read.result, Ok(()));
+        assert!(read.last.ranges.iter().all(|range| range.complete && range.failed.is_none()));
+        let failed: u64 =
+            read.last.ranges.iter().flat_map(|range| &range.failed_units).map(|(first, end)| end - first).sum();
+        let done: u64 = read.last.ranges.iter().flat_map(|range| &range.done).map(|(first, end)| end - first).sum();
+        assert_eq!((failed, done), (3, 637));
+        assert!(read.last.errors.iter().all(|row| row.path == plan.file(3).to_str().unwrap()));
+    }
 }
 
 #[test]
