@@ -77,7 +77,7 @@ describe('a task', () => {
   });
 
   test('tells the bytes of a fault and what was seen at once; anybody can look at the place again without an engine', async () => {
-    const files = { ...spec, sink: 'file', folder: join(folder, 'faulty') } as const;
+    const files = { ...spec, sink: 'file', folders: [join(folder, 'faulty')] } satisfies TaskSpec;
     await whole(files);
     const file = join(folder, 'faulty', 'f00000001');
     const handle = await open(file, 'r+');
@@ -99,11 +99,11 @@ describe('a task', () => {
     await expect(lookAgain(files, { ...found, object: 99 })).rejects.toMatchObject({
       code: 'SEEDSTORM_E_INVALID_ARGUMENT',
     });
-    await rm(files.folder, { recursive: true });
+    await rm(files.folders[0] ?? '', { recursive: true });
   });
 
   test('lets as many errors of a kind pass as it is told, and says which units failed, at which file and why', async () => {
-    const files = { ...spec, sink: 'file', folder: join(folder, 'short') } as const;
+    const files = { ...spec, sink: 'file', folders: [join(folder, 'short')] } satisfies TaskSpec;
     await whole(files);
     await rm(join(folder, 'short', 'f00000003'));
     const errors = { ofKind: { missing: 16 }, inAll: 16 };
@@ -119,7 +119,7 @@ describe('a task', () => {
     }
     const strict = await whole({ ...files, operation: 'read' });
     expect(strict.ranges).toMatchObject([{ complete: false, error: { code: 'SEEDSTORM_E_OBJECT_MISSING' } }]);
-    await rm(files.folder, { recursive: true });
+    await rm(files.folders[0] ?? '', { recursive: true });
     await expect(Task.prepare(engine, { ...spec, errors: { ofKind: { luck: 1 }, inAll: 1 } })).rejects.toMatchObject({
       code: 'SEEDSTORM_E_INVALID_ARGUMENT',
     });
