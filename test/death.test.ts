@@ -14,7 +14,7 @@ function slowPlan(target: string, control = 'lease: 10s'): string {
   return `
 data: { size: 384MiB, unit: 256KiB }
 target: { kind: file, path: ${target}, files: { count: 192 }, io: { block: 16KiB } }
-load: { lanesPerAgent: 1 }
+load: { lanesPerAgent: 1, queueDepth: 1 }
 control: { ${control} }
 stages: [{ write: {} }, { verify: {} }, { delete: {} }]
 `;

@@ -15,7 +15,7 @@ function slowPlan(sandbox: Sandbox, control = 'lease: 10s'): string {
   return sandbox.plan(`
 data: { size: 384MiB, unit: 256KiB }
 target: { kind: file, path: ${sandbox.target}, files: { count: 192 }, io: { block: 16KiB } }
-load: { lanesPerAgent: 1 }
+load: { lanesPerAgent: 1, queueDepth: 1 }
 control: { ${control} }
 stages: [{ write: {} }, { verify: {} }, { delete: {} }]
 `);

@@ -37,7 +37,7 @@ describe('the room that each path of a target needs', () => {
     ]);
     expect(more).toEqual([]);
     expect(error?.what).toBe(
-      '/a and /b together have 130.0 MiB free; the plan writes 200.0 MiB there and needs 250.0 MiB',
+      '/a and /b together have 130 MiB free; the plan writes 200 MiB there and needs 250 MiB',
     );
   });
 

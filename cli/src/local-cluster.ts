@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { printable, SeedstormError } from '@seedstorm/errors';
 import { OperatorClient } from './operator-client.js';
 import type { Ready } from './service-process.js';
+import { stopSignals } from './stop-signals.js';
 import { newToken, tokenVariable } from './token.js';
 
 /** How long a child may take to come up, and to go. */
@@ -110,6 +111,10 @@ async function readyOf(child: Child): Promise<Ready> {
   const ready = await Promise.race([answer, late, child.exited.then(() => undefined)]);
   clearTimeout(timer);
   if (ready !== undefined) return ready;
+  // A child is in our process group until it has one of its own: a Ctrl-C of just then ends it.
+  if (stopSignals.some((name) => name === child.process.signalCode)) {
+    throw new SeedstormError({ code: 'SEEDSTORM_E_STOPPED', what: 'stopped before the local coordinator was up' });
+  }
   child.process.kill('SIGKILL');
   throw new SeedstormError({
     code: 'SEEDSTORM_E_INTERNAL',

@@ -1,6 +1,7 @@
 /** Signals that ask a process to stop: gracefully by the first of them, at once by a later one. */
 
-const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Their names. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Signals this close together are one: terminals, npm and schedulers each pass on what the other one sends too. */
 const togetherMs = 1000;
 
@@ -13,8 +14,8 @@ export function onStopSignals(first: (signal: string) => void, again: () => void
       first(signal);
     } else if (performance.now() - firstMs > togetherMs) again();
   };
-  for (const name of names) process.on(name, handler);
+  for (const name of stopSignals) process.on(name, handler);
   return () => {
-    for (const name of names) process.off(name, handler);
+    for (const name of stopSignals) process.off(name, handler);
   };
 }

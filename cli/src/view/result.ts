@@ -128,9 +128,9 @@ function errorLines({ ioErrors }: StageResult): string[] {
 /** How deep the queues really were; said loudly where the plan asked for much more. */
 function queues({ queues: of }: StageResult): string {
   if (of === undefined) return '';
-  const short = of.meanPerLane < of.depth * shortOfDepth ? ' — short of the plan' : '';
+  const isShort = of.depth > 1 && of.meanPerLane < of.depth * shortOfDepth;
   const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
-  return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${short}`;
+  return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${isShort ? ' — short of the plan' : ''}`;
 }
 
 /** What the page caches had to do with a stage. */

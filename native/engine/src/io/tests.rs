@@ -121,6 +121,25 @@ fn waiting_ends_at_its_instant_and_an_answer_that_comes_later_is_not_lost() {
 }
 
 #[test]
+fn to_wait_for_nothing_does_not_take_for_ever() {
+    each_way(|io, base| {
+        let mut answers = VecDeque::new();
+        io.wait(FOR_EVER, &mut answers);
+        let file = file();
+        let handle = io.know(file.as_raw_fd());
+        // SAFETY: the memory is nobody else's until the answer has come.
+        unsafe { io.push(request(handle, base, 0, true, 0)) };
+        io.submit();
+        while answers.is_empty() {
+            io.glance(&mut answers);
+        }
+        // Its answer was taken by the glance.
+        io.wait(FOR_EVER, &mut answers);
+        assert_eq!(answers.len(), 1);
+    });
+}
+
+#[test]
 fn what_is_in_flight_is_waited_for_before_the_memory_is_given_back() {
     each_way(|io, base| {
         let file = file();

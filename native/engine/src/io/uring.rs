@@ -148,7 +148,8 @@ impl Uring {
 
     pub(super) fn wait(&mut self, until_ns: u64, answers: &mut VecDeque<Answer>) {
         let had = answers.len();
-        loop {
+        // Nothing in flight would never be answered.
+        while self.in_flight > 0 {
             let outcome = if until_ns == FOR_EVER {
                 self.ring.submit_and_wait(1)
             } else {
@@ -156,7 +157,7 @@ impl Uring {
                 self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&Timespec::from(left)))
             };
             self.take(answers);
-            if answers.len() > had || self.in_flight == 0 {
+            if answers.len() > had {
                 return;
             }
             if outcome.is_err_and(|error| error.raw_os_error() == Some(libc::ETIME)) {

@@ -57,6 +57,7 @@ impl Job for Shared {
             cutting: None,
             taken: None,
             ends: Vec::with_capacity(depth),
+            unlooked_bytes: 0,
             since_ns: 0,
         }
         .serve();
@@ -143,8 +144,11 @@ pub(super) struct LaneRun<'a> {
     cutting: Option<u32>,
     /// A claim whose object is not at hand yet.
     taken: Option<(Arc<SeedRange>, Claim)>,
-    /// Segments that this lane wrote the last claim of: to be synced and closed when it has nothing in flight.
+    /// Segments that this lane wrote the last claim of: to be synced and closed when it has nothing in flight. The lane is
+    /// in their ranges until then, or others would take those that are fenced for drained, and close what is not synced.
     ends: Vec<(Arc<SeedRange>, usize)>,
+    /// Bytes made or compared since the lane looked for answers.
+    pub(super) unlooked_bytes: usize,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
     pub(super) since_ns: u64,
 }
@@ -193,8 +197,7 @@ impl LaneRun<'_> {
     fn feed(&mut self) {
         loop {
             if self.shared.control.is_cancelled() {
-                // Nothing is synced any more; what is open is closed when the last lane has left.
-                self.ends.clear();
+                self.drop_ends();
                 return self.stop_claiming();
             }
             if !self.ends.is_empty() {
@@ -301,6 +304,7 @@ impl LaneRun<'_> {
     /// A claim ended of which nothing was in flight.
     fn without_blocks(&mut self, range: Arc<SeedRange>, claim: &Claim, fate: Fate) {
         if claim_ended(&range, claim, fate) {
+            range.enter();
             self.ends.push((range, claim.segment));
         }
     }
@@ -383,6 +387,7 @@ impl LaneRun<'_> {
     fn claim_through(&mut self, Through { hold, claim, fate }: Through) {
         let range = &self.queue.hold(hold).range;
         if claim_ended(range, &claim, fate) {
+            range.enter();
             self.ends.push((Arc::clone(range), claim.segment));
         }
     }
@@ -391,9 +396,16 @@ impl LaneRun<'_> {
         self.put_all_back();
         while let Some((range, segment)) = self.ends.pop() {
             self.segment_written(&range, segment);
-            self.shared.control.note_ended_work();
+            self.leave(&range);
         }
         self.since_ns = now_ns();
+    }
+
+    /// Leaves segments that were written as they are: what they lack is of no use to a task that is called off.
+    fn drop_ends(&mut self) {
+        while let Some((range, _)) = self.ends.pop() {
+            self.leave(&range);
+        }
     }
 
     /// Hands what is ready to the system, if that is allowed now. Past the deadline it waits, with nothing in flight.
@@ -446,8 +458,9 @@ impl LaneRun<'_> {
         if self.cell.started_ns.get() == 0 {
             self.cell.started_ns.set(at_ns);
         }
-        if self.queue.in_flight as u64 > self.cell.greatest_in_flight.get() {
-            self.cell.greatest_in_flight.set(self.queue.in_flight as u64);
+        let in_flight = (self.queue.in_flight - self.answers.len()) as u64;
+        if in_flight > self.cell.greatest_in_flight.get() {
+            self.cell.greatest_in_flight.set(in_flight);
         }
         io.submit();
         self.since_ns = now_ns();
@@ -467,12 +480,17 @@ impl LaneRun<'_> {
         }
     }
 
-    /// Waits for something in flight, deals with all that has come, and makes new blocks in between.
+    /// Waits for something in flight, if nothing has been seen to come back, deals with all that has come, and makes new
+    /// blocks in between.
     fn wait(&mut self) {
-        if let Some(io) = &mut self.io {
-            io.wait(FOR_EVER, &mut self.answers);
+        if self.answers.is_empty() {
+            self.unlooked_bytes = 0;
+            self.note_content();
+            if let Some(io) = &mut self.io {
+                io.wait(FOR_EVER, &mut self.answers);
+            }
+            self.stamp(0);
         }
-        self.stamp(0);
         while let Some(answer) = self.answers.pop_front() {
             self.answered(answer);
             self.feed();
@@ -481,6 +499,7 @@ impl LaneRun<'_> {
 
     /// Looks whether something has come back, in the midst of other work: its time ends now.
     pub(super) fn look(&mut self) {
+        self.unlooked_bytes = 0;
         if self.queue.in_flight == self.answers.len() {
             return;
         }

@@ -29,8 +29,8 @@ pub(super) struct Block {
     pub(super) bytes: usize,
 }
 
-/// Blocks are made and compared in pieces of this size, which stay in the caches; between two of them the lane looks
-/// whether something has come back.
+/// Blocks are made and compared in pieces of this size, which stay in the caches; before it makes or compares more than that,
+/// of one block or of several, the lane looks whether something has come back.
 const PIECE_BYTES: usize = 256 << 10;
 
 impl LaneRun<'_> {
@@ -170,9 +170,7 @@ impl LaneRun<'_> {
         match self.shared.spec.operation {
             Operation::Write => {
                 for (nth, piece) in memory.chunks_mut(PIECE_BYTES).enumerate() {
-                    if nth > 0 {
-                        self.look();
-                    }
+                    self.look_before(piece.len());
                     let spec = &self.shared.spec;
                     let offset = block.offset + (nth * PIECE_BYTES) as u64;
                     if let Err(error) = spec.content.fill(spec.generation, offset, piece) {
@@ -187,6 +185,14 @@ impl LaneRun<'_> {
             _ => poison::mark(memory),
         }
         Flow::Continue(())
+    }
+
+    /// So many bytes are to be made or compared next.
+    fn look_before(&mut self, bytes: usize) {
+        if self.unlooked_bytes + bytes > PIECE_BYTES {
+            self.look();
+        }
+        self.unlooked_bytes += bytes;
     }
 
     /// Deals with the answer to a block's I/O.
@@ -249,9 +255,7 @@ impl LaneRun<'_> {
 
     fn check_pieces(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
         for (nth, piece) in memory.chunks(PIECE_BYTES).enumerate() {
-            if nth > 0 {
-                self.look();
-            }
+            self.look_before(piece.len());
             let at = (nth * PIECE_BYTES) as u64;
             let spec = &self.shared.spec;
             match spec.content.compare(spec.generation, block.offset + at, piece) {

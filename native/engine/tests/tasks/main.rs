@@ -3,6 +3,7 @@
 mod depth;
 mod faults;
 mod flow;
+mod in_flight;
 mod local_files;
 mod round_trip;
 mod sinks;
