@@ -130,6 +130,10 @@ describe('a device that is empty', () => {
         },
         { kind: 'zeroed', path: device.path, offset: 12 * MiB, length: 4096, unit: 128 },
       ]);
+      // By the lane that found it, and by the other agent.
+      const looks = inOrder.map(({ readers }) => readers.map(({ saw, direct }) => ({ saw, direct })));
+      const same = { saw: 'same', direct: true };
+      expect(looks).toEqual(Array.from({ length: 2 }, () => [same, same]));
     }));
 });
 
