@@ -24,7 +24,8 @@ stages: [${stages}]
 
 /** The path of a file of the one run in a target. */
 function fileOf(target: string, number: number): string {
-  const [run = ''] = readdirSync(target);
+  // Beside it are the locks of the target.
+  const [run = ''] = readdirSync(target).filter((name) => !name.startsWith('.'));
   return join(target, run, `f${String(number).padStart(8, '0')}`);
 }
 

@@ -21,7 +21,11 @@ function agent(name: string, host: string): { participant: Participant; asked: R
 }
 
 function rereading(...agents: { participant: Participant }[]): Rereading {
-  return new Rereading(7, new Map(agents.map(({ participant }) => [participantKey(participant.member), participant])));
+  return new Rereading(7, byKey(agents), false);
+}
+
+function byKey(agents: { participant: Participant }[]): Map<string, Participant> {
+  return new Map(agents.map(({ participant }) => [participantKey(participant.member), participant]));
 }
 
 const fault = (changes: Partial<Finding> = {}): Finding =>
@@ -47,6 +51,15 @@ describe('a second look at a fault', () => {
       verdict: 'persistent',
       readers: [{ agent: 'c', host: 'h2', saw: 'same', direct: true }],
     });
+  });
+
+  test('at node-local data is never asked of another host, which has files of its own under the same names', () => {
+    const [a, b, c] = [agent('a', 'h1'), agent('b', 'h1'), agent('c', 'h2')];
+    new Rereading(7, byKey([a, b, c]), true).ask(fault());
+    expect([a.asked.length, b.asked.length, c.asked.length]).toEqual([0, 1, 0]);
+    const nobody = new Rereading(7, byKey([a, c]), true);
+    nobody.ask(fault());
+    expect(nobody.pending()).toBe(0);
   });
 
   test('is asked of another agent on the same host where there is no other host, and of nobody where there is no other', () => {

@@ -25,6 +25,8 @@ export class Rereading {
     private readonly wireStage: number,
     /** The stage's participants, by the key of their incarnation. */
     private readonly participants: ReadonlyMap<string, Participant>,
+    /** Whether only agents of a fault's own host see the place. */
+    private readonly onlyItsHost: boolean,
   ) {}
 
   /** Has another agent look at the place of a kept fault. */
@@ -96,11 +98,12 @@ export class Rereading {
     });
   }
 
-  /** Who may look: on another host than the finder's, where there is anybody. */
+  /** Who may look: on another host than the finder's, where there is anybody who sees the same. */
   #able({ finding, without }: Question): Participant[] {
     const able = [...this.participants.values()].filter(
       ({ name, state, member }) => member.working && state !== 'preparing' && state !== 'gone' && !without.has(name),
     );
+    if (this.onlyItsHost) return able.filter(({ member }) => member.host === finding.host);
     const elsewhere = able.filter(({ member }) => member.host !== finding.host);
     return elsewhere.length > 0 ? elsewhere : able;
   }

@@ -53,7 +53,7 @@ export class Stage extends Muster<StagePlan> {
   ) {
     super(plan, members, log);
     this.writers = written?.writers() ?? [];
-    this.#rereading = new Rereading(plan.wireStage, this.participants);
+    this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
     this.#hanging = new Hanging(plan.name, log);
   }
 
@@ -165,8 +165,8 @@ export class Stage extends Muster<StagePlan> {
     this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}; ${verdict}`);
     if (!kept) return;
     this.#kept.push(finding);
-    // What only its own agent or host reaches is nobody else's to look at.
-    if (!isLocal(this.plan.target)) this.#rereading.ask(finding);
+    // Memory is nobody else's to look at.
+    if (this.plan.target.kind !== 'memory') this.#rereading.ask(finding);
   }
 
   #writerOf({ unit }: Finding): Writer | undefined {
