@@ -68,7 +68,7 @@ try {
   made.unmake();
 }
 const verdicts = judge(samples, places);
-const report = sections({ samples, places, machine, rounds, engine, verdicts });
+const report = sections({ samples, places, machine, rounds, verdicts });
 if (options.docs) {
   const texts = Object.fromEntries(report.map((section) => [section.id, asMarkdown(section)]));
   await rewrite(join(root, 'docs/storage-performance.md'), texts);

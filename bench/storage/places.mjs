@@ -5,8 +5,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Room of the tmpfs, in which the loop device's image lies too, and of the image. */
-const tmpfsSize = '8G';
-const imageSize = '4G';
+const tmpfsSize = '10G';
+const imageSize = '4608M';
 
 function run(command, ...args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
@@ -41,7 +41,7 @@ export function makePlaces(base, also) {
       run('fallocate', '-l', imageSize, image);
       const device = run('losetup', '--find', '--show', '--direct-io=on', image);
       undo.push(() => run('losetup', '--detach', device));
-      run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', device);
+      run('mkfs.ext4', '-q', '-m', '0', '-E', 'lazy_itable_init=0,lazy_journal_init=0', device);
       const path = folder('loop');
       run('mount', device, path);
       undo.push(() => run('umount', path));

@@ -12,8 +12,8 @@ export function sections(context) {
   return [machineSection, largeSection, smallSection, targetsSection].map((section) => section(context));
 }
 
-function machineSection({ machine, places, rounds, engine, samples }) {
-  const engines = new Set(samples.entries().flatMap(([, all]) => all.map((sample) => sample.engine ?? engine)));
+function machineSection({ machine, places, rounds, samples }) {
+  const engines = new Set(samples.entries().flatMap(([, all]) => all.flatMap((sample) => sample.engine ?? [])));
   return {
     id: 'machine',
     title: 'This machine',
