@@ -346,6 +346,7 @@ impl LaneRun<'_> {
         self.queue.ready.push(slot);
         if self.queue.ready.len() as u64 * bytes as u64 >= HANDED_OVER_BYTES {
             self.hand_over();
+            self.submit();
         }
     }
 
@@ -378,7 +379,8 @@ impl LaneRun<'_> {
         self.since_ns = now_ns();
     }
 
-    /// Hands what is ready to the system, if that is allowed now. Past the deadline it waits, with nothing in flight.
+    /// Hands what is ready to the lane's I/O, if that is allowed now; whoever calls this submits it, or waits, which
+    /// submits too. Past the deadline it waits, with nothing in flight.
     fn hand_over(&mut self) {
         while !self.queue.ready.is_empty() {
             let now_ns = self.note_content();
@@ -431,6 +433,11 @@ impl LaneRun<'_> {
         if self.queue.in_flight as u64 > self.cell.greatest_in_flight.get() {
             self.cell.greatest_in_flight.set(self.queue.in_flight as u64);
         }
+    }
+
+    /// Submits what was handed over, to make more blocks meanwhile.
+    fn submit(&mut self) {
+        let Some(io) = &mut self.io else { return };
         io.submit();
         self.since_ns = now_ns();
     }
