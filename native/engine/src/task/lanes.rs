@@ -58,6 +58,7 @@ impl Job for Shared {
             taken: None,
             ends: Vec::with_capacity(depth),
             corrupt_unit: None,
+            streams: self.spec.buffer_bytes() > self.l2_bytes,
             since_ns: 0,
         }
         .serve();
@@ -139,6 +140,8 @@ pub(super) struct LaneRun<'a> {
     ends: Vec<(Arc<SeedRange>, usize)>,
     /// The unit of the claim at hand that was last counted as corrupt.
     pub(super) corrupt_unit: Option<u64>,
+    /// Whether blocks are made past the caches, which all that is in flight would not stay in.
+    pub(super) streams: bool,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
     pub(super) since_ns: u64,
 }
