@@ -1,6 +1,8 @@
 // Measures one case of storage, with Seedstorm's worker or with fio, on the same files.
+import { spawnSync } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { runFio } from '../lib/fio.mjs';
 import { median } from '../lib/samples.mjs';
 import { blocks, depth } from './cases.mjs';
@@ -8,6 +10,8 @@ import { blocks, depth } from './cases.mjs';
 /** The seed of the files that are only read; what is written has a seed of its own each time, which is fresh data. */
 const laidSeed = 1;
 const startUps = 5;
+/** Rest before each case: the kernel finishes what the one before left to it, while a fresh process would be starting. */
+const restMs = 250;
 
 /** Measures what stands in `bench/storage/cases.mjs`. */
 export class Measure {
@@ -45,12 +49,16 @@ export class Measure {
   /** One measurement: `{ perSecond, amount, cpuNs, … }`, or `{ error }`. */
   async measure(place, { program, operation, block, shape }) {
     const folder = this.#folder(place, operation, block);
-    if (operation === 'create') await rm(folder, { recursive: true, force: true });
+    await setTimeout(restMs);
     const sample =
       program === 'fio'
         ? await this.#fio(operation, block, join(folder, this.#worker.about.object))
         : await this.#ask(place, operation, operation === 'create' ? 'write' : operation, { block, shape });
-    if (operation === 'create') await rm(folder, { recursive: true, force: true });
+    if (operation === 'create') {
+      await rm(folder, { recursive: true, force: true });
+      // The room of what was removed is free, and the removal no longer the next one's work, when that is durable.
+      spawnSync('sync', ['--file-system', place.folder]);
+    }
     return sample;
   }
 

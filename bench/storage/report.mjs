@@ -1,6 +1,6 @@
 // What the bench of storage has to say, as sections of tables.
 import { gigabytes } from '../lib/table.mjs';
-import { depth, idsOf, shapes } from './cases.mjs';
+import { depth, idsOf } from './cases.mjs';
 
 const orDash = (value, show) => (value === undefined ? '–' : show(value));
 const thousands = (perSecond) => orDash(perSecond, (rate) => (rate / 4096 / 1000).toFixed(1));
@@ -34,7 +34,7 @@ const perByte = (sample) => sample.cpuNs / sample.amount;
 const perOperation = (sample) => sample.cpuNs / sample.operations;
 
 /** Rows of Seedstorm beside fio: rates and CPU of both, and how many I/Os Seedstorm had in flight. */
-function beside({ samples, places }, titles, pick, showRate, cost, showCost) {
+function beside({ samples, places }, pick, showRate, cost, showCost) {
   const row = (place, title, own, fio) => [
     `${place}: ${title}`,
     showRate(samples.median(own)),
@@ -47,44 +47,37 @@ function beside({ samples, places }, titles, pick, showRate, cost, showCost) {
     ),
   ];
   return places.flatMap(({ id: place }) =>
-    pick(idsOf(place)).map(([own, fio], at) => row(place, titles[at], own, fio)),
+    pick(idsOf(place)).map(([title, { own, fio }]) => row(place, title, own, fio)),
   );
 }
 
 function largeSection(context) {
-  const titles = [
-    'write, new file',
-    'write, over a file',
-    ...shapes.map((shape) => `– ${shape.slice(0, -1)} 2`),
-    'read',
-    'verify',
-  ];
-  const pick = ({ create, write, shapes: shaped, read, verify }) => [
-    [create.own, create.fio],
-    [write.own, write.fio],
-    ...shaped.map(([, id]) => [id]),
-    [read.own, read.fio],
-    [verify],
+  const pick = ({ create, write, shapes, read, verify }) => [
+    ...(create ? [['write, new file', create]] : []),
+    ['write, over a file', write],
+    ...shapes.map(([shape, own]) => [`– ${shape.slice(0, -1)} 2`, { own }]),
+    ['read', read],
+    ['verify', { own: verify }],
   ];
   return {
     id: 'large',
     caption: `In order, blocks of 1 MiB, O_DIRECT, ${depth} in flight: GB/s and CPU ms for a GB`,
     head: ['', 'Seedstorm', 'fio', 'CPU', 'fio’s CPU', 'in flight'],
-    rows: beside(context, titles, pick, gigabytes, perByte, milliseconds),
+    rows: beside(context, pick, gigabytes, perByte, milliseconds),
   };
 }
 
 function smallSection(context) {
   const pick = ({ smallWrite, smallRead, smallVerify }) => [
-    [smallWrite.own, smallWrite.fio],
-    [smallRead.own, smallRead.fio],
-    [smallVerify],
+    ['write', smallWrite],
+    ['read', smallRead],
+    ['verify', { own: smallVerify }],
   ];
   return {
     id: 'small',
     caption: `In order, blocks of 4 KiB, O_DIRECT, ${depth} in flight: thousands of operations a second and CPU µs for one`,
     head: ['', 'Seedstorm', 'fio', 'CPU', 'fio’s CPU', 'in flight'],
-    rows: beside(context, ['write', 'read', 'verify'], pick, thousands, perOperation, microseconds),
+    rows: beside(context, pick, thousands, perOperation, microseconds),
   };
 }
 

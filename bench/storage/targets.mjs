@@ -14,8 +14,9 @@ function targets(place) {
   const beside = (what, { own, fio }, least) => ({ what, least, of: own, to: fio, value: rate, show: times });
   const cost = (what, { own, fio }) => ({ what, most: 0.5, of: own, to: fio, value: cpu, show: percent });
   return [
-    beside('write 1 MiB, new file, beside fio', create, 1),
-    cost('– CPU for a GB, of fio’s', create),
+    ...(create
+      ? [beside('write 1 MiB, new file, beside fio', create, 1), cost('– CPU for a GB, of fio’s', create)]
+      : []),
     beside('write 1 MiB, over a file, beside fio', write, 1),
     cost('– CPU for a GB, of fio’s', write),
     ...shapes.map(([shape, id]) => share(`write 1 MiB, ${shape.slice(0, -1)} 2, of plain`, id, write.own, 0.97)),
