@@ -132,11 +132,16 @@ export async function installDebian(packages) {
   await step(`installing ${packages.join(', ')}`, 'apt-get', command.split(' ').slice(1), { env });
 }
 
-/** Everything from a fresh clone to a built tree. */
-export async function setup() {
+/** What it takes to build anything native. */
+export async function setupToolchain() {
   checkVersions();
   const missing = debian.filter((p) => !p.there()).map((p) => p.name);
   if (missing.length > 0) await installDebian(missing);
+}
+
+/** Everything from a fresh clone to a built tree. */
+export async function setup() {
+  await setupToolchain();
   await unlessFresh('npm', ['package-lock.json'], ['node_modules/.package-lock.json'], () =>
     step('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'], { mend: 'check that the npm registry can be reached' }),
   );

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lanes::Lanes;
 use crate::pieces::{self, Pieces};
+use crate::topology::Topology;
 
 /// Lanes claim no less than this, so that claiming costs nothing beside generating (tens of µs)…
 const MIN_PIECE_BYTES: usize = 64 << 10;
@@ -119,11 +120,12 @@ pub fn fill_alone(
     offset: u64,
     destination: &mut [u8],
 ) -> std::result::Result<(), RangeError> {
-    fill_here(content, destination.len() > USUAL_L2_BYTES, generation, offset, destination)
+    fill_piece(content, destination.len() > USUAL_L2_BYTES, generation, offset, destination)
 }
 
+/// Fills a piece of something larger; `streaming`: with stores past the caches, which all of it would not stay in.
 #[inline]
-fn fill_here(
+pub(crate) fn fill_piece(
     content: &Content,
     streaming: bool,
     generation: u16,
@@ -135,6 +137,11 @@ fn fill_here(
     } else {
         content.fill(generation, offset, destination)
     }
+}
+
+/// The L2 of a core in bytes, or what is usual where the machine does not tell.
+pub(crate) fn l2_bytes(topology: &Topology) -> usize {
+    topology.l2_bytes_per_core().map_or(USUAL_L2_BYTES, |bytes| bytes as usize)
 }
 
 /// Whether a range lies in the stream.
@@ -173,8 +180,7 @@ impl Fill {
         destination: RawBuffer,
     ) -> Result<Self> {
         check_range(offset, destination.bytes)?;
-        let l2_bytes = engine.topology().l2_bytes_per_core().map_or(USUAL_L2_BYTES, |bytes| bytes as usize);
-        let streaming = destination.bytes > l2_bytes * threads;
+        let streaming = destination.bytes > l2_bytes(engine.topology()) * threads;
         let cut = Cut::new(offset, destination.bytes, threads);
         Ok(Self { content, generation, offset, destination, streaming, cut })
     }
@@ -192,7 +198,7 @@ impl Pieces for Fill {
         let offset = self.offset + range.start as u64;
         // SAFETY: pieces are disjoint, and each is worked on once, before `done`.
         let piece = unsafe { self.destination.piece(range) };
-        let filled = fill_here(&self.content, self.streaming, self.generation, offset, piece);
+        let filled = fill_piece(&self.content, self.streaming, self.generation, offset, piece);
         filled.expect("the whole range was checked");
     }
 

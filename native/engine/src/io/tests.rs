@@ -151,3 +151,27 @@ fn what_is_in_flight_is_waited_for_before_the_memory_is_given_back() {
         io.submit();
     });
 }
+
+#[test]
+fn memory_that_a_ring_locked_is_free_for_the_next_ring_at_once() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: to become somebody whose locked memory is limited takes root");
+        return;
+    }
+    // Those who stay root know no limit.
+    let limit = libc::rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
+    // SAFETY: the limit lives beyond the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) }, 0);
+    let nobody = std::thread::spawn(|| {
+        // SAFETY: the bare system call changes this thread alone, which ends with the test.
+        assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, 65_534, 65_534, 65_534) }, 0);
+        let mut memory = vec![0u8; 768 << 10];
+        for _ in 0..10 {
+            let (engine, memory) = (IoEngine::Uring, &mut memory[..]);
+            let mut options = IoOptions { engine, depth: DEPTH, direct: true, memory, pus: &[] };
+            let Ok((_ring, note)) = LaneIo::open(&mut options) else { return };
+            assert_eq!(note, None);
+        }
+    });
+    nobody.join().unwrap();
+}

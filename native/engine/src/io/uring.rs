@@ -187,6 +187,11 @@ impl Drop for Uring {
         while self.in_flight > 0 {
             self.wait(FOR_EVER, &mut answers);
         }
+        if self.memory {
+            // The kernel takes a ring apart some time after it was closed; till then the memory would count as locked, and the
+            // next task's ring could lock none.
+            let _ = self.ring.submitter().unregister_buffers();
+        }
     }
 }
 

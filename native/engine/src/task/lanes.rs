@@ -2,6 +2,7 @@
 //! what happens inside a sink, nor what is made of a block.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -58,6 +59,8 @@ impl Job for Shared {
             taken: None,
             ends: Vec::with_capacity(depth),
             unlooked_bytes: 0,
+            unsubmitted: false,
+            streams: self.spec.buffer_bytes() > self.l2_bytes,
             since_ns: 0,
         }
         .serve();
@@ -149,6 +152,10 @@ pub(super) struct LaneRun<'a> {
     ends: Vec<(Arc<SeedRange>, usize)>,
     /// Bytes made or compared since the lane looked for answers.
     pub(super) unlooked_bytes: usize,
+    /// Whether something was handed to the I/O that has not been submitted.
+    unsubmitted: bool,
+    /// Whether blocks are made past the caches, which all that is in flight would not stay in.
+    pub(super) streams: bool,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
     pub(super) since_ns: u64,
 }
@@ -365,6 +372,7 @@ impl LaneRun<'_> {
         self.queue.ready.push(slot);
         if self.queue.ready.len() as u64 * bytes as u64 >= HANDED_OVER_BYTES {
             self.hand_over();
+            self.submit();
         }
     }
 
@@ -408,7 +416,8 @@ impl LaneRun<'_> {
         }
     }
 
-    /// Hands what is ready to the system, if that is allowed now. Past the deadline it waits, with nothing in flight.
+    /// Hands what is ready to the lane's I/O, if that is allowed now; whoever calls this submits it, or waits, which
+    /// submits too. Past the deadline it waits, with nothing in flight.
     fn hand_over(&mut self) {
         while !self.queue.ready.is_empty() {
             let now_ns = self.note_content();
@@ -462,8 +471,18 @@ impl LaneRun<'_> {
         if in_flight > self.cell.greatest_in_flight.get() {
             self.cell.greatest_in_flight.set(in_flight);
         }
-        io.submit();
+        self.unsubmitted = true;
+        // Blocking calls have been made by now: that was no content.
         self.since_ns = now_ns();
+    }
+
+    /// Submits what was handed over, to make more blocks meanwhile.
+    fn submit(&mut self) {
+        let Some(io) = &mut self.io else { return };
+        if mem::take(&mut self.unsubmitted) {
+            io.submit();
+            self.since_ns = now_ns();
+        }
     }
 
     /// Gives up what is ready of ranges that were stopped, or of a task that is called off.
@@ -481,15 +500,18 @@ impl LaneRun<'_> {
     }
 
     /// Waits for something in flight, if nothing has been seen to come back, deals with all that has come, and makes new
-    /// blocks in between.
+    /// blocks in between. What was handed over is submitted either way.
     fn wait(&mut self) {
         if self.answers.is_empty() {
             self.unlooked_bytes = 0;
             self.note_content();
+            self.unsubmitted = false;
             if let Some(io) = &mut self.io {
                 io.wait(FOR_EVER, &mut self.answers);
             }
             self.stamp(0);
+        } else {
+            self.submit();
         }
         while let Some(answer) = self.answers.pop_front() {
             self.answered(answer);

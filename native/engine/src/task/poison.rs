@@ -24,15 +24,23 @@ pub(super) fn mark(buffer: &mut [u8]) {
     }
 }
 
-/// The first page, as an offset in bytes, that still holds the mark: it was not delivered.
+/// The first page, as an offset in bytes, that still holds the mark: it was not delivered. An end of a page that is too short
+/// for a whole mark says nothing: content may hold the same by chance.
 pub(super) fn undelivered(buffer: &[u8]) -> Option<usize> {
-    let is_marked = |page: &[u8]| page[..page.len().min(MARK_BYTES)].iter().all(|byte| *byte == POISON);
+    let is_marked = |page: &[u8]| page.len() >= MARK_BYTES && page[..MARK_BYTES].iter().all(|byte| *byte == POISON);
     buffer.chunks(STRIDE).position(is_marked).map(|page| page * STRIDE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_last_byte_that_is_like_poison_by_chance_is_no_fault() {
+        let mut buffer = vec![0; STRIDE + 1];
+        buffer[STRIDE] = POISON;
+        assert_eq!(undelivered(&buffer), None);
+    }
 
     #[test]
     fn a_page_that_a_read_did_not_deliver_does_not_pass() {

@@ -13,6 +13,7 @@ use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::fill::l2_bytes;
 use crate::lanes::Lanes;
 use crate::notes::Notes;
 use crate::placement::Placement;
@@ -79,6 +80,8 @@ pub(super) struct Shared {
     pub(super) pools: Vec<u32>,
     /// OS indexes of the PUs of each pool's NUMA node that this process may use.
     pub(super) pus: Vec<Vec<u32>>,
+    /// The L2 of a core, in bytes.
+    pub(super) l2_bytes: usize,
     pub(super) given: Mutex<Given>,
     notes: Vec<String>,
     /// Which ways the lanes' I/O goes, and what fell back there, each once.
@@ -105,6 +108,7 @@ impl Shared {
             errors: Errors::new(spec.policy.errors),
             pools: placement.pools.iter().map(|pool| pool.numa_node).collect(),
             pus: placement.pools.iter().map(|pool| pus_of(engine, pool.numa_node)).collect(),
+            l2_bytes: l2_bytes(engine.topology()),
             given: Mutex::new(Given::new(placement.pools.len())),
             io: Mutex::default(),
             ended: Mutex::new(Some(ended)),

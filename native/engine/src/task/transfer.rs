@@ -12,6 +12,7 @@ use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
 use crate::error::{Code, Error};
+use crate::fill::fill_piece;
 use crate::io::Answer;
 use crate::sink::null;
 use crate::sink::object::{ObjectFile, Step, not_there, too_short};
@@ -173,7 +174,7 @@ impl LaneRun<'_> {
                     self.look_before(piece.len());
                     let spec = &self.shared.spec;
                     let offset = block.offset + (nth * PIECE_BYTES) as u64;
-                    if let Err(error) = spec.content.fill(spec.generation, offset, piece) {
+                    if let Err(error) = fill_piece(&spec.content, self.streams, spec.generation, offset, piece) {
                         let range = Arc::clone(&self.queue.slot_and_hold(slot).1.range);
                         return self.fail(&range, no_such_content(&error));
                     }
