@@ -36,9 +36,7 @@ describe('the room that each path of a target needs', () => {
       path('/b', '1', 130n * MiB, 100n * MiB),
     ]);
     expect(more).toEqual([]);
-    expect(error?.what).toBe(
-      '/a and /b together have 130 MiB free; the plan writes 200 MiB there and needs 250 MiB',
-    );
+    expect(error?.what).toBe('/a and /b together have 130 MiB free; the plan writes 200 MiB there and needs 250 MiB');
   });
 
   test('is not asked of a file system that does not know how much it has', () => {
