@@ -73,13 +73,15 @@ impl ObjectFile {
         self.part.as_ref().map_or(offset, |part| part.start + offset)
     }
 
-    /// What follows when a write of the rest of `wanted` bytes at `offset` was answered with `outcome`.
+    /// What follows when a write or a read of the rest of `wanted` bytes at `offset` was answered with `outcome`. What it says
+    /// when a read is done is fewer only at the file's end.
     ///
     /// # Errors
-    /// [`Code::DiskFull`], [`Code::DirectRefused`], else [`Code::Io`]; the message says how much of it was written.
+    /// [`Code::DiskFull`], [`Code::DirectRefused`], else [`Code::Io`]; of a write the message says how much was written.
     #[inline]
-    pub(crate) fn written(
+    pub(crate) fn answered(
         &self,
+        writes: bool,
         wanted: usize,
         offset: u64,
         progress: &mut Progress,
@@ -89,7 +91,11 @@ impl ObjectFile {
             self.direct.worked();
             return Ok(Step::Done(wanted));
         }
-        self.written_in_part(wanted, offset, progress, outcome)
+        if writes {
+            self.written_in_part(wanted, offset, progress, outcome)
+        } else {
+            self.read_in_part(wanted, offset, progress, outcome)
+        }
     }
 
     #[cold]
@@ -120,26 +126,6 @@ impl ObjectFile {
             Err(errno) if self.fell_back(errno)? => Ok(Step::Again),
             Err(errno) => Err(self.write_error(wanted, self.position(offset), progress.moved, errno)),
         }
-    }
-
-    /// What follows when a read of the rest of `wanted` bytes from `offset` was answered with `outcome`. What it says when
-    /// it is done is fewer only at the file's end.
-    ///
-    /// # Errors
-    /// [`Code::DirectRefused`], else [`Code::Io`].
-    #[inline]
-    pub(crate) fn read(
-        &self,
-        wanted: usize,
-        offset: u64,
-        progress: &mut Progress,
-        outcome: std::result::Result<usize, Errno>,
-    ) -> Result<Step> {
-        if outcome == Ok(wanted) {
-            self.direct.worked();
-            return Ok(Step::Done(wanted));
-        }
-        self.read_in_part(wanted, offset, progress, outcome)
     }
 
     #[cold]
@@ -297,7 +283,7 @@ mod tests {
         let mut progress = Progress::default();
         loop {
             let outcome = pwrite(&file.fd, &bytes[progress.moved..], offset + progress.moved as u64);
-            if file.written(bytes.len(), offset, &mut progress, outcome)? != Step::Again {
+            if file.answered(true, bytes.len(), offset, &mut progress, outcome)? != Step::Again {
                 return Ok(());
             }
         }
@@ -308,7 +294,7 @@ mod tests {
         let (mut progress, wanted) = (Progress::default(), into.len());
         loop {
             let outcome = pread(&file.fd, &mut into[progress.moved..], offset + progress.moved as u64);
-            if let Step::Done(got) = file.read(wanted, offset, &mut progress, outcome)? {
+            if let Step::Done(got) = file.answered(false, wanted, offset, &mut progress, outcome)? {
                 return Ok(got);
             }
         }

@@ -311,9 +311,14 @@ impl LaneRun<'_> {
     /// A claim ended of which nothing was in flight.
     fn without_blocks(&mut self, range: Arc<SeedRange>, claim: &Claim, fate: Fate) {
         if claim_ended(&range, claim, fate) {
-            range.enter();
-            self.ends.push((range, claim.segment));
+            self.end_later(range, claim.segment);
         }
+    }
+
+    /// A segment is to be ended when nothing is in flight; until then the lane is in its range.
+    fn end_later(&mut self, range: Arc<SeedRange>, segment: usize) {
+        range.enter();
+        self.ends.push((range, segment));
     }
 
     fn take_up(&mut self, range: &Arc<SeedRange>, segment: usize) -> Flow<u32> {
@@ -395,8 +400,8 @@ impl LaneRun<'_> {
     fn claim_through(&mut self, Through { hold, claim, fate }: Through) {
         let range = &self.queue.hold(hold).range;
         if claim_ended(range, &claim, fate) {
-            range.enter();
-            self.ends.push((Arc::clone(range), claim.segment));
+            let range = Arc::clone(range);
+            self.end_later(range, claim.segment);
         }
     }
 

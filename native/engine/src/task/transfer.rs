@@ -207,11 +207,7 @@ impl LaneRun<'_> {
         };
         let (block, submitted_ns, done_ns) = (of.block, of.submitted_ns, of.done_ns);
         let (bytes, offset) = (block.bytes, block.in_object);
-        let step = if writes {
-            file.written(bytes, offset, &mut of.progress, answer.outcome)
-        } else {
-            file.read(bytes, offset, &mut of.progress, answer.outcome)
-        };
+        let step = file.answered(writes, bytes, offset, &mut of.progress, answer.outcome);
         let done = match step {
             Ok(Step::Again) => return self.queue.ready.push(slot),
             Ok(Step::Done(got)) => {
