@@ -25,6 +25,7 @@ pub mod network;
 mod notes;
 pub mod pieces;
 pub mod placement;
+pub mod pool_counters;
 pub mod readiness;
 pub mod sink;
 mod survey;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::doorbell::Doorbell;
-use super::snapshot::Given;
 use super::{MAX_CONNECTIONS, NetworkSpec};
 use crate::counters::{Counter, LaneCell};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lanes::Lanes;
 use crate::notes::Notes;
+use crate::pool_counters::Given;
 use crate::task::start::Start;
 
 /// Called once with how the traffic ended.

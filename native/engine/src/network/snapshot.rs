@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::shared::{Shared, lock};
-use crate::counters::Counts;
-use crate::histogram::Differences;
-use crate::task::PoolCounters;
+use crate::pool_counters::PoolCounters;
 
 /// How far the traffic has come. Counters are cumulative; histograms are what is new since the snapshot before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,30 +39,16 @@ pub struct PeerTraffic {
     pub why: Option<String>,
 }
 
-/// What earlier snapshots gave out, per pool.
-pub(super) struct Given(Vec<Differences>);
-
-impl Given {
-    pub(super) fn new(pools: usize) -> Self {
-        Self((0..pools).map(|_| Differences::default()).collect())
-    }
-}
-
 impl Shared {
     pub(super) fn snapshot(&self) -> NetworkSnapshot {
         // Held throughout: each difference is given to one caller.
         let mut given = lock(&self.given);
-        let pools = std::iter::zip(&self.pools, &mut given.0).enumerate().map(|(pool, (numa_node, differences))| {
-            let seats = || self.seats.iter().filter(move |seat| seat.pool == pool);
-            let cells = || seats().filter_map(|seat| seat.cell.get());
-            let mut counts = Counts::default();
-            for cell in cells() {
-                counts += cell.counters.read();
-            }
-            let latency = differences.next(cells().map(|cell| &cell.latency));
-            PoolCounters { numa_node: *numa_node, lanes: seats().count(), counts, greatest_in_flight: 0, latency }
-        });
-        let pools = pools.collect();
+        let lanes: Vec<_> = self
+            .seats
+            .iter()
+            .map(|seat| (seat.pool, seat.cell.get().map(|cell| (&**cell, cell.counters.read()))))
+            .collect();
+        let pools = given.next(&self.pools, &lanes);
         let cells = || self.seats.iter().filter_map(|seat| seat.cell.get());
         let started = cells().map(|cell| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
         NetworkSnapshot {

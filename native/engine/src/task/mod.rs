@@ -22,13 +22,14 @@ mod transfer;
 
 use std::sync::Arc;
 
+pub use crate::pool_counters::PoolCounters;
 pub use control::MAX_RANGES;
 pub use errors::{ErrorLimits, ErrorRow};
 pub use findings::{Evidence, Finding, FindingCounts, FindingKind, MAX_FINDINGS};
 pub use range::{RangeProgress, RangeSpec};
 pub use reread::{Place, Reread, Saw, Way, look_again};
 pub use shared::Ended;
-pub use snapshot::{LaneCounts, PoolCounters, TaskSnapshot};
+pub use snapshot::{LaneCounts, TaskSnapshot};
 pub use spec::{MAX_QUEUE_DEPTH, Operation, Policy, TaskSpec};
 
 use crate::engine::Engine;

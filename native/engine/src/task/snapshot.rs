@@ -6,8 +6,8 @@ use super::errors::ErrorRow;
 use super::findings::{Finding, FindingCounts};
 use super::range::RangeProgress;
 use super::shared::{Member, Shared};
-use crate::counters::Counts;
-use crate::histogram::{Differences, SparseHistogram};
+use crate::counters::{Counts, LaneCell};
+use crate::pool_counters::PoolCounters;
 
 /// How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,21 +40,6 @@ pub struct TaskSnapshot {
     pub notes: Vec<String>,
 }
 
-/// What the lanes of one pool did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolCounters {
-    /// OS index of the pool's NUMA node.
-    pub numa_node: u32,
-    /// Lanes of the pool that take part.
-    pub lanes: usize,
-    /// Cumulative.
-    pub counts: Counts,
-    /// The most blocks that one of its lanes had in flight at once.
-    pub greatest_in_flight: u64,
-    /// Service times of successful operations since the snapshot before.
-    pub latency: SparseHistogram,
-}
-
 /// What one lane did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneCounts {
@@ -66,40 +51,21 @@ pub struct LaneCounts {
     pub counts: Counts,
 }
 
-/// What earlier snapshots gave out, per pool.
-pub(super) struct Given(Vec<Differences>);
-
-impl Given {
-    pub(super) fn new(pools: usize) -> Self {
-        Self((0..pools).map(|_| Differences::default()).collect())
-    }
-}
-
 impl Shared {
     pub(super) fn snapshot(&self) -> TaskSnapshot {
         // Held throughout: each difference and each retired range is given to one caller, whole.
         let mut given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Ranges before counters, so that what is reported as done is counted.
         let ranges = ranges(&self.control, self.spec.syncs_at_end());
-        let mut pools: Vec<PoolCounters> = std::iter::zip(&self.pools, &mut given.0)
-            .enumerate()
-            .map(|(pool, (numa_node, differences))| PoolCounters {
-                numa_node: *numa_node,
-                lanes: self.members.iter().filter(|member| member.pool == pool).count(),
-                counts: Counts::default(),
-                greatest_in_flight: 0,
-                latency: differences
-                    .next(self.cells().filter(|(member, _)| member.pool == pool).map(|(_, cell)| &cell.latency)),
+        let read: Vec<(usize, Option<(&LaneCell, Counts)>)> = (self.members.iter())
+            .map(|member| (member.pool, member.cell.get().map(|cell| (&**cell, cell.counters.read()))))
+            .collect();
+        let pools = given.next(&self.pools, &read);
+        let lanes = std::iter::zip(&self.members, &read)
+            .filter_map(|(member, (pool, cell))| {
+                cell.map(|(_, counts)| LaneCounts { lane: member.lane, pool: *pool, counts })
             })
             .collect();
-        let mut lanes = Vec::with_capacity(self.members.len());
-        for (member, cell) in self.cells() {
-            let counts = cell.counters.read();
-            let pool = &mut pools[member.pool];
-            pool.counts += counts;
-            pool.greatest_in_flight = pool.greatest_in_flight.max(cell.greatest_in_flight.get());
-            lanes.push(LaneCounts { lane: member.lane, pool: member.pool, counts });
-        }
         let started = self.cells().map(|(_, cell)| cell.started_ns.get()).filter(|instant_ns| *instant_ns > 0);
         TaskSnapshot {
             lanes_ready: self.control.start.arrived(),
