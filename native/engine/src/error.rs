@@ -58,6 +58,10 @@ codes! {
     DirectRefused => "DIRECT_REFUSED",
     /// An object that the layout names is not there, or is shorter than the layout says.
     ObjectMissing => "OBJECT_MISSING",
+    /// The store refuses the credentials, or there are none.
+    AccessDenied => "ACCESS_DENIED",
+    /// A server of the target cannot be reached, or the connection to it broke.
+    Unreachable => "UNREACHABLE",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod null;
 pub(crate) mod object;
 mod os_error;
+pub mod s3;
 pub(crate) mod target;
 
 use std::path::PathBuf;
