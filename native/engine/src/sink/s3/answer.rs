@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_message_names_status_code_and_the_servers_words_and_nothing_else_of_its_answer() {
-        let body = "<Error><Code>SlowDown</Code><Message>Please\nwait</Message><StringToSign>secret</StringToSign></Error>";
+        let body =
+            "<Error><Code>SlowDown</Code><Message>Please\nwait</Message><StringToSign>secret</StringToSign></Error>";
         let what = refused(503, body).error.what;
         assert_eq!(what, "could not GET bucket/key: http://host answered 503 SlowDown (Pleasewait)");
         assert_eq!(refused(500, "<html>").error.what, "could not GET bucket/key: http://host answered 500");

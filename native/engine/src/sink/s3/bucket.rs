@@ -114,7 +114,8 @@ impl Store {
                     aborted += u64::from(gone_is_fine(removed)?);
                 }
             }
-            let on = page.is_truncated && (&page.next_key_marker, &page.next_upload_id_marker) != (&key_marker, &id_marker);
+            let on =
+                page.is_truncated && (&page.next_key_marker, &page.next_upload_id_marker) != (&key_marker, &id_marker);
             if !on {
                 return Ok(aborted);
             }
@@ -138,7 +139,8 @@ impl Store {
                     removed += u64::from(gone_is_fine(outcome)?);
                 }
             }
-            let on = page.is_truncated && (&page.next_key_marker, &page.next_version_id_marker) != (&key_marker, &id_marker);
+            let on =
+                page.is_truncated && (&page.next_key_marker, &page.next_version_id_marker) != (&key_marker, &id_marker);
             if !on {
                 return Ok(removed);
             }

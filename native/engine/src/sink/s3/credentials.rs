@@ -174,7 +174,7 @@ mod tests {
     const CONFIG: &str = "[profile qa]\nregion = eu-west-1\n[profile role]\nrole_arn = arn:x\n";
 
     fn found(variables: &[(&str, &str)]) -> Result<Found> {
-        with(variables, Surroundings::credentials)
+        with(variables, |surroundings| surroundings.credentials())
     }
 
     fn with<T>(variables: &[(&str, &str)], look: impl FnOnce(&Surroundings<'_>) -> T) -> T {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_region_is_that_of_the_environment_else_of_the_profile() {
-        let region = |variables: &[(&str, &str)]| with(variables, Surroundings::region);
+        let region = |variables: &[(&str, &str)]| with(variables, |surroundings| surroundings.region());
         assert_eq!(region(&[("AWS_REGION", "a"), ("AWS_DEFAULT_REGION", "b"), HOME]), "a");
         assert_eq!(region(&[("AWS_DEFAULT_REGION", "b"), HOME, ("AWS_PROFILE", "qa")]), "b");
         assert_eq!(region(&[HOME, ("AWS_PROFILE", "qa")]), "eu-west-1");

@@ -24,6 +24,9 @@ use super::target::S3Target;
 use crate::clock::now_ns;
 use crate::error::{Code, Error, Result};
 
+/// Waits between attempts grow no longer than this, unless the plan begins with a longer one.
+const MAX_BACKOFF_NS: u64 = 10_000_000_000;
+
 /// A lane's way to the store.
 pub struct S3Lane {
     // Dropped first, and with it every request's connection and hold on the lane's memory.
@@ -234,7 +237,7 @@ async unsafe fn run(
             Err(why) if attempts < policy.attempts && may_pass(&why) && done_ns + backoff_ns < deadline_ns() => {
                 failed.push(FailedAttempt { begun_ns: attempt_ns, ended_ns: done_ns, why });
                 tokio::time::sleep(Duration::from_nanos(backoff_ns)).await;
-                backoff_ns = backoff_ns.saturating_mul(2);
+                backoff_ns = backoff_ns.saturating_mul(2).min(MAX_BACKOFF_NS.max(policy.backoff_ns));
             }
             outcome => {
                 let first_byte_ns = attempt.first_byte_ns.get();

@@ -23,6 +23,8 @@ mod signed;
 mod spec;
 mod store;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use bucket::{BucketSeen, Page};
 pub use keys::MAX_KEY_BYTES;

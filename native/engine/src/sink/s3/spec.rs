@@ -25,7 +25,7 @@ pub enum Signing {
 pub struct Retries {
     /// Attempts in all, at least 1.
     pub attempts: u32,
-    /// Wait before the second attempt, in ns; it doubles with each further one.
+    /// Wait before the second attempt, in ns; it doubles with each further one, up to 10 s.
     pub backoff_ns: u64,
 }
 

@@ -150,13 +150,7 @@ impl Store {
     }
 
     /// Reads into the lane's memory; how much there was, up to what was wanted.
-    async fn read(
-        &self,
-        object: u64,
-        offset: u64,
-        memory: Memory,
-        attempt: &Attempt,
-    ) -> object_store::Result<usize> {
+    async fn read(&self, object: u64, offset: u64, memory: Memory, attempt: &Attempt) -> object_store::Result<usize> {
         attempt.streams.set(true);
         let whole = offset == 0 && memory.bytes as u64 == self.target.layout.bytes_of(object);
         let range = (!whole).then(|| GetRange::Bounded(offset..offset + memory.bytes as u64));
