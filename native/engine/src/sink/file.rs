@@ -30,7 +30,7 @@ pub(crate) enum Removed {
 /// The file sink of one task.
 #[derive(Debug)]
 pub(crate) struct FileSink {
-    layout: Layout,
+    layout: Box<Layout>,
     folder: PathBuf,
     intent: Intent,
     sync: SyncPolicy,
@@ -65,7 +65,7 @@ impl FileSink {
     ) -> Result<Self> {
         let target = Target::prepare(folder, intent, sync)?;
         Ok(Self {
-            layout,
+            layout: Box::new(layout),
             folder: folder.to_owned(),
             intent,
             sync,

@@ -27,10 +27,13 @@ use crate::error::{Code, Error, Result};
 /// Waits between attempts grow no longer than this, unless the plan begins with a longer one.
 const MAX_BACKOFF_NS: u64 = 10_000_000_000;
 
+/// Requests that have not ended.
+type InFlight = FuturesUnordered<LocalBoxFuture<'static, S3Done>>;
+
 /// A lane's way to the store.
 pub struct S3Lane {
     // Dropped first, and with it every request's connection and hold on the lane's memory.
-    in_flight: FuturesUnordered<LocalBoxFuture<'static, S3Done>>,
+    in_flight: InFlight,
     ended: Vec<S3Done>,
     store: Rc<Store>,
     /// No further attempt begins after what it says, in ns of CLOCK_MONOTONIC.
@@ -84,10 +87,10 @@ impl S3Lane {
     pub fn poll(&mut self, done: &mut Vec<S3Done>) {
         let Self { in_flight, ended, runtime, .. } = self;
         runtime.block_on(async {
-            poll_fn(|cx| Poll::Ready(collect(in_flight, ended, cx))).await;
+            collect_now(in_flight, ended).await;
             // Lets the runtime look at its sockets and timers.
             tokio::task::yield_now().await;
-            poll_fn(|cx| Poll::Ready(collect(in_flight, ended, cx))).await;
+            collect_now(in_flight, ended).await;
         });
         done.append(ended);
     }
@@ -197,14 +200,19 @@ impl S3Lane {
 }
 
 /// Moves requests on and collects what has ended.
-fn collect(
-    in_flight: &mut FuturesUnordered<LocalBoxFuture<'static, S3Done>>,
-    ended: &mut Vec<S3Done>,
-    cx: &mut Context<'_>,
-) {
+fn collect(in_flight: &mut InFlight, ended: &mut Vec<S3Done>, cx: &mut Context<'_>) {
     while let Poll::Ready(Some(done)) = in_flight.poll_next_unpin(cx) {
         ended.push(done);
     }
+}
+
+/// The same in a runtime, without waiting.
+async fn collect_now(in_flight: &mut InFlight, ended: &mut Vec<S3Done>) {
+    poll_fn(|cx| {
+        collect(in_flight, ended, cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A request from its first attempt to its end.
