@@ -1,12 +1,16 @@
-/** Looks whether a target can be used, without changing it: existence, rights, room, O_DIRECT. */
+/** Looks whether a target can be used, without changing it: existence, rights, room, O_DIRECT; of a store also its clock. */
 import { constants } from 'node:fs';
 import { access, open, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { CheckLevel, type CheckTarget, type FileTarget, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { checkS3 } from '@seedstorm/native';
+import { CheckLevel, type CheckTarget, type FileTarget, type S3Target, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import { s3Target } from './s3-target.js';
 
 /** Room that should stay free beside the data: a quarter of it, at most this. A file system that is full to the brim is slow. */
 const maxMarginBytes = 1024n ** 3n;
+/** A third of what S3 bears: signatures are good for 15 minutes. */
+const maxClockOffsetMs = 300_000;
 /** Makes an unnamed file that is gone when it is closed (Linux; Node has no name for it). */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
@@ -18,6 +22,7 @@ export async function checkTarget({ id, target, bytes }: CheckTarget, lanes: num
   };
   try {
     if (target?.kind?.$case === 'file') await checkFolder(target.kind.value, bytes, checked, find);
+    if (target?.kind?.$case === 's3') await checkBucket(target.kind.value, find);
     if (target?.kind?.$case === 'memory') checkMemory(target.kind.value.limitBytes, bytes, checked, find);
   } catch (error) {
     find(CheckLevel.ERROR, error);
@@ -81,6 +86,23 @@ async function checkDirect({ path, direct }: FileTarget, find: Find): Promise<vo
         CheckLevel.WARNING,
         new SeedstormError({ code: 'SEEDSTORM_E_DIRECT_REFUSED', what: `${what}; buffered I/O will be used`, cause }),
       );
+  }
+}
+
+/** Asks every endpoint for the bucket. */
+async function checkBucket(target: S3Target, find: Find): Promise<void> {
+  for (const endpoint of target.endpoints) {
+    try {
+      const offsetMs = await checkS3(s3Target({ ...target, endpoints: [endpoint] }));
+      if (offsetMs === undefined || Math.abs(offsetMs) < maxClockOffsetMs) continue;
+      const seconds = Math.round(Math.abs(offsetMs) / 1000);
+      const what = `the clock of ${endpoint} is ${seconds} s ${offsetMs > 0 ? 'ahead of' : 'behind'} this agent's`;
+      // Stores refuse requests that are signed 15 minutes off their own time.
+      const mend = "set the clocks right: a store refuses signatures that are too far from its own time";
+      find(CheckLevel.WARNING, new SeedstormError({ code: 'SEEDSTORM_E_ACCESS_DENIED', what, mend }));
+    } catch (error) {
+      find(CheckLevel.ERROR, error);
+    }
   }
 }
 

@@ -13,7 +13,7 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
 };
 
 /** A run's own folder is one name, so that nothing in a message can lead out of the target. */
-const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
+export const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
 /**
  * The task of a stage.

@@ -2,9 +2,9 @@
  * What must hold between the keys of a plan. Each check looks at the sections it is about, and is left out when one
  * of them is not valid by itself, so that one mistake does not hide another.
  */
-import { largestBlock } from './geometry.js';
+import { largestBlock, s3Geometry } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import { defaults, maxObjects, type Plan, type PlanFileTarget, type StageKind } from './schema.js';
+import { defaults, maxObjects, type Plan, type PlanFileTarget, type PlanS3Target, type StageKind } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -16,6 +16,7 @@ export function checkSections(sections: Sections): Problem[] {
   return [
     ...(data === undefined ? [] : checkDedup(data)),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
+    ...(data === undefined || target?.kind !== 's3' ? [] : checkObjects(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
   ];
 }
@@ -71,6 +72,55 @@ function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
   return problems;
 }
 
+/** The most parts that S3 lets an upload have. */
+const maxParts = 10_000;
+
+function checkObjects(data: Plan['data'], target: PlanS3Target): Problem[] {
+  const unitBytes = data.unit ?? defaults.unitBytes;
+  const unit = formatSize(unitBytes);
+  const units = (data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
+  const problems: Problem[] = [];
+  const refuse = (path: readonly string[], what: string, mend: string) => {
+    problems.push(invalid(['target', ...path], `target.${path.join('.')}: ${what}`, mend));
+  };
+  const { endpoint, endpoints, part, objects } = target;
+  if ((endpoint === undefined) === (endpoints === undefined)) {
+    const what = `target: needs either endpoint or endpoints`;
+    problems.push(invalid(['target'], what, 'write one of them, such as endpoint: https://s3.example.com'));
+  }
+  if (part !== undefined && part % unitBytes !== 0 && unitBytes % part !== 0) {
+    const what = `${formatSize(part)} neither divides the unit of ${unit} nor is a multiple of it`;
+    refuse(['part'], what, 'write a part or a multiple of the unit');
+  }
+  const { count, size, sizes } = objects ?? {};
+  if (size !== undefined && size % unitBytes !== 0) {
+    const up = Math.ceil(size / unitBytes) * unitBytes;
+    const what = `${formatSize(size)} is not a whole number of units of ${unit}`;
+    refuse(['objects', 'size'], what, `write ${formatSize(up)}, or another multiple of ${unit}`);
+  } else if (size !== undefined && units / BigInt(size / unitBytes) > BigInt(maxObjects)) {
+    refuse(['objects', 'size'], `makes more than ${maxObjects} objects`, 'write a larger size');
+  }
+  if (count !== undefined && BigInt(count) > units) {
+    const what = `${count} objects need at least as many units, and the data has ${units} of ${unit}`;
+    refuse(['objects', 'count'], what, `write at most ${units}, or choose a smaller data.unit`);
+  }
+  const { uniform, lognormal } = sizes ?? {};
+  if (uniform !== undefined && uniform.min > uniform.max) {
+    refuse(['objects', 'sizes', 'uniform'], 'min is larger than max', 'write the smaller size as min');
+  }
+  if (lognormal !== undefined && lognormal.median > lognormal.max) {
+    refuse(['objects', 'sizes', 'lognormal'], 'median is larger than max', 'write a larger max');
+  }
+  if (problems.length === 0) {
+    const { layout, blockBytes } = s3Geometry(target, Number(units), unitBytes);
+    if (layout.unitsPerObject * unitBytes > blockBytes * maxParts) {
+      const what = `an object of ${formatSize(layout.unitsPerObject * unitBytes)} has more than ${maxParts} parts of ${formatSize(blockBytes)}`;
+      refuse(['part'], what, 'write a larger part, or make objects smaller');
+    }
+  }
+  return problems;
+}
+
 function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {
   const problems: Problem[] = [];
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
@@ -86,7 +136,7 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
       // Needs nothing and leaves nothing.
     } else if (targetKind === 'null') {
       const what = `${name}: a null target keeps nothing that could be ${participles[kind]}`;
-      problems.push(invalid(path, what, 'use a file or memory target, or remove the stage', 'key'));
+      problems.push(invalid(path, what, 'use a file, S3 or memory target, or remove the stage', 'key'));
     } else if (!written) {
       const why = deletedBy === undefined ? 'nothing was written before it' : `stages[${deletedBy}] deleted the data`;
       const what = `${name}: there is nothing to ${kind}; ${why}`;

@@ -284,7 +284,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'verify on the null target',
       'data: { size: 1GiB }\ntarget: { kind: null }\nstages: [{ write: {} }, { verify: {} }]',
-      '3:27 INVALID stages[1].verify: a null target keeps nothing that could be verified; use a file or memory target, or remove the stage',
+      '3:27 INVALID stages[1].verify: a null target keeps nothing that could be verified; use a file, S3 or memory target, or remove the stage',
     ],
     [
       'a block that does not fit the unit',

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
-import { defaults, type Plan } from './schema.js';
+import { defaults, type Plan, type PlanS3Target } from './schema.js';
+import { s3Defaults } from './schema-s3.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -56,6 +57,7 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
   if (target.kind === 'memory') {
     return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
   }
+  if (target.kind === 's3') return resolveS3(target);
   const folder = path.resolve(context.planFolder, target.path);
   return {
     kind: 'file',
@@ -63,6 +65,24 @@ function resolveTarget(target: Plan['target'], context: ResolveContext): Resolve
     runFolder: path.join(folder, context.runId),
     direct: target.io?.direct ?? defaults.direct,
     sync: target.io?.sync ?? defaults.sync,
+  };
+}
+
+function resolveS3(target: PlanS3Target): ResolvedTarget {
+  const { bucket, region, ca, retries } = target;
+  const endpoints = target.endpoints ?? (target.endpoint === undefined ? [] : [target.endpoint]);
+  return {
+    kind: 's3',
+    endpoints: endpoints.map((endpoint) => new URL(endpoint).origin),
+    bucket,
+    prefix: (target.prefix ?? '').replace(/^\/|\/$/gu, ''),
+    ...(region === undefined ? {} : { region }),
+    style: target.style ?? s3Defaults.style,
+    ...(ca === undefined ? {} : { ca }),
+    signing: target.signing ?? s3Defaults.signing,
+    attempts: retries?.attempts ?? s3Defaults.attempts,
+    backoffMs: retries?.backoff ?? s3Defaults.backoffMs,
+    timeoutMs: target.timeout ?? s3Defaults.timeoutMs,
   };
 }
 
@@ -81,6 +101,15 @@ function resolveStages(stages: Plan['stages']): ResolvedStage[] {
   });
 }
 
+/** How many objects the plan asks for, and what they are called there. */
+function askedObjects(target: Plan['target']): { count: number; noun: string } | undefined {
+  if (target.kind === 'file' && target.files?.count !== undefined) return { count: target.files.count, noun: 'files' };
+  if (target.kind === 's3' && target.objects?.count !== undefined) {
+    return { count: target.objects.count, noun: 'objects' };
+  }
+  return undefined;
+}
+
 function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Geometry): string[] {
   const { layout, leaseUnits } = geometry;
   const { content } = resolved;
@@ -91,10 +120,10 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
       `data.size is rounded up from ${formatSize(plan.data.size)} to ${formatSize(dataBytes)}, a whole number of units`,
     );
   }
-  const asked = plan.target.kind === 'file' ? plan.target.files?.count : undefined;
-  if (asked !== undefined && asked !== layout.objects) {
+  const asked = askedObjects(plan.target);
+  if (asked !== undefined && asked.count !== layout.objects) {
     notes.push(
-      `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked)} files: ` +
+      `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked.count)} ${asked.noun}: ` +
         `there will be ${formatCount(layout.objects)}, each of ${formatCount(layout.unitsPerObject)} units but the last`,
     );
   }
@@ -110,7 +139,7 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   if (leases < resolved.agentsMinimum) {
     notes.push(
       `the data makes ${formatCount(leases)} leases for at least ${formatCount(resolved.agentsMinimum)} agents: ` +
-        'some will have nothing to do, unless it is cut into more files',
+        'some will have nothing to do, unless it is cut into more files or objects',
     );
   }
   if (resolved.target.kind === 'file' && resolved.target.sync === 'never') {

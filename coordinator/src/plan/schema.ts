@@ -4,6 +4,7 @@
  * filled in by resolve.ts.
  */
 import { z } from 'zod';
+import { key } from './key-docs.js';
 import {
   choice,
   choiceOrBoolean,
@@ -17,7 +18,10 @@ import {
   sizeChoice,
   text,
 } from './leaf.js';
+import { s3Target } from './schema-s3.js';
 import { formatDuration, formatSize } from './units.js';
+
+export { type KeyDoc, keyDocs } from './key-docs.js';
 
 const KiB = 1024;
 const MiB = 1024 ** 2;
@@ -52,27 +56,6 @@ export const defaults = {
   assign: 'dynamic',
   delayMs: 0,
 } as const;
-
-/** What the reference page and the JSON Schema say of a key. */
-export interface KeyDoc {
-  /** What the key is for: sentences. */
-  readonly meaning: string;
-  /** What holds when the key is left out; absent for keys that must be there. */
-  readonly default?: string;
-  /** The key with a value, as it would be written in a plan. */
-  readonly example: string;
-}
-
-/** What is said of each key; keyed by the schema that stands at the key. */
-export const keyDocs = z.registry<KeyDoc>();
-
-function key<T extends z.ZodType>(schema: T, doc: KeyDoc): T {
-  const described = schema.meta({
-    description: doc.default === undefined ? doc.meaning : `${doc.meaning} Default: ${doc.default}.`,
-  });
-  keyDocs.add(described, doc);
-  return described;
-}
 
 const data = z.strictObject({
   size: key(largeSize(), {
@@ -309,7 +292,7 @@ export const planSchema = z.strictObject({
     },
   ),
   data: key(data, { meaning: 'What is written.', example: 'data: { size: 4GiB }' }),
-  target: key(z.discriminatedUnion('kind', [nullTarget, memoryTarget, fileTarget]), {
+  target: key(z.discriminatedUnion('kind', [nullTarget, memoryTarget, fileTarget, s3Target]), {
     meaning: 'Where it is written to.',
     example: 'target: { kind: file, path: /mnt/scratch }',
   }),
@@ -378,6 +361,8 @@ export type Plan = z.output<typeof planSchema>;
 export type PlanTarget = Plan['target'];
 /** A file target as it was typed. */
 export type PlanFileTarget = Extract<PlanTarget, { kind: 'file' }>;
+/** An S3 target as it was typed. */
+export type PlanS3Target = Extract<PlanTarget, { kind: 's3' }>;
 /** One stage as it was typed; `delay` in milliseconds. */
 export type PlanStage = Plan['stages'][number];
 /** The name of a stage. */

@@ -105,6 +105,7 @@ export function prepareStage(
       generation: plan.generation,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
+      objectSizes: [...(layout.sizes ?? [])],
       blockBytes: BigInt(plan.blockBytes),
       lanes: plan.lanesPerAgent ?? 0,
       target: targetMessage(plan.target, plan.runId),
@@ -125,6 +126,12 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
     case 'file': {
       const { path, direct, sync } = target;
       return { kind: { $case: 'file', value: { path, runFolder: runId, direct: String(direct), sync } } };
+    }
+    case 's3': {
+      const { endpoints, bucket, prefix, region = '', style, ca = '', signing, attempts, backoffMs, timeoutMs } = target;
+      const keys = { bucket, prefix, runFolder: runId };
+      const how = { region, style, ca, signing, attempts, backoffMs, timeoutMs };
+      return { kind: { $case: 's3', value: { endpoints: [...endpoints], ...keys, ...how } } };
     }
   }
 }

@@ -9,6 +9,7 @@ mod filler;
 mod finding;
 mod hold;
 mod machine;
+mod s3;
 mod settle;
 mod snapshot;
 mod stream;

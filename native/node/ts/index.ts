@@ -20,6 +20,7 @@ export type { MemoryOptions } from './memory.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';
+export { checkS3, type S3Sink } from './s3.js';
 export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
 export { MemoryStore, monotonicNs, Task, type TaskSnapshot, type TaskSpec } from './task.js';
