@@ -4,7 +4,14 @@ import { access, open, stat, statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { checkS3 } from '@seedstorm/native';
-import { CheckLevel, type CheckTarget, type FileTarget, type S3Target, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
+import {
+  CheckLevel,
+  type CheckTarget,
+  type FileTarget,
+  type S3Target,
+  type TargetChecked,
+  toErrorDetail,
+} from '@seedstorm/proto';
 import { s3Target } from './s3-target.js';
 
 /** Room that should stay free beside the data: a quarter of it, at most this. A file system that is full to the brim is slow. */
@@ -98,7 +105,7 @@ async function checkBucket(target: S3Target, find: Find): Promise<void> {
       const seconds = Math.round(Math.abs(offsetMs) / 1000);
       const what = `the clock of ${endpoint} is ${seconds} s ${offsetMs > 0 ? 'ahead of' : 'behind'} this agent's`;
       // Stores refuse requests that are signed 15 minutes off their own time.
-      const mend = "set the clocks right: a store refuses signatures that are too far from its own time";
+      const mend = 'set the clocks right: a store refuses signatures that are too far from its own time';
       find(CheckLevel.WARNING, new SeedstormError({ code: 'SEEDSTORM_E_ACCESS_DENIED', what, mend }));
     } catch (error) {
       find(CheckLevel.ERROR, error);

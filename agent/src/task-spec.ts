@@ -29,6 +29,13 @@ export function taskSpec(message: PrepareStage): TaskSpec {
       what: 'the coordinator asks for a stage that this agent does not know',
     });
   }
+  if (sink.$case === 's3') {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: 'the lanes of this version do not work on S3',
+      mend: 'use a file or memory target',
+    });
+  }
   return {
     operation,
     content: {

@@ -5,6 +5,7 @@
 import { largestBlock, s3Geometry } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
 import { defaults, maxObjects, type Plan, type PlanFileTarget, type PlanS3Target, type StageKind } from './schema.js';
+import { hasSecret } from './schema-s3.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -87,6 +88,11 @@ function checkObjects(data: Plan['data'], target: PlanS3Target): Problem[] {
   if ((endpoint === undefined) === (endpoints === undefined)) {
     const what = `target: needs either endpoint or endpoints`;
     problems.push(invalid(['target'], what, 'write one of them, such as endpoint: https://s3.example.com'));
+  }
+  if ([endpoint, ...(endpoints ?? [])].some((each) => each !== undefined && hasSecret(each))) {
+    const path = endpoint === undefined ? 'endpoints' : 'endpoint';
+    const mend = "write the address alone; credentials come from each agent's environment or profile";
+    refuse([path], 'an address has a user or a password in it', mend);
   }
   if (part !== undefined && part % unitBytes !== 0 && unitBytes % part !== 0) {
     const what = `${formatSize(part)} neither divides the unit of ${unit} nor is a multiple of it`;

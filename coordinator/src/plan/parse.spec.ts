@@ -13,6 +13,14 @@ stages:
   - write: {}
 `;
 
+const s3 = `data: { size: 4GiB }
+stages: [{ write: {} }]
+target:
+  kind: s3
+  bucket: qualify
+  endpoint: http://127.0.0.1:9000
+`;
+
 /** Every problem of a plan as `line:column code what; mend`. */
 function problems(text: string): string[] {
   try {
@@ -167,12 +175,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a missing kind',
       good.replace('  kind: file\n', ''),
-      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null or memory)',
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory or s3)',
     ],
     [
       'a wrong kind',
       good.replace('kind: file', 'kind: files'),
-      '4:9 INVALID target.kind: “files” is not one of null, memory and file; did you mean file?',
+      '4:9 INVALID target.kind: “files” is not one of null, memory, file and s3; did you mean file?',
     ],
     [
       'a key without a value',
@@ -296,6 +304,29 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       good.replace('scratch', 'scratch\n  io: { block: 512 }'),
       '6:16 INVALID target.io.block: 512 is not a multiple of 4096, which I/O around the page cache needs; write a multiple of 4096, or set target.io.direct to false',
     ],
+    [
+      'a store without an address',
+      s3.replace('  endpoint: http://127.0.0.1:9000\n', ''),
+      '3:1 INVALID target: needs either endpoint or endpoints; write one of them, such as endpoint: https://s3.example.com',
+    ],
+    ['a password in an address, which is not repeated', s3.replace('127.0.0.1', 'me:hidden@127.0.0.1'), 'PASSWORD'],
+    [
+      'a part that S3 does not take',
+      `${s3}  part: 1MiB\n`,
+      '7:9 INVALID target.part: “1MiB” is out of range; write a size from 5MiB to 5GiB',
+    ],
+    ['a prefix with which keys would be too long', `${s3}  prefix: ${'p'.repeat(901)}\n`, 'PREFIX'],
+    [
+      'both a size and a count of objects',
+      `${s3}  objects: { size: 1MiB, count: 4 }\n`,
+      '7:3 INVALID target.objects needs one of count, size and sizes; write one of them, such as objects: { size: 64MiB }',
+    ],
+    [
+      'objects that are no whole units',
+      `${s3}  objects: { size: 1.5MiB }\n`,
+      '7:20 INVALID target.objects.size: 1536KiB is not a whole number of units of 1MiB; write 2MiB, or another multiple of 1MiB',
+    ],
+    ['an object of too many parts', `${s3.replace('4GiB', '4TiB')}  objects: { count: 1 }\n`, 'PARTS'],
     [
       'both a count and a size of files',
       good.replace('scratch', 'scratch\n  files: { count: 4, size: 1GiB }'),
