@@ -307,15 +307,23 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a store without an address',
       s3.replace('  endpoint: http://127.0.0.1:9000\n', ''),
-      '3:1 INVALID target: needs either endpoint or endpoints; write one of them, such as endpoint: https://s3.example.com',
+      '4:3 INVALID target: needs either endpoint or endpoints; write one of them, such as endpoint: https://s3.example.com',
     ],
-    ['a password in an address, which is not repeated', s3.replace('127.0.0.1', 'me:hidden@127.0.0.1'), 'PASSWORD'],
+    [
+      'a password in an address, which is not repeated',
+      s3.replace('127.0.0.1', 'me:hidden@127.0.0.1'),
+      "6:13 INVALID target.endpoint: an address has a user or a password in it; write the address alone; credentials come from each agent's environment or profile",
+    ],
     [
       'a part that S3 does not take',
       `${s3}  part: 1MiB\n`,
       '7:9 INVALID target.part: “1MiB” is out of range; write a size from 5MiB to 5GiB',
     ],
-    ['a prefix with which keys would be too long', `${s3}  prefix: ${'p'.repeat(901)}\n`, 'PREFIX'],
+    [
+      'a prefix with which keys would be too long',
+      `${s3}  prefix: ${'p'.repeat(901)}\n`,
+      `7:11 INVALID target.prefix: “${'p'.repeat(60)}…” is longer than 900 bytes, so that keys would be too long; write parts between slashes such as teams/storage, none of them empty, . or ..`,
+    ],
     [
       'both a size and a count of objects',
       `${s3}  objects: { size: 1MiB, count: 4 }\n`,
@@ -326,7 +334,11 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       `${s3}  objects: { size: 1.5MiB }\n`,
       '7:20 INVALID target.objects.size: 1536KiB is not a whole number of units of 1MiB; write 2MiB, or another multiple of 1MiB',
     ],
-    ['an object of too many parts', `${s3.replace('4GiB', '4TiB')}  objects: { count: 1 }\n`, 'PARTS'],
+    [
+      'an object of too many parts',
+      `${s3.replace('4GiB', '4TiB')}  objects: { count: 1 }\n`,
+      '3:1 INVALID target.part: an object of 4TiB has more than 10000 parts of 16MiB; write a larger part, or make objects smaller',
+    ],
     [
       'both a count and a size of files',
       good.replace('scratch', 'scratch\n  files: { count: 4, size: 1GiB }'),
