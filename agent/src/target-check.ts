@@ -16,6 +16,7 @@ import {
   toErrorDetail,
 } from '@seedstorm/proto';
 import { checkDevice } from './check/block.js';
+import { checkBucket } from './check/bucket.js';
 import { Findings, room } from './check/findings.js';
 import { checkInodes } from './check/folder.js';
 import { checkLoad, memoryBytes } from './check/host.js';
@@ -43,6 +44,7 @@ export async function checkTarget(question: CheckTarget, lanes: number): Promise
   };
   try {
     if (target?.kind?.$case === 'file') await checkFiles(target.kind.value, question, checked, findings, find);
+    if (target?.kind?.$case === 's3') await checkBucket(target.kind.value, find);
     if (target?.kind?.$case === 'memory') checkMemory(target.kind.value.limitBytes, bytes, checked, find);
     if (target?.kind?.$case === 'block') await checkDevice(target.kind.value, question, checked, findings);
     await checkLoad(question, lanes, findings);

@@ -13,6 +13,8 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
 };
 
 const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
+/** A run's own folder is one name, so that nothing in a message can lead out of the target. */
+export const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
 /**
  * The task of a stage, on an agent with so many lanes.
@@ -26,6 +28,13 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     throw new SeedstormError({
       code: 'SEEDSTORM_E_MESSAGE_INVALID',
       what: 'the coordinator asks for a stage that this agent does not know',
+    });
+  }
+  if (sink.$case === 's3') {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: 'the lanes of this version do not work on S3',
+      mend: 'use a file or memory target',
     });
   }
   return {

@@ -20,6 +20,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     generation: 0,
     units: 64n,
     unitsPerObject: 16n,
+    objectSizes: [],
     blockBytes: 65_536n,
     lanes: 0,
     target: { kind: { $case: 'null', value: {} } },

@@ -323,6 +323,20 @@ export const catalog = [
     mend: 'choose an empty device; if all that is on this one may be lost, repeat its identity as target.identity',
   },
   {
+    code: 'SEEDSTORM_E_ACCESS_DENIED',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'The object store refuses the credentials, or the agent finds none.',
+    mend: 'give the agents credentials by AWS_ variables or a profile, and look at what the bucket lets them do',
+  },
+  {
+    code: 'SEEDSTORM_E_UNREACHABLE',
+    area: 'target',
+    exit: ExitCode.failed,
+    meaning: 'A server of the target cannot be reached, does not answer in time, or the connection to it broke.',
+    mend: 'look whether the server runs and whether the agents can reach it',
+  },
+  {
     code: 'SEEDSTORM_E_IO',
     area: 'target',
     exit: ExitCode.failed,

@@ -115,6 +115,9 @@ export declare function allocateBuffers(request: JsBufferRequest): Promise<Array
 /** Where a buffer lies. */
 export declare function bufferPlace(buffer: Uint8Array): JsBufferPlace
 
+/** Asks for the bucket, on a thread of its own; how far the store's clock is ahead, in ms, or null. */
+export declare function checkS3(sink: JsS3Sink): Promise<number | null>
+
 /** `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time. */
 export declare function contentBytes(parameters: ContentParameters, generation: number, offset: bigint, length: number): Buffer
 
@@ -789,6 +792,32 @@ export interface JsRun {
   offsetInUnit?: number
   /** The content's generation. */
   generation?: number
+}
+
+/** Where the objects of a run are, and how the store is talked to. */
+export interface JsS3Sink {
+  /** Addresses of the store, dealt out to lanes by number. */
+  endpoints: Array<string>
+  /** The bucket. */
+  bucket: string
+  /** What all keys begin with; may be empty. */
+  prefix: string
+  /** The run's own part of the keys. */
+  run: string
+  /** Region of the signatures; else as the environment or the profile says. */
+  region?: string
+  /** Where the bucket is named: path or virtual. */
+  style: string
+  /** A PEM file of authorities to trust. */
+  ca?: string
+  /** Whether signatures cover the bytes: signed or unsigned. */
+  signing: string
+  /** Attempts in all at a request. */
+  attempts: number
+  /** Wait before the second attempt, in ms. */
+  backoffMs: number
+  /** After this long an attempt is given up, in ms. */
+  timeoutMs: number
 }
 
 /** Somebody to send to. */

@@ -11,9 +11,10 @@ export function describePlan(plan: ResolvedPlan): string[] {
   return [
     `run      ${plan.runId}${plan.name === undefined ? '' : ` (${plan.name})`}, seed ${content.seed}, namespace ${JSON.stringify(content.namespace)}`,
     `data     ${formatBytes(dataBytes, 'binary')} (${formatBytes(dataBytes)}): ${formatCount(layout.units)} units of ${formatSize(layout.unitBytes)}; ${dedupText(plan)}; ${compressText(plan)}`,
-    `target   ${targetText(plan.target)}`,
+    `target   ${targetText(plan.target, plan.runId)}`,
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
     ...(plan.target.kind === 'block' ? [`device   ${deviceText(plan)}`] : []),
+    ...(plan.target.kind === 's3' ? [`objects  ${objectsText(plan, plan.target)}`] : []),
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
     `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...(plan.errors.inAll === 0 ? [] : [`errors   ${errorsText(plan)}`]),
@@ -44,7 +45,7 @@ function compressText({ content }: ResolvedPlan): string {
   return `compression ${formatRatio(content.compressMilli)}:1 (${content.codec}, ${formatSize(content.recordBytes)} records)`;
 }
 
-function targetText(target: ResolvedTarget): string {
+function targetText(target: ResolvedTarget, runId: string): string {
   if (target.kind === 'null') return 'null: bytes are made and thrown away';
   if (target.kind === 'memory') {
     const limit = target.limitBytes === undefined ? 'as much as is free' : `at most ${formatSize(target.limitBytes)}`;
@@ -58,6 +59,10 @@ function targetText(target: ResolvedTarget): string {
       target.identity === undefined ? 'which must be empty' : `${target.identity}: whatever is on it is lost`;
     return `the block device ${target.device}${part}, ${loss}`;
   }
+  if (target.kind === 's3') {
+    const prefix = [target.prefix, runId].filter((part) => part !== '').join('/');
+    return `s3://${target.bucket}/${prefix}/ at ${target.endpoints.join(', ')} (${target.style} style)`;
+  }
   const where = target.runFolders.join(', ');
   const dealt = target.runFolders.length > 1 ? '; files are dealt out to them in turn' : '';
   return `${where}${dealt}${target.scope === 'local' ? '; on storage of each host' : ''}`;
@@ -66,6 +71,19 @@ function targetText(target: ResolvedTarget): string {
 function deviceText(plan: ResolvedPlan): string {
   if (plan.target.kind !== 'block') throw new TypeError('only a block target has a device');
   return `blocks of ${formatSize(plan.blockBytes)}; direct I/O; ${syncText[plan.target.sync]}`;
+}
+
+function objectsText(plan: ResolvedPlan, target: Extract<ResolvedTarget, { kind: 's3' }>): string {
+  const { layout, blockBytes } = plan;
+  const { sizes, objects } = layout;
+  const largest = sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units));
+  const each =
+    sizes === undefined
+      ? `${formatCount(objects)} of ${largest}`
+      : `about ${formatCount(objects)} of ${sizeOfUnits(plan, Math.min(...sizes))} to ${largest}`;
+  const parts = blockBytes < layout.unitsPerObject * layout.unitBytes ? `, in parts of ${formatSize(blockBytes)}` : '';
+  const tries = target.attempts === 1 ? 'no retries' : `at most ${target.attempts} attempts`;
+  return `${each}${parts}; ${target.signing} payloads; ${tries}, each given up after ${formatDuration(target.timeoutMs)}`;
 }
 
 function filesText(plan: ResolvedPlan): string {

@@ -2,17 +2,25 @@
  * How a plan's data is cut: units into objects (files), objects into leases, units into blocks. Pure arithmetic,
  * the same for every agent.
  */
-import { defaults, type Plan, type PlanBlockTarget, type PlanFileTarget, type PlanTarget } from './schema.js';
+
+import { defaults } from './choices.js';
+import { objectSizes, sum } from './object-sizes.js';
+import type { Plan, PlanBlockTarget, PlanFileTarget, PlanS3Target, PlanTarget } from './schema.js';
+import { s3Defaults } from './schema-s3.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
-/** The pure function from a unit to its object and offset: unit u lies in object ⌊u / unitsPerObject⌋. */
+/** The pure function from a unit to its object and offset: unit u lies in object ⌊u / unitsPerObject⌋, or by `sizes`. */
 export interface Layout {
   readonly units: number;
   readonly unitBytes: number;
+  /** Units in an object; in the largest where sizes differ. */
   readonly unitsPerObject: number;
+  /** How many objects; where sizes differ, within a group of as many as `sizes` has. */
   readonly objects: number;
+  /** Units of the objects of each group, in an order of its own that the engine makes of the content's seed. */
+  readonly sizes?: readonly number[];
 }
 
 /** How the data is cut for the layout, for I/O and for leases. */
@@ -42,6 +50,7 @@ export function geometryOf(plan: Plan): Geometry {
   const unitBytes = plan.data.unit ?? defaults.unitBytes;
   const units = Number((plan.data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes));
   const { target } = plan;
+  if (target.kind === 's3') return s3Geometry(target, units, unitBytes);
   const blockBytes = (isStorage(target) ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
   // The units after which a unit and a block begin together: one block or one unit where one is a multiple of the other.
   const blockUnits = blockBytes / greatestCommonDivisor(blockBytes, unitBytes);
@@ -68,6 +77,34 @@ export function geometryOf(plan: Plan): Geometry {
     grainUnits,
     leaseUnits: grainUnits * Math.max(1, Math.floor(leaseTarget(units * unitBytes) / unitBytes / grainUnits)),
   };
+}
+
+/** Objects of a store: an I/O is a whole object or a part of one, and leases end on objects. */
+export function s3Geometry(target: PlanS3Target, units: number, unitBytes: number): Geometry {
+  const { objects: cut } = target;
+  const sizes = cut?.sizes === undefined ? undefined : objectSizes(cut.sizes, units, unitBytes);
+  const unitsPerObject = Math.min(units, sizes === undefined ? objectUnits(cut, units, unitBytes) : Math.max(...sizes));
+  const groupUnits = sizes === undefined ? unitsPerObject : sum(sizes);
+  const groupObjects = sizes?.length ?? 1;
+  const part = Math.min(partBytes(target, unitBytes), unitsPerObject * unitBytes);
+  return {
+    layout: {
+      units,
+      unitBytes,
+      unitsPerObject,
+      objects: Math.ceil((units / groupUnits) * groupObjects),
+      ...(sizes === undefined ? {} : { sizes }),
+    },
+    blockBytes: part,
+    grainUnits: groupUnits,
+    leaseUnits: groupUnits * Math.max(1, Math.floor(leaseTarget(units * unitBytes) / unitBytes / groupUnits)),
+  };
+}
+
+function partBytes({ part }: PlanS3Target, unitBytes: number): number {
+  if (part !== undefined) return part;
+  const about = s3Defaults.partBytes;
+  return unitBytes > about ? largestBlock(unitBytes, about) : Math.floor(about / unitBytes) * unitBytes;
 }
 
 // Without storage the block only bounds the buffer: a quarter of a MiB stays in every L2 that matters.

@@ -1,4 +1,6 @@
 /** From a plan file's text to a plan, and to the resolved plan that runs. */
+
+export { codecs, recordSizes, stageKinds, syncModes } from './choices.js';
 export { describePlan } from './describe.js';
 export { formatBytes, formatCount, formatRate } from './format.js';
 export type { Layout } from './geometry.js';
@@ -18,20 +20,7 @@ export {
   resolvedPlanFromJson,
   resolvedPlanToJson,
 } from './resolved.js';
-export {
-  type Codec,
-  codecs,
-  type ErrorKind,
-  type NetworkDirection,
-  type NetworkPattern,
-  type Plan,
-  recordSizes,
-  type Scope,
-  type StageKind,
-  type SyncMode,
-  stageKinds,
-  syncModes,
-} from './schema.js';
+export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
 export {
   formatDuration,
   formatRatio,

@@ -1,8 +1,9 @@
 /** Every key that the schema knows, as one flat list: for messages and for the reference page. */
 import { z } from 'zod';
 import type { Path } from './document.js';
+import { type KeyDoc, keyDocs } from './key-docs.js';
 import { leafDocs } from './leaf.js';
-import { type KeyDoc, keyDocs, planSchema } from './schema.js';
+import { planSchema } from './schema.js';
 
 /** One key of a plan. */
 export interface PlanKey {

@@ -132,6 +132,25 @@ export function ratio(options: { maximum: number }): Leaf<number> {
   });
 }
 
+/** A number from `minimum` to `maximum` with at most three decimals; the output is the number × 1000. */
+export function decimal(options: { minimum: number; maximum: number }): Leaf<number> {
+  const { minimum, maximum } = options;
+  const hint = `write a number from ${minimum} to ${maximum} such as 0.5`;
+  const takes = `number, ${minimum} to ${maximum}, at most three decimals`;
+  const json = {
+    anyOf: [
+      { type: 'number', minimum, maximum },
+      { type: 'string', pattern: '^[0-9]+(\\.[0-9]{1,3})?$' },
+    ],
+  };
+  return leaf({ noun: 'a number', hint, takes }, json, (text) => {
+    if (!/^\d{1,12}(?:\.\d{1,3})?$/u.test(text)) throw new Unsuitable(`${quoted(text)} is not such a number`, hint);
+    const milli = Math.round(Number(text) * 1000);
+    if (milli < minimum * 1000 || milli > maximum * 1000) throw new Unsuitable(`${quoted(text)} is out of range`, hint);
+    return milli;
+  });
+}
+
 /** A whole number from `minimum` to `maximum`. */
 export function integer(options: { minimum: number; maximum: number }): Leaf<number> {
   const { minimum, maximum } = options;

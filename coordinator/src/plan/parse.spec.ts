@@ -13,6 +13,14 @@ stages:
   - write: {}
 `;
 
+const s3 = `data: { size: 4GiB }
+stages: [{ write: {} }]
+target:
+  kind: s3
+  bucket: qualify
+  endpoint: http://127.0.0.1:9000
+`;
+
 /** Every problem of a plan as `line:column code what; mend`. */
 function problems(text: string): string[] {
   try {
@@ -178,12 +186,12 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a missing kind',
       good.replace('  kind: file\n', ''),
-      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory or block)',
+      '3:1 INVALID target.kind is missing; add it, such as kind: file (or null, memory, block or s3)',
     ],
     [
       'a wrong kind',
       good.replace('kind: file', 'kind: files'),
-      '4:9 INVALID target.kind: “files” is not one of null, memory, file and block; did you mean file?',
+      '4:9 INVALID target.kind: “files” is not one of null, memory, file, block and s3; did you mean file?',
     ],
     [
       'a key without a value',
@@ -295,7 +303,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'verify on the null target',
       'data: { size: 1GiB }\ntarget: { kind: null }\nstages: [{ write: {} }, { verify: {} }]',
-      '3:27 INVALID stages[1].verify: a null target keeps nothing that could be verified; use a file or memory target, or remove the stage',
+      '3:27 INVALID stages[1].verify: a null target keeps nothing that could be verified; use a file, S3 or memory target, or remove the stage',
     ],
     [
       'a block that does not fit the unit',
@@ -306,6 +314,41 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       'a block that direct I/O cannot do',
       good.replace('scratch', 'scratch\n  io: { block: 768 }').replace('4GiB', '4GiB\n  unit: 12KiB'),
       '7:16 INVALID target.io.block: 768 is not a multiple of 512, which I/O around the page cache needs; write a multiple of 512, or set target.io.direct to false',
+    ],
+    [
+      'a store without an address',
+      s3.replace('  endpoint: http://127.0.0.1:9000\n', ''),
+      '4:3 INVALID target: needs either endpoint or endpoints; write one of them, such as endpoint: https://s3.example.com',
+    ],
+    [
+      'a password in an address, which is not repeated',
+      s3.replace('127.0.0.1', 'me:hidden@127.0.0.1'),
+      "6:13 INVALID target.endpoint: an address has a user or a password in it; write the address alone; credentials come from each agent's environment or profile",
+    ],
+    [
+      'a part that S3 does not take',
+      `${s3}  part: 1MiB\n`,
+      '7:9 INVALID target.part: “1MiB” is out of range; write a size from 5MiB to 5GiB',
+    ],
+    [
+      'a prefix with which keys would be too long',
+      `${s3}  prefix: ${'p'.repeat(901)}\n`,
+      `7:11 INVALID target.prefix: “${'p'.repeat(60)}…” is longer than 900 bytes, so that keys would be too long; write parts between slashes such as teams/storage, none of them empty, . or ..`,
+    ],
+    [
+      'both a size and a count of objects',
+      `${s3}  objects: { size: 1MiB, count: 4 }\n`,
+      '7:3 INVALID target.objects needs one of count, size and sizes; write one of them, such as objects: { size: 64MiB }',
+    ],
+    [
+      'objects that are no whole units',
+      `${s3}  objects: { size: 1.5MiB }\n`,
+      '7:20 INVALID target.objects.size: 1536KiB is not a whole number of units of 1MiB; write 2MiB, or another multiple of 1MiB',
+    ],
+    [
+      'an object of too many parts',
+      `${s3.replace('4GiB', '4TiB')}  objects: { count: 1 }\n`,
+      '3:1 INVALID target.part: an object of 4TiB has more than 10000 parts of 16MiB; write a larger part, or make objects smaller',
     ],
     [
       'both a count and a size of files',

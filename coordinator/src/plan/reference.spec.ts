@@ -63,6 +63,14 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
     memory: { kind: 'memory' },
     block: { kind: 'block', device: '/dev/t' },
     file: { kind: 'file', path: '/t', ...(path.at(-1) === 'align' ? { files: { count: '1' } } : {}) },
+    s3: { kind: 's3', bucket: 'abc', ...(path.at(-1) === 'endpoints' ? {} : { endpoint: 'http://h' }) },
+  };
+  /** What must be there for a key in it to be valid. */
+  const mappings: Record<string, object> = {
+    dedup: { ratio: '1.5' },
+    compress: { ratio: '1.5' },
+    uniform: { min: '1MiB', max: '64MiB' },
+    lognormal: { median: '4MiB', sigma: '1.2', max: '1GiB' },
   };
   const plan: Record<string, unknown> = {
     data: { size: '10TiB' },
@@ -71,7 +79,7 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
   };
   let inside = plan;
   for (const step of path.slice(0, -1)) {
-    inside[step] ??= step === 'dedup' || step === 'compress' ? { ratio: '1.5' } : {};
+    inside[step] ??= { ...mappings[step] };
     inside = inside[step] as Record<string, unknown>;
   }
   inside[path.at(-1) ?? ''] = value;

@@ -1,8 +1,9 @@
 /** The reference page of a plan and the JSON Schema for editors, both made from the schema. */
 import { z } from 'zod';
+import { stageKinds } from './choices.js';
 import { type PlanKey, planKeys } from './keys.js';
 import { inWords } from './quote.js';
-import { planSchema, stageKinds } from './schema.js';
+import { planSchema } from './schema.js';
 
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
 export function planJsonSchema(): object {

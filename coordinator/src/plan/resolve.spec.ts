@@ -56,6 +56,36 @@ describe('a resolved plan', () => {
     });
   });
 
+  test('of a store says where objects go, in which sizes, and what is done about failures', () => {
+    const store = `data: { size: 64GiB }\nstages: [{ write: {} }]\ntarget: { kind: s3, bucket: qualify, endpoints: ["http://a:9000/", "http://b:9000"], prefix: /teams/, `;
+    const plain = resolve(`${store} objects: { size: 20MiB } }`);
+    expect(plain).toMatchObject({
+      target: {
+        kind: 's3',
+        endpoints: ['http://a:9000', 'http://b:9000'],
+        prefix: 'teams',
+        attempts: 1,
+        style: 'path',
+      },
+      layout: { unitsPerObject: 20, objects: 3277 },
+      blockBytes: 16 * 1024 ** 2,
+      grainUnits: 20,
+    });
+    expect(describePlan(plain)).toEqual(
+      expect.arrayContaining([
+        'target   s3://qualify/teams/run-7/ at http://a:9000, http://b:9000 (path style)',
+        'objects  3,277 of 20MiB, in parts of 16MiB; signed payloads; no retries, each given up after 1m',
+      ]),
+    );
+    const mixed = resolve(
+      `${store} retries: { attempts: 3 }, objects: { sizes: { uniform: { min: 1MiB, max: 3MiB } } } }`,
+    );
+    expect(mixed).toMatchObject({ grainUnits: 512, layout: { objects: 32768, unitsPerObject: 3 } });
+    expect(describePlan(mixed)).toContain(
+      'objects  about 32,768 of 1MiB to 3MiB; signed payloads; at most 3 attempts, each given up after 1m',
+    );
+  });
+
   test('keeps what the plan says over any default', () => {
     const plan = resolve(
       `${small.replace('4GiB', '4GiB, dedup: { ratio: 2.3, window: 4 }')}seed: 0\nnamespace: ""\nname: x\nload: { lanesPerAgent: 2 }\n`,
@@ -127,7 +157,7 @@ stages: [{ write: {} }]`;
       'data.size is rounded up from 102912KiB to 101MiB, a whole number of units',
       '101 units do not share out evenly over 40 files: there will be 34, each of 3 units but the last',
       'the data is no whole number of dedup windows of 64 units, so it will deduplicate somewhat less than 1.5:1',
-      'the data makes 34 leases for at least 100 agents: some will have nothing to do, unless it is cut into more files',
+      'the data makes 34 leases for at least 100 agents: some will have nothing to do, unless it is cut into more files or objects',
       'with sync: never, units that a lost agent wrote count as indeterminate, not as written',
     ]);
   });

@@ -1,9 +1,11 @@
 /** Fills in every default of a plan, and fixes its layout and its generations. Pure: no clock, no I/O, no chance. */
-import path from 'node:path';
+
+import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
-import { defaults, errorKinds, type Plan } from './schema.js';
+import { resolveTarget } from './resolve-target.js';
+import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
+import type { Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -54,37 +56,6 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
 }
 
-function resolveTarget(target: Plan['target'], context: ResolveContext): ResolvedTarget {
-  if (target.kind === 'null') return { kind: 'null' };
-  if (target.kind === 'memory') {
-    return { kind: 'memory', ...(target.limit === undefined ? {} : { limitBytes: target.limit }) };
-  }
-  if (target.kind === 'block') {
-    return {
-      kind: 'block',
-      device: path.normalize(target.device),
-      ...(target.identity === undefined ? {} : { identity: target.identity }),
-      offsetBytes: target.offset ?? defaults.offsetBytes,
-      ...(target.size === undefined ? {} : { sizeBytes: target.size }),
-      sync: target.io?.sync ?? defaults.sync,
-      engine: target.io?.engine ?? defaults.ioEngine,
-    };
-  }
-  const named = target.paths ?? (target.path === undefined ? [] : [target.path]);
-  const paths = named.map((each) => path.resolve(context.planFolder, each));
-  return {
-    kind: 'file',
-    paths,
-    runFolders: paths.map((each) => path.join(each, context.runId)),
-    scope: target.scope ?? defaults.scope,
-    shareTarget: target.shareTarget ?? false,
-    direct: target.io?.direct ?? defaults.direct,
-    sync: target.io?.sync ?? defaults.sync,
-    engine: target.io?.engine ?? defaults.ioEngine,
-    preallocate: target.io?.preallocate ?? defaults.preallocate,
-  };
-}
-
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
 function resolveErrors({ errors, target }: Plan): ErrorPolicy {
   if (errors === undefined || target.kind === 'null' || target.kind === 'memory') return { ofKind: {}, inAll: 0 };
@@ -124,6 +95,15 @@ function resolveNetwork(delayMs: number, network: Plan['stages'][number]['networ
   };
 }
 
+/** How many objects the plan asks for, and what they are called there. */
+function askedObjects(target: Plan['target']): { count: number; noun: string } | undefined {
+  if (target.kind === 'file' && target.files?.count !== undefined) return { count: target.files.count, noun: 'files' };
+  if (target.kind === 's3' && target.objects?.count !== undefined) {
+    return { count: target.objects.count, noun: 'objects' };
+  }
+  return undefined;
+}
+
 function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Geometry): string[] {
   const { layout, leaseUnits } = geometry;
   const { content } = resolved;
@@ -134,10 +114,10 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
       `data.size is rounded up from ${formatSize(plan.data.size)} to ${formatSize(dataBytes)}, a whole number of units`,
     );
   }
-  const asked = plan.target.kind === 'file' ? plan.target.files?.count : undefined;
-  if (asked !== undefined && asked !== layout.objects) {
+  const asked = askedObjects(plan.target);
+  if (asked !== undefined && asked.count !== layout.objects) {
     notes.push(
-      `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked)} files: ` +
+      `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked.count)} ${asked.noun}: ` +
         `there will be ${formatCount(layout.objects)}, each of ${formatCount(layout.unitsPerObject)} units but the last`,
     );
   }
@@ -153,7 +133,7 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   if (leases < resolved.agentsMinimum) {
     notes.push(
       `the data makes ${formatCount(leases)} leases for at least ${formatCount(resolved.agentsMinimum)} agents: ` +
-        'some will have nothing to do, unless it is cut into more files',
+        'some will have nothing to do, unless it is cut into more files or objects',
     );
   }
   const { target } = resolved;

@@ -60,6 +60,25 @@ export type ResolvedTarget =
       readonly sizeBytes?: number;
       readonly sync: SyncMode;
       readonly engine: IoEngine;
+    }
+  | {
+      readonly kind: 's3';
+      readonly endpoints: readonly string[];
+      readonly bucket: string;
+      /** What all keys begin with, before the run id; may be empty. */
+      readonly prefix: string;
+      /** Absent when each agent's environment or profile says it. */
+      readonly region?: string;
+      readonly style: 'path' | 'virtual';
+      /** A PEM file on each agent; absolute. */
+      readonly ca?: string;
+      readonly signing: 'signed' | 'unsigned';
+      /** Attempts in all at a request. */
+      readonly attempts: number;
+      /** Wait before the second attempt. */
+      readonly backoffMs: number;
+      /** After this long an attempt is given up. */
+      readonly timeoutMs: number;
     };
 
 interface StageOf<K extends Exclude<StageKind, 'network'>> {

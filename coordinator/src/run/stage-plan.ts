@@ -102,6 +102,7 @@ export function prepareStage(
       generation: plan.generation,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
+      objectSizes: [...(layout.sizes ?? [])],
       blockBytes: BigInt(plan.blockBytes),
       lanes: plan.lanesPerAgent ?? 0,
       target: targetMessage(plan.target, plan.runId),
@@ -158,6 +159,23 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
       const { device, identity = '', offsetBytes, sizeBytes = 0, sync } = target;
       const value = { device, identity, offsetBytes: BigInt(offsetBytes), sizeBytes: BigInt(sizeBytes), sync };
       return { kind: { $case: 'block', value } };
+    }
+    case 's3': {
+      const {
+        endpoints,
+        bucket,
+        prefix,
+        region = '',
+        style,
+        ca = '',
+        signing,
+        attempts,
+        backoffMs,
+        timeoutMs,
+      } = target;
+      const keys = { bucket, prefix, runFolder: runId };
+      const how = { region, style, ca, signing, attempts, backoffMs, timeoutMs };
+      return { kind: { $case: 's3', value: { endpoints: [...endpoints], ...keys, ...how } } };
     }
   }
 }

@@ -79,6 +79,10 @@ codes! {
     DeviceNotEmpty => "DEVICE_NOT_EMPTY",
     /// Another run is using the target.
     TargetLocked => "TARGET_LOCKED",
+    /// The store refuses the credentials, or there are none.
+    AccessDenied => "ACCESS_DENIED",
+    /// A server of the target cannot be reached, or the connection to it broke.
+    Unreachable => "UNREACHABLE",
     /// Any other error of the operating system on an I/O.
     Io => "IO",
     /// The task was cancelled.

@@ -1,19 +1,33 @@
 //! The layout: the pure function from a unit to its object and the offset in it. Fixed by the resolved plan; must
 //! never know of lanes, agents, leases or of where the run's folder is.
 
+mod sizes;
+
 use std::ops::Range;
+use std::sync::Arc;
+
+pub use sizes::{MAX_SIZES, Sizes};
 
 use crate::error::{Code, Error, Result};
 
 /// A folder holds at most this many objects: huge folders are slow to list and to remove on many file systems.
 pub const OBJECTS_PER_FOLDER: u64 = 1000;
 
-/// Where each unit of a run is: units in order, cut into objects of equal size of which only the last may be shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where each unit of a run is: units in order, cut into objects. Only the last may be shorter than its size says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     unit_bytes: u64,
     units: u64,
-    units_per_object: u64,
+    cut: Cut,
+}
+
+/// How units are cut into objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cut {
+    /// So many units to each object.
+    Equal(u64),
+    /// Objects of sizes of their own.
+    Unequal(Arc<Sizes>),
 }
 
 /// Where a unit is.
@@ -31,13 +45,27 @@ impl Layout {
     /// # Errors
     /// [`Code::InvalidArgument`] when a number is zero, the unit is no multiple of 4096 or the whole passes 2^63 bytes.
     pub fn new(unit_bytes: u64, units: u64, units_per_object: u64) -> Result<Self> {
+        Self::cut(unit_bytes, units, Cut::Equal(units_per_object.min(units)))
+    }
+
+    /// The same with objects of unequal sizes.
+    ///
+    /// # Errors
+    /// Those of [`Layout::new`].
+    pub fn with_sizes(unit_bytes: u64, units: u64, sizes: Sizes) -> Result<Self> {
+        Self::cut(unit_bytes, units, Cut::Unequal(Arc::new(sizes)))
+    }
+
+    fn cut(unit_bytes: u64, units: u64, cut: Cut) -> Result<Self> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
         if unit_bytes == 0 || !unit_bytes.is_multiple_of(4096) {
             return refuse(format!("a unit of {unit_bytes} bytes is no multiple of 4096"), "choose another unit size");
         }
-        if units == 0 || units_per_object == 0 {
+        let layout = Self { unit_bytes, units, cut };
+        if units == 0 || layout.units_per_object() == 0 {
+            let per_object = layout.units_per_object();
             return refuse(
-                format!("a layout of {units} units, {units_per_object} to an object, is empty"),
+                format!("a layout of {units} units, {per_object} to an object, is empty"),
                 "give both at least 1",
             );
         }
@@ -47,7 +75,7 @@ impl Layout {
                 "choose a smaller data size",
             );
         }
-        Ok(Self { unit_bytes, units, units_per_object: units_per_object.min(units) })
+        Ok(layout)
     }
 
     /// Bytes in a unit.
@@ -60,28 +88,46 @@ impl Layout {
         self.units
     }
 
-    /// Units in an object; the last object may hold fewer.
+    /// Units in an object, in the largest one where sizes differ; the last object may hold fewer.
     pub fn units_per_object(&self) -> u64 {
-        self.units_per_object
+        match &self.cut {
+            Cut::Equal(units_per_object) => *units_per_object,
+            Cut::Unequal(sizes) => sizes.largest(),
+        }
     }
 
     /// Objects in all.
     pub fn objects(&self) -> u64 {
-        self.units.div_ceil(self.units_per_object)
+        self.object_at(self.units - 1).0 + 1
+    }
+
+    /// The object that a unit is in, and the first of that object's units.
+    #[inline]
+    fn object_at(&self, unit: u64) -> (u64, u64) {
+        match &self.cut {
+            Cut::Equal(units_per_object) => {
+                let object = unit / units_per_object;
+                (object, object * units_per_object)
+            }
+            Cut::Unequal(sizes) => sizes.object_at(unit),
+        }
     }
 
     /// Where a unit is.
     #[inline]
     pub fn place(&self, unit: u64) -> Place {
         debug_assert!(unit < self.units);
-        let object = unit / self.units_per_object;
-        Place { object, offset: (unit - object * self.units_per_object) * self.unit_bytes }
+        let (object, first) = self.object_at(unit);
+        Place { object, offset: (unit - first) * self.unit_bytes }
     }
 
     /// The units that an object holds.
     pub fn units_of(&self, object: u64) -> Range<u64> {
-        let first = object * self.units_per_object;
-        first..(first + self.units_per_object).min(self.units)
+        let units = match &self.cut {
+            Cut::Equal(units_per_object) => object * units_per_object..(object + 1) * units_per_object,
+            Cut::Unequal(sizes) => sizes.units_of(object),
+        };
+        units.start..units.end.min(self.units)
     }
 
     /// Bytes in an object.
@@ -95,7 +141,7 @@ impl Layout {
         if units.is_empty() {
             return 0..0;
         }
-        units.start / self.units_per_object..(units.end - 1) / self.units_per_object + 1
+        self.object_at(units.start).0..self.object_at(units.end - 1).0 + 1
     }
 
     /// The number of the folder that an object is in, or none when all objects are in the run's folder itself.
@@ -131,9 +177,15 @@ mod tests {
 
     use super::*;
 
-    fn layouts() -> impl Strategy<Value = Layout> {
+    fn equal() -> impl Strategy<Value = Layout> {
         (1u64..64, 1u64..5000, 1u64..6000)
             .prop_map(|(pages, units, per_object)| Layout::new(pages * 4096, units, per_object).unwrap())
+    }
+
+    fn layouts() -> impl Strategy<Value = Layout> {
+        let unequal = (1u64..64, 1u64..5000, sizes::tests::sizes())
+            .prop_map(|(pages, units, sizes)| Layout::with_sizes(pages * 4096, units, sizes).unwrap());
+        prop_oneof![equal(), unequal]
     }
 
     proptest! {
@@ -153,7 +205,7 @@ mod tests {
         }
 
         #[test]
-        fn objects_start_on_unit_boundaries_and_only_the_last_is_short(layout in layouts()) {
+        fn objects_start_on_unit_boundaries_and_only_the_last_is_short(layout in equal()) {
             for object in 0..layout.objects() {
                 let units = layout.units_of(object);
                 prop_assert_eq!(layout.place(units.start), Place { object, offset: 0 });

@@ -13,6 +13,7 @@ mod hold;
 mod machine;
 mod network;
 mod readiness;
+mod s3;
 mod settle;
 mod snapshot;
 mod stream;

@@ -72,15 +72,15 @@ impl FileSink {
         intent: Intent,
     ) -> Result<Self> {
         Ok(Self {
-            layout,
             intent,
             sync,
             local: options.local,
             direct: Arc::new(DirectUse::new(direct)),
             preallocation: Box::new(Preallocation::new(options.preallocate)),
             cache: Box::new(CacheWatch::new(layout.objects(), options.local)),
-            folders: RunFolders::prepare(folders, layout, intent, sync)?,
+            folders: RunFolders::prepare(folders, &layout, intent, sync)?,
             kept: Mutex::default(),
+            layout,
         })
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod objects;
 pub(crate) mod os_error;
 mod preallocation;
 mod run_folders;
+pub mod s3;
 pub(crate) mod target;
 
 use std::path::PathBuf;

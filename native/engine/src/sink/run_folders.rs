@@ -50,11 +50,11 @@ pub(crate) struct RunFolders {
 impl RunFolders {
     /// Looks at each path, and makes the run's folder there when the task writes. When one cannot be had, those that
     /// were made for this task are taken back.
-    pub(crate) fn prepare(paths: &[PathBuf], layout: Layout, intent: Intent, sync: SyncPolicy) -> Result<Self> {
+    pub(crate) fn prepare(paths: &[PathBuf], layout: &Layout, intent: Intent, sync: SyncPolicy) -> Result<Self> {
         if paths.is_empty() {
             return Err(Error::new(Code::InvalidArgument, "a file sink has no folder", "give it at least one"));
         }
-        let mut prepared = Self { layout, intent, folders: Vec::with_capacity(paths.len()) };
+        let mut prepared = Self { layout: layout.clone(), intent, folders: Vec::with_capacity(paths.len()) };
         for path in paths {
             match Target::prepare(path, intent, sync) {
                 Ok(Target { run, made }) => prepared.folders.push(RunFolder {
@@ -165,7 +165,7 @@ mod tests {
     fn every_object_lies_whole_in_one_path_and_the_paths_have_equal_shares() {
         with_paths("shares", |paths| {
             let layout = Layout::new(4096, 9, 1).unwrap();
-            let folders = RunFolders::prepare(paths, layout, Intent::Write, SyncPolicy::Never).unwrap();
+            let folders = RunFolders::prepare(paths, &layout, Intent::Write, SyncPolicy::Never).unwrap();
             for object in 0..9 {
                 let home = &paths[object as usize % 3];
                 assert_eq!(folders.path_of(object), home.join(layout.name_of(object)));
@@ -179,7 +179,7 @@ mod tests {
         with_paths("refused", |paths| {
             std::fs::remove_dir(paths[2].parent().unwrap()).unwrap();
             let layout = Layout::new(4096, 9, 1).unwrap();
-            let error = RunFolders::prepare(paths, layout, Intent::Write, SyncPolicy::Never).unwrap_err();
+            let error = RunFolders::prepare(paths, &layout, Intent::Write, SyncPolicy::Never).unwrap_err();
             assert_eq!(error.code, Code::TargetMissing);
             assert!(!paths[0].exists() && !paths[1].exists());
         });
@@ -189,7 +189,7 @@ mod tests {
     fn numbered_folders_are_removed_in_every_path_but_not_with_something_in_them() {
         with_paths("numbered", |paths| {
             let layout = Layout::new(4096, 3000, 1).unwrap();
-            let folders = RunFolders::prepare(paths, layout, Intent::Write, SyncPolicy::Never).unwrap();
+            let folders = RunFolders::prepare(paths, &layout, Intent::Write, SyncPolicy::Never).unwrap();
             for object in 0..3 {
                 assert!(folders.folder_of(object).unwrap().is_some());
             }

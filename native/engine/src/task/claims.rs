@@ -36,11 +36,20 @@ pub(super) struct Claims {
 
 impl Claims {
     /// Cuts `units`, not empty and inside the layout, into claims of `grain` units.
-    pub(super) fn new(layout: Layout, units: Range<u64>, grain: u64) -> Self {
+    pub(super) fn new(layout: &Layout, units: Range<u64>, grain: u64) -> Self {
         let objects = layout.objects_of(units.clone());
         let segments = (objects.end - objects.start) as usize;
         let body = layout.units_per_object().div_ceil(grain);
-        let mut claims = Self { layout, units, grain, first_object: objects.start, segments, head: 0, body, count: 0 };
+        let mut claims = Self {
+            layout: layout.clone(),
+            units,
+            grain,
+            first_object: objects.start,
+            segments,
+            head: 0,
+            body,
+            count: 0,
+        };
         claims.head = claims.in_segment(0);
         claims.count = match segments {
             0 | 1 => claims.head,
@@ -126,7 +135,7 @@ mod tests {
             let layout = Layout::new(4096, units, per_object).unwrap();
             let (a, b) = (a % units, b % units);
             let range = a.min(b)..a.max(b) + 1;
-            let claims = Claims::new(layout, range.clone(), grain);
+            let claims = Claims::new(&layout, range.clone(), grain);
             let mut next = range.start;
             for index in 0..claims.count() {
                 let claim = claims.get(index);

@@ -2,12 +2,11 @@
 //! what happens inside a sink, nor what is made of a block.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::claims::Claim;
-use super::control::{Parked, Work};
+use super::control::Work;
 use super::queue::{Fate, Hold, Queue, Through};
 use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
@@ -16,14 +15,10 @@ use super::transfer::Block;
 use crate::clock::now_ns;
 use crate::counters::LaneCell;
 use crate::error::{Code, Error, Result};
-use crate::io::{Answer, FOR_EVER, IoOptions, LaneIo, Request};
+use crate::io::{Answer, IoOptions, LaneIo};
 use crate::lane::{Job, Lane};
 use crate::sink::memory::MemoryLane;
 use crate::sink::objects::ObjectSink;
-
-/// As soon as blocks of this many bytes are ready they are handed over, while the next are made; smaller ones go together
-/// in one system call.
-const HANDED_OVER_BYTES: u64 = 64 << 10;
 
 impl Job for Shared {
     fn run(&self, lane: &mut Lane) {
@@ -121,7 +116,7 @@ impl Slots {
         unsafe { std::slice::from_raw_parts_mut(self.at(slot), bytes) }
     }
 
-    fn at(self, slot: u32) -> *mut u8 {
+    pub(super) fn at(self, slot: u32) -> *mut u8 {
         // SAFETY: inside the buffer, see above.
         unsafe { self.base.add(slot as usize * self.stride) }
     }
@@ -136,11 +131,11 @@ pub(super) struct LaneRun<'a> {
     pub(super) index: usize,
     pub(super) memory: Option<MemoryLane>,
     /// The lane's way to files, for tasks that move bytes to or from them.
-    io: Option<LaneIo>,
+    pub(super) io: Option<LaneIo>,
     pub(super) slots: Slots,
     pub(super) queue: Queue,
     /// Answers that were seen and not dealt with.
-    answers: VecDeque<Answer>,
+    pub(super) answers: VecDeque<Answer>,
     /// The range that the lane claims from.
     current: Option<Arc<SeedRange>>,
     /// The claim that blocks are cut from.
@@ -153,7 +148,7 @@ pub(super) struct LaneRun<'a> {
     /// Bytes made or compared since the lane looked for answers.
     pub(super) unlooked_bytes: usize,
     /// Whether something was handed to the I/O that has not been submitted.
-    unsubmitted: bool,
+    pub(super) unsubmitted: bool,
     /// Whether blocks are made past the caches, which all that is in flight would not stay in.
     pub(super) streams: bool,
     /// When the last I/O came back, or work began; until the next I/O the lane makes or compares bytes.
@@ -201,7 +196,7 @@ impl LaneRun<'_> {
     }
 
     /// Makes blocks until no slot is free, or there is nothing to be made before something in flight has come back.
-    fn feed(&mut self) {
+    pub(super) fn feed(&mut self) {
         loop {
             if self.shared.control.is_cancelled() {
                 self.drop_ends();
@@ -375,10 +370,7 @@ impl LaneRun<'_> {
             return self.through(slot, fate);
         }
         self.queue.ready.push(slot);
-        if self.queue.ready.len() as u64 * bytes as u64 >= HANDED_OVER_BYTES {
-            self.hand_over();
-            self.submit();
-        }
+        self.hand_over_some();
     }
 
     fn abandon(&mut self, work: u32) {
@@ -419,188 +411,6 @@ impl LaneRun<'_> {
         while let Some((range, _)) = self.ends.pop() {
             self.leave(&range);
         }
-    }
-
-    /// Hands what is ready to the lane's I/O, if that is allowed now; whoever calls this submits it, or waits, which
-    /// submits too. Past the deadline it waits, with nothing in flight.
-    fn hand_over(&mut self) {
-        while !self.queue.ready.is_empty() {
-            let now_ns = self.note_content();
-            if now_ns >= self.shared.control.deadline_ns() {
-                if self.queue.in_flight > 0 {
-                    return;
-                }
-                let first = self.queue.ready[0];
-                let range = Arc::clone(&self.queue.slot_and_hold(first).1.range);
-                if self.wait_for_deadline(&range).is_break() {
-                    self.drop_stopped();
-                }
-                continue;
-            }
-            return self.push_ready(now_ns);
-        }
-    }
-
-    fn push_ready(&mut self, at_ns: u64) {
-        self.drop_stopped();
-        let Some(io) = &mut self.io else { return };
-        let writes = self.shared.spec.operation == Operation::Write;
-        let handed_over = self.queue.ready.len();
-        for at in 0..handed_over {
-            let slot = self.queue.ready[at];
-            let (of, hold) = self.queue.slot_and_hold(slot);
-            if of.submitted_ns == 0 {
-                of.submitted_ns = at_ns;
-            }
-            let moved = of.progress.moved();
-            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
-                unreachable!("only blocks of objects that are open are made ready")
-            };
-            let offset = object.position(of.block.in_object) + moved as u64;
-            // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
-            let memory = unsafe { self.slots.at(slot).add(moved) };
-            let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
-            // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long; when
-            // the lane leaves early, the I/O is dropped before the buffer is used again.
-            unsafe { io.push(request) };
-        }
-        if handed_over == 0 {
-            return;
-        }
-        self.queue.ready.clear();
-        self.queue.in_flight += handed_over;
-        if self.cell.started_ns.get() == 0 {
-            self.cell.started_ns.set(at_ns);
-        }
-        let in_flight = (self.queue.in_flight - self.answers.len()) as u64;
-        if in_flight > self.cell.greatest_in_flight.get() {
-            self.cell.greatest_in_flight.set(in_flight);
-        }
-        self.unsubmitted = true;
-        // Blocking calls have been made by now: that was no content.
-        self.since_ns = now_ns();
-    }
-
-    /// Submits what was handed over, to make more blocks meanwhile.
-    fn submit(&mut self) {
-        let Some(io) = &mut self.io else { return };
-        if mem::take(&mut self.unsubmitted) {
-            io.submit();
-            self.since_ns = now_ns();
-        }
-    }
-
-    /// Gives up what is ready of ranges that were stopped, or of a task that is called off.
-    fn drop_stopped(&mut self) {
-        let is_cancelled = self.shared.control.is_cancelled();
-        let mut at = 0;
-        while let Some(slot) = self.queue.ready.get(at).copied() {
-            if is_cancelled || self.queue.slot_and_hold(slot).1.range.is_stopped() {
-                self.queue.ready.remove(at);
-                self.through(slot, Fate::Abandoned);
-            } else {
-                at += 1;
-            }
-        }
-    }
-
-    /// Waits for something in flight, if nothing has been seen to come back, deals with all that has come, and makes new
-    /// blocks in between. What was handed over is submitted either way.
-    fn wait(&mut self) {
-        if self.answers.is_empty() {
-            self.unlooked_bytes = 0;
-            self.note_content();
-            self.unsubmitted = false;
-            if let Some(io) = &mut self.io {
-                io.wait(FOR_EVER, &mut self.answers);
-            }
-            self.stamp(0);
-        } else {
-            self.submit();
-        }
-        while let Some(answer) = self.answers.pop_front() {
-            self.answered(answer);
-            self.feed();
-        }
-    }
-
-    /// Looks whether something has come back, in the midst of other work: its time ends now.
-    pub(super) fn look(&mut self) {
-        self.unlooked_bytes = 0;
-        if self.queue.in_flight == self.answers.len() {
-            return;
-        }
-        let Some(io) = &mut self.io else { return };
-        let before = self.answers.len();
-        io.glance(&mut self.answers);
-        if self.answers.len() > before {
-            self.note_content();
-            self.stamp(before);
-        }
-    }
-
-    fn stamp(&mut self, from: usize) {
-        let now_ns = now_ns();
-        self.since_ns = now_ns;
-        for answer in self.answers.iter().skip(from) {
-            self.queue.slot(answer.slot).done_ns = now_ns;
-        }
-    }
-
-    /// The time since the last I/O went into making or comparing bytes. Says what time it is now, in ns.
-    #[inline]
-    fn note_content(&mut self) -> u64 {
-        let now_ns = now_ns();
-        self.cell.counters.content_ns.add(now_ns - self.since_ns);
-        self.since_ns = now_ns;
-        now_ns
-    }
-
-    /// Waits until something may be submitted, and says what time it then is, in ns. Nothing may be in flight.
-    #[inline]
-    pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<u64> {
-        let now_ns = self.note_content();
-        if now_ns < self.shared.control.deadline_ns() {
-            if self.cell.started_ns.get() == 0 {
-                self.cell.started_ns.set(now_ns);
-            }
-            return Flow::Continue(now_ns);
-        }
-        self.wait_for_deadline(range)
-    }
-
-    #[cold]
-    fn wait_for_deadline(&mut self, range: &SeedRange) -> Flow<u64> {
-        loop {
-            match self.shared.control.park(range) {
-                Parked::Go => {
-                    self.since_ns = now_ns();
-                    return self.may_submit(range);
-                }
-                Parked::Stop => return Flow::Break(Fate::Abandoned),
-                Parked::Sync(object) => self.sync_object(object, false),
-            }
-        }
-    }
-
-    /// Counts an operation that went well, by when it was submitted and when it was seen to be done.
-    #[inline]
-    pub(super) fn count(&mut self, start_ns: u64, done_ns: u64, bytes: u64) {
-        let service_ns = done_ns - start_ns;
-        let counters = &self.cell.counters;
-        self.cell.latency.record(service_ns);
-        counters.operations.add(1);
-        counters.bytes.add(bytes);
-        counters.io_ns.add(service_ns);
-        self.cell.last_done_ns.set(done_ns);
-    }
-
-    /// Counts an operation that is done at this moment.
-    #[inline]
-    pub(super) fn count_now(&mut self, start_ns: u64, bytes: u64) {
-        let now_ns = now_ns();
-        self.count(start_ns, now_ns, bytes);
-        self.since_ns = now_ns;
     }
 
     /// Takes in an I/O error. One that the plan lets pass fails its claim alone, and the lane goes on with the next one. Any

@@ -8,6 +8,7 @@ mod durability;
 mod errors;
 mod faults;
 mod findings;
+mod in_flight;
 mod lanes;
 mod poison;
 mod queue;

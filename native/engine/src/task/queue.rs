@@ -228,7 +228,7 @@ mod tests {
     /// A queue with a claim of eight blocks, of which two are cut.
     fn at_work() -> (Queue, u32, [u32; 2]) {
         let layout = Layout::new(UNIT, 8, 8).unwrap();
-        let range = Arc::new(SeedRange::new(1, Claims::new(layout, 0..8, 8), false));
+        let range = Arc::new(SeedRange::new(1, Claims::new(&layout, 0..8, 8), false));
         let claim = range.claim().unwrap();
         let mut queue = Queue::new(4);
         let hold = queue.take_up(range, 0, Opened::Missing, None);

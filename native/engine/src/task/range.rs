@@ -324,7 +324,7 @@ mod tests {
     /// Ten units in objects of four, each a claim.
     fn range(durable_apart: bool) -> SeedRange {
         let layout = Layout::new(4096, 10, 4).unwrap();
-        SeedRange::new(1, Claims::new(layout, 0..10, 1), durable_apart)
+        SeedRange::new(1, Claims::new(&layout, 0..10, 1), durable_apart)
     }
 
     /// Writes the next claims, and says how many segments that completed.
@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn lanes_that_claim_at_once_get_each_unit_once() {
         let layout = Layout::new(4096, 10_000, 33).unwrap();
-        let range = SeedRange::new(1, Claims::new(layout, 0..10_000, 1), false);
+        let range = SeedRange::new(1, Claims::new(&layout, 0..10_000, 1), false);
         let taken: u64 = std::thread::scope(|scope| {
             let lane = || {
                 let mut taken = 0;

@@ -45,12 +45,13 @@ impl Sink {
             SinkSpec::Null => Ok(Self::Null),
             SinkSpec::Memory(store) => Ok(Self::Memory(Arc::clone(store))),
             SinkSpec::File { folders, direct, sync, options } => {
-                let files = FileSink::prepare(folders, *direct, *sync, *options, spec.layout, intent)?;
+                let files = FileSink::prepare(folders, *direct, *sync, *options, spec.layout.clone(), intent)?;
                 Ok(Self::Objects(ObjectSink::Files(files)))
             }
             SinkSpec::Block { place, sync } => {
                 let own = Own { content: &spec.content, generation: spec.generation };
-                let device = BlockSink::prepare(place, *sync, spec.layout, intent, spec.block_bytes as u64, own)?;
+                let device =
+                    BlockSink::prepare(place, *sync, spec.layout.clone(), intent, spec.block_bytes as u64, own)?;
                 Ok(Self::Objects(ObjectSink::Device(device)))
             }
         }

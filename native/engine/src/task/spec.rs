@@ -196,7 +196,7 @@ impl TaskSpec {
             Operation::Delete => self.layout.units_per_object(),
             _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
         };
-        let claims = Claims::new(self.layout, first..end, grain);
+        let claims = Claims::new(&self.layout, first..end, grain);
         if claims.count() > MAX_CLAIMS {
             return Err(Error::new(
                 Code::InvalidArgument,

@@ -148,7 +148,7 @@ impl Plan {
             operation,
             content: Arc::clone(&self.content),
             generation: self.generation,
-            layout: self.layout,
+            layout: self.layout.clone(),
             sink: self.sink.clone(),
             block_bytes: self.block as usize,
             queue_depth: self.depth,

@@ -277,6 +277,9 @@ export interface Target {
     | //
     /** A block device. */
     { $case: "block"; value: BlockTarget }
+    | //
+    /** Objects in a bucket. */
+    { $case: "s3"; value: S3Target }
     | undefined;
 }
 
@@ -322,6 +325,32 @@ export interface BlockTarget {
   sync: string;
 }
 
+/** Objects in a bucket, below a key of the run's own. Credentials are each agent's own. */
+export interface S3Target {
+  /** Addresses of the store, dealt out to lanes by number. */
+  endpoints: string[];
+  /** The bucket; it must exist. */
+  bucket: string;
+  /** What all keys begin with, before the run's own part; may be empty. */
+  prefix: string;
+  /** The run's own part of the keys. */
+  runFolder: string;
+  /** Region of the signatures; empty: as the agent's environment or profile says. */
+  region: string;
+  /** path or virtual: where the bucket is named. */
+  style: string;
+  /** A PEM file on the agent of authorities to trust; empty: the system's only. */
+  ca: string;
+  /** signed or unsigned: whether signatures cover the bytes. */
+  signing: string;
+  /** Attempts in all at a request that fails in a way that may pass. */
+  attempts: number;
+  /** Wait before the second attempt, in ms. */
+  backoffMs: number;
+  /** After this long an attempt is given up, in ms. */
+  timeoutMs: number;
+}
+
 /** Get ready for a stage: threads, memory, folders. */
 export interface PrepareStage {
   /** The run. */
@@ -365,7 +394,11 @@ export interface PrepareStage {
   /** true, auto or nothing: whether the agent empties its host's page cache first. */
   dropCaches: string;
   /** I/O errors that pass: their units fail, and the lease goes on. None when absent. */
-  errors: ErrorLimits | undefined;
+  errors:
+    | ErrorLimits
+    | undefined;
+  /** Units of the objects of each group, where sizes differ; empty: units_per_object for all. */
+  objectSizes: number[];
 }
 
 /** How many I/O errors pass. */
@@ -2077,6 +2110,9 @@ export const Target: MessageFns<Target> = {
       case "block":
         BlockTarget.encode(message.kind.value, writer.uint32(42).fork()).join();
         break;
+      case "s3":
+        S3Target.encode(message.kind.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2126,6 +2162,14 @@ export const Target: MessageFns<Target> = {
             message.kind = { $case: "block", value: BlockTarget.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = { $case: "s3", value: S3Target.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2165,6 +2209,12 @@ export const Target: MessageFns<Target> = {
       case "block": {
         if (object.kind?.value !== undefined && object.kind?.value !== null) {
           message.kind = { $case: "block", value: BlockTarget.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+      case "s3": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "s3", value: S3Target.fromPartial(object.kind.value) };
         }
         break;
       }
@@ -2514,6 +2564,193 @@ export const BlockTarget: MessageFns<BlockTarget> = {
   },
 };
 
+function createBaseS3Target(): S3Target {
+  return {
+    endpoints: [],
+    bucket: "",
+    prefix: "",
+    runFolder: "",
+    region: "",
+    style: "",
+    ca: "",
+    signing: "",
+    attempts: 0,
+    backoffMs: 0,
+    timeoutMs: 0,
+  };
+}
+
+export const S3Target: MessageFns<S3Target> = {
+  encode(message: S3Target, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.endpoints) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.bucket !== "") {
+      writer.uint32(18).string(message.bucket);
+    }
+    if (message.prefix !== "") {
+      writer.uint32(26).string(message.prefix);
+    }
+    if (message.runFolder !== "") {
+      writer.uint32(34).string(message.runFolder);
+    }
+    if (message.region !== "") {
+      writer.uint32(42).string(message.region);
+    }
+    if (message.style !== "") {
+      writer.uint32(50).string(message.style);
+    }
+    if (message.ca !== "") {
+      writer.uint32(58).string(message.ca);
+    }
+    if (message.signing !== "") {
+      writer.uint32(66).string(message.signing);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(72).uint32(message.attempts);
+    }
+    if (message.backoffMs !== 0) {
+      writer.uint32(80).uint32(message.backoffMs);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(88).uint32(message.timeoutMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): S3Target {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseS3Target();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoints.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bucket = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prefix = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.runFolder = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.style = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ca = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.signing = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.backoffMs = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<S3Target>, I>>(base?: I): S3Target {
+    return S3Target.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<S3Target>, I>>(object: I): S3Target {
+    const message = createBaseS3Target();
+    message.endpoints = object.endpoints?.map((e) => e) || [];
+    message.bucket = object.bucket ?? "";
+    message.prefix = object.prefix ?? "";
+    message.runFolder = object.runFolder ?? "";
+    message.region = object.region ?? "";
+    message.style = object.style ?? "";
+    message.ca = object.ca ?? "";
+    message.signing = object.signing ?? "";
+    message.attempts = object.attempts ?? 0;
+    message.backoffMs = object.backoffMs ?? 0;
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
 function createBasePrepareStage(): PrepareStage {
   return {
     runId: "",
@@ -2534,6 +2771,7 @@ function createBasePrepareStage(): PrepareStage {
     modestLanes: 0,
     dropCaches: "",
     errors: undefined,
+    objectSizes: [],
   };
 }
 
@@ -2608,6 +2846,13 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.errors !== undefined) {
       ErrorLimits.encode(message.errors, writer.uint32(170).fork()).join();
+    }
+    if (message.objectSizes.length !== 0) {
+      writer.uint32(178).fork();
+      for (const v of message.objectSizes) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -2779,6 +3024,24 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.errors = ErrorLimits.decode(reader, reader.uint32());
             continue;
           }
+          case 22: {
+            if (tag === 176) {
+              message.objectSizes.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 178) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.objectSizes.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2826,6 +3089,7 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     message.errors = (object.errors !== undefined && object.errors !== null)
       ? ErrorLimits.fromPartial(object.errors)
       : undefined;
+    message.objectSizes = object.objectSizes?.map((e) => e) || [];
     return message;
   },
 };

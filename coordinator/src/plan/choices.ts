@@ -1,0 +1,59 @@
+/** What a plan can choose from, its limits, and what holds where it says nothing. The keys themselves are in schema.ts. */
+
+const KiB = 1024;
+const MiB = 1024 ** 2;
+
+/** The most stages that a plan may have. */
+export const maxStages = 100;
+/** The most objects (files) that a layout may have. */
+export const maxObjects = 1_000_000_000;
+
+/** Codecs that a compression ratio can be aimed at. */
+export const codecs = ['any', 'lz4', 'zstd', 'deflate', 'at-least'] as const;
+/** Bytes that a codec may be taken to compress at a time. */
+export const recordSizes = [4 * KiB, 16 * KiB, 128 * KiB] as const;
+/** When written data is made durable. */
+export const syncModes = ['block', 'range', 'file', 'end', 'never'] as const;
+/** Which way the I/O of files goes. */
+export const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
+/** Whether every agent sees the same files, or each host its own. */
+export const scopes = ['shared', 'local'] as const;
+/** The most paths that a file target may have. */
+export const maxPaths = 256;
+/** The stages, in the order of the reference page. */
+export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
+/** Who sends to whom in a network stage. */
+export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
+/** Which way the bytes of a network stage go. */
+export const networkDirections = ['both', 'one-way'] as const;
+
+/** The kinds of I/O errors that a plan tells apart. */
+export const errorKinds = ['open', 'read', 'write', 'sync', 'delete', 'full', 'missing'] as const;
+/** The most I/O errors that a plan may let pass. */
+export const maxErrors = 1_000_000_000;
+
+/** The values of keys that a plan leaves out, where they do not depend on other keys. */
+export const defaults = {
+  unitBytes: MiB,
+  ratioMilli: 1000,
+  codec: 'any',
+  recordBytes: 128 * KiB,
+  direct: 'auto',
+  offsetBytes: 0,
+  scope: 'shared',
+  preallocate: false,
+  dropCaches: false,
+  sync: 'range',
+  ioEngine: 'auto',
+  queueDepth: 4,
+  storageLanes: 16,
+  agentsMinimum: 1,
+  leaseMs: 10_000,
+  settleTimeoutMs: 60_000,
+  assign: 'dynamic',
+  delayMs: 0,
+  networkDurationMs: 10_000,
+  networkBlockBytes: MiB,
+  networkStreams: 1,
+  networkDirection: 'both',
+} as const;

@@ -1,0 +1,114 @@
+/** The keys of `stages`. A part of schema.ts, which says how plans are looked at. */
+import { z } from 'zod';
+import { defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
+import { key } from './key-docs.js';
+import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { formatDuration, formatSize } from './units.js';
+
+const MiB = 1024 ** 2;
+
+const delay = key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
+  meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
+  default: formatDuration(defaults.delayMs),
+  example: 'delay: 30s',
+});
+
+/** One stage as it was typed. */
+export interface TypedStage {
+  readonly kind: (typeof stageKinds)[number];
+  /** In milliseconds. */
+  readonly delay: number | undefined;
+  readonly dropCaches?: boolean | 'auto';
+  readonly network?: NetworkKeys;
+}
+
+const stageOptions = z.strictObject({ delay });
+
+const networkOptions = z.strictObject({
+  delay,
+  duration: key(duration({ minimum: '100ms', maximum: '24h' }).optional(), {
+    meaning: 'How long the agents send.',
+    default: formatDuration(defaults.networkDurationMs),
+    example: 'duration: 30s',
+  }),
+  pattern: key(choice(networkPatterns).optional(), {
+    meaning:
+      "all-to-all: each agent sends to every other. pairs: each agent sends to one, on another host where there is one. coordinator: each agent exchanges with the coordinator's host.",
+    default: 'all-to-all; coordinator when there is one agent only',
+    example: 'pattern: pairs',
+  }),
+  direction: key(choice(networkDirections).optional(), {
+    meaning:
+      "both: all send and receive at once. one-way: the first of each pair sends to the second, and agents send to the coordinator's host, which sends nothing.",
+    default: defaults.networkDirection,
+    example: 'direction: one-way',
+  }),
+  block: key(size({ minimum: 512, maximum: 64 * MiB }).optional(), {
+    meaning: 'Bytes in a block, whose time to send is the latency that is shown.',
+    default: formatSize(defaults.networkBlockBytes),
+    example: 'block: 256KiB',
+  }),
+  streams: key(integer({ minimum: 1, maximum: 256 }).optional(), {
+    meaning: 'Connections that each lane sends on, at least; more where there are more peers than lanes.',
+    default: String(defaults.networkStreams),
+    example: 'streams: 4',
+  }),
+});
+
+const readingOptions = stageOptions.extend({
+  dropCaches: key(choiceOrBoolean(['auto']).optional(), {
+    meaning:
+      "Empties every agent's page cache before the stage. true fails where an agent may not; auto goes on there, and says so.",
+    default: String(defaults.dropCaches),
+    example: 'dropCaches: auto',
+  }),
+});
+
+/** One stage, as it is typed. */
+export const stage = z
+  .strictObject({
+    write: key(stageOptions.optional(), {
+      meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
+      example: '- write: {}',
+    }),
+    read: key(readingOptions.optional(), {
+      meaning: 'Reads every unit and looks at none of the bytes: how fast the storage reads.',
+      example: '- read: {}',
+    }),
+    verify: key(readingOptions.optional(), {
+      meaning: 'Reads every unit and compares every byte with what was written.',
+      example: '- verify: { delay: 30s }',
+    }),
+    generate: key(stageOptions.optional(), {
+      meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
+      example: '- generate: {}',
+    }),
+    network: key(networkOptions.optional(), {
+      meaning:
+        'Sends bytes between the agents, or to the coordinator: what the network alone carries, from the same lanes and buffers as for storage. Needs no data on the target.',
+      example: '- network: { pattern: pairs, duration: 30s }',
+    }),
+    delete: key(stageOptions.optional(), {
+      meaning: 'Removes what the run wrote.',
+      example: '- delete: {}',
+    }),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 })
+  .transform((item, context): TypedStage => {
+    const [kind, ...more] = stageKinds.filter((each) => item[each] !== undefined);
+    if (kind === undefined || more.length > 0) {
+      const message = kind === undefined ? 'names no stage' : `names ${1 + more.length} stages`;
+      const mend = 'write one stage in each item of the list, such as - write: {}';
+      context.issues.push({ code: 'custom', message, input: item, params: { mend } });
+      return z.NEVER;
+    }
+    const options = item[kind];
+    const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
+    return {
+      kind,
+      delay: options?.delay,
+      ...(dropCaches === undefined ? {} : { dropCaches }),
+      ...(item.network === undefined ? {} : { network: item.network }),
+    };
+  });
+type NetworkKeys = z.output<typeof networkOptions>;

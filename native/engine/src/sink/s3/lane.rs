@@ -1,0 +1,256 @@
+//! A lane's own runtime, connections and requests in flight. Everything runs on the lane's thread, and only while the
+//! lane calls: there is no other thread and no task that goes on by itself.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_util::future::{LocalBoxFuture, poll_fn};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::Method;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use tokio::runtime::Runtime;
+
+use super::answer::{may_pass, timed_out};
+use super::attempt::Attempt;
+use super::bucket::{BucketSeen, Page};
+use super::lent::Loan;
+use super::request::{FailedAttempt, S3Done, S3Error, S3Request, Upload};
+use super::store::{Memory, Store};
+use super::target::S3Target;
+use crate::clock::now_ns;
+use crate::error::{Code, Error, Result};
+
+/// Waits between attempts grow no longer than this, unless the plan begins with a longer one.
+const MAX_BACKOFF_NS: u64 = 10_000_000_000;
+
+/// Requests that have not ended.
+type InFlight = FuturesUnordered<LocalBoxFuture<'static, S3Done>>;
+
+/// A lane's way to the store.
+pub struct S3Lane {
+    // Dropped first, and with it every request's connection and hold on the lane's memory.
+    in_flight: InFlight,
+    ended: Vec<S3Done>,
+    store: Rc<Store>,
+    /// No further attempt begins after what it says, in ns of CLOCK_MONOTONIC.
+    deadline_ns: Rc<dyn Fn() -> u64>,
+    runtime: Runtime,
+}
+
+impl S3Lane {
+    /// To be called on the lane's own thread. Retries begin only while the clock is before `deadline_ns()`.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the system refuses an epoll instance.
+    pub fn new(target: Arc<S3Target>, lane: usize, deadline_ns: impl Fn() -> u64 + 'static) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(|error| {
+            let what = format!("no runtime for requests to S3 could be had: {error}");
+            Error::new(Code::Io, what, "raise the limit of open files (ulimit -n)")
+        })?;
+        Ok(Self {
+            in_flight: FuturesUnordered::new(),
+            ended: Vec::new(),
+            store: Rc::new(Store::new(target, lane)?),
+            deadline_ns: Rc::new(deadline_ns),
+            runtime,
+        })
+    }
+
+    /// Starts a request and returns; it goes on while the lane is in [`S3Lane::poll`] or [`S3Lane::wait`].
+    ///
+    /// # Safety
+    /// The memory must be valid for `bytes` bytes until the request's [`S3Done`] was taken or the lane is dropped.
+    /// Meanwhile nobody may write to it, nor, when the request reads from the store, read from it.
+    pub unsafe fn submit(&mut self, slot: usize, request: S3Request, memory: *mut u8, bytes: usize) {
+        let memory = Memory { start: memory, bytes };
+        let (store, deadline_ns) = (Rc::clone(&self.store), Rc::clone(&self.deadline_ns));
+        self.in_flight.push(Box::pin(async move {
+            // SAFETY: the caller's contract; this future is dropped with the lane at the latest.
+            unsafe { run(&store, slot, &request, memory, &*deadline_ns).await }
+        }));
+        // The request goes out now, and not only when the lane has made its next block.
+        let _inside = self.runtime.enter();
+        collect(&mut self.in_flight, &mut self.ended, &mut Context::from_waker(Waker::noop()));
+    }
+
+    /// Requests that have not ended yet, as far as the lane was told.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len() + self.ended.len()
+    }
+
+    /// Moves requests on as far as they go without waiting; what has ended is added to `done`.
+    pub fn poll(&mut self, done: &mut Vec<S3Done>) {
+        let Self { in_flight, ended, runtime, .. } = self;
+        runtime.block_on(async {
+            collect_now(in_flight, ended).await;
+            // Lets the runtime look at its sockets and timers.
+            tokio::task::yield_now().await;
+            collect_now(in_flight, ended).await;
+        });
+        done.append(ended);
+    }
+
+    /// Moves requests on until at least one has ended, or until an instant of CLOCK_MONOTONIC. Returns at once when
+    /// none is in flight.
+    pub fn wait(&mut self, until_ns: u64, done: &mut Vec<S3Done>) {
+        let Self { in_flight, ended, runtime, .. } = self;
+        let some = poll_fn(|cx| {
+            collect(in_flight, ended, cx);
+            if ended.is_empty() && !in_flight.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        });
+        let left = Duration::from_nanos(until_ns.saturating_sub(now_ns()));
+        runtime.block_on(async { _ = tokio::time::timeout(left, some).await });
+        done.append(ended);
+    }
+
+    /// Waits for `work` while requests in flight go on.
+    fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&Store) -> T) -> T {
+        let Self { in_flight, ended, runtime, store, .. } = self;
+        runtime.block_on(async {
+            let mut work = std::pin::pin!(work(store));
+            poll_fn(|cx| {
+                collect(in_flight, ended, cx);
+                work.as_mut().poll(cx)
+            })
+            .await
+        })
+    }
+
+    /// Begins a multipart upload of an object.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn begin_upload(&mut self, object: u64) -> std::result::Result<Arc<Upload>, S3Error> {
+        self.wait_for(async |store| {
+            let key = store.target.key_of(object);
+            let call = async { store.s3.create_multipart(&Path::parse(&key)?).await };
+            let id = store.attempt(&Rc::default(), || store.about("begin the upload of", &key), call).await?;
+            Ok(Arc::new(Upload::new(object, id)))
+        })
+    }
+
+    /// Makes an object of an upload whose parts 0 to `parts` were written.
+    ///
+    /// # Errors
+    /// As the store answers; [`Code::InvalidArgument`] when parts are missing.
+    pub fn complete_upload(&mut self, upload: &Upload, parts: usize) -> std::result::Result<(), S3Error> {
+        let Some(parts) = upload.parts(parts) else {
+            let what = format!("not all {parts} parts of object {} were written", upload.object());
+            let error = Error::new(Code::InvalidArgument, what, "write all parts before the upload is completed");
+            return Err(S3Error { status: 0, error });
+        };
+        self.wait_for(async |store| {
+            let key = store.target.key_of(upload.object);
+            let call = async { store.s3.complete_multipart(&Path::parse(&key)?, &upload.id, parts).await };
+            store.attempt(&Rc::default(), || store.about("complete the upload of", &key), call).await?;
+            Ok(())
+        })
+    }
+
+    /// Gives an upload up; that it is not there any more is no error.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn abort_upload(&mut self, upload: &Upload) -> std::result::Result<(), S3Error> {
+        self.wait_for(async |store| {
+            let key = store.target.key_of(upload.object);
+            match store.ask(&Rc::default(), Method::DELETE, &key, &[("uploadId", &upload.id)]).await {
+                Err(error) if error.status != 404 => Err(error),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Whether the bucket is there and may be asked, and what the server's clock says.
+    ///
+    /// # Errors
+    /// [`Code::TargetMissing`] when it is not there, [`Code::AccessDenied`], [`Code::Unreachable`].
+    pub fn look(&mut self) -> std::result::Result<BucketSeen, S3Error> {
+        self.wait_for(async |store| store.look().await)
+    }
+
+    /// A page of what is below the run's prefix; `page` is what the page before said comes next.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn list(&mut self, page: Option<String>) -> std::result::Result<Page, S3Error> {
+        self.wait_for(async |store| store.list(page).await)
+    }
+
+    /// Aborts every upload of the run that is still open, those of a life before a crash included; how many.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn abort_uploads(&mut self) -> std::result::Result<u64, S3Error> {
+        self.wait_for(async |store| store.abort_uploads().await)
+    }
+
+    /// Removes what versions of the layout's objects a bucket still keeps, but those of `spared` ones; how many.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn remove_versions(&mut self, spared: &HashSet<u64>) -> std::result::Result<u64, S3Error> {
+        self.wait_for(async |store| store.remove_versions(&|object| !spared.contains(&object)).await)
+    }
+}
+
+/// Moves requests on and collects what has ended.
+fn collect(in_flight: &mut InFlight, ended: &mut Vec<S3Done>, cx: &mut Context<'_>) {
+    while let Poll::Ready(Some(done)) = in_flight.poll_next_unpin(cx) {
+        ended.push(done);
+    }
+}
+
+/// The same in a runtime, without waiting.
+async fn collect_now(in_flight: &mut InFlight, ended: &mut Vec<S3Done>) {
+    poll_fn(|cx| {
+        collect(in_flight, ended, cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// A request from its first attempt to its end.
+///
+/// # Safety
+/// That of [`Store::once`], for as long as this future lives.
+async unsafe fn run(
+    store: &Store,
+    slot: usize,
+    request: &S3Request,
+    memory: Memory,
+    deadline_ns: &dyn Fn() -> u64,
+) -> S3Done {
+    let submitted_ns = now_ns();
+    let policy = store.target.spec.retries;
+    let timeout_ns = store.target.spec.attempt_timeout_ns;
+    let mut failed = Vec::new();
+    let mut backoff_ns = policy.backoff_ns;
+    loop {
+        let (attempt, loan, attempt_ns) = (Rc::new(Attempt::default()), Loan::new(), now_ns());
+        // SAFETY: the caller's contract covers this future, of which the attempt is a part.
+        let once = unsafe { store.once(request, memory, &attempt, &loan) };
+        let outcome = tokio::time::timeout(Duration::from_nanos(timeout_ns), once).await;
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(timed_out(&store.name(request), &store.base().endpoint, timeout_ns)));
+        // All that had the memory was part of the attempt. Were it not so, its next use would send wrong bytes.
+        assert!(loan.is_back(), "a request has ended and its memory is still lent");
+        let (done_ns, attempts) = (now_ns(), failed.len() as u32 + 1);
+        match outcome {
+            Err(why) if attempts < policy.attempts && may_pass(&why) && done_ns + backoff_ns < deadline_ns() => {
+                failed.push(FailedAttempt { begun_ns: attempt_ns, ended_ns: done_ns, why });
+                tokio::time::sleep(Duration::from_nanos(backoff_ns)).await;
+                backoff_ns = backoff_ns.saturating_mul(2).min(MAX_BACKOFF_NS.max(policy.backoff_ns));
+            }
+            outcome => {
+                let first_byte_ns = attempt.first_byte_ns.get();
+                return S3Done { slot, submitted_ns, attempt_ns, first_byte_ns, done_ns, attempts, failed, outcome };
+            }
+        }
+    }
+}
