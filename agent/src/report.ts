@@ -8,6 +8,7 @@ import {
   poolCounters,
   type Reading,
   type Report,
+  type StoreWork,
 } from '@seedstorm/proto';
 
 /** What a snapshot lacks for a report. */
@@ -23,6 +24,22 @@ export interface ReportContext {
   readonly evidenceSkipped: () => number;
   /** What the host's ports carried. */
   readonly hostNetwork: HostNetwork | undefined;
+}
+
+/** What was asked of a store, on the wire. */
+function storeWork({ store }: TaskSnapshot): StoreWork | undefined {
+  return (
+    store && {
+      requests: store.requests.map(({ kind, requests, attempts, failed }) => ({
+        kind,
+        requests: BigInt(requests),
+        attempts: BigInt(attempts),
+        failed: BigInt(failed),
+      })),
+      statuses: store.statuses.map(({ kind, status, count }) => ({ kind, status, count: BigInt(count) })),
+      firstByte: encodeHistogram(store.firstByte),
+    }
+  );
 }
 
 /** The report of a snapshot. */

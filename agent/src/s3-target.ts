@@ -2,7 +2,7 @@
 import { SeedstormError } from '@seedstorm/errors';
 import type { S3Sink } from '@seedstorm/native';
 import type { S3Target } from '@seedstorm/proto';
-import { folderPattern } from './task-spec.js';
+import { folderPattern } from './file-target.js';
 
 /**
  * Where the engine finds the objects of a run.

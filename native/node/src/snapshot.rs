@@ -10,6 +10,7 @@ use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::histogram::SparseHistogram;
+use seedstorm_engine::sink::s3::{RequestCount, StatusCount, StoreWork};
 use seedstorm_engine::task::{ErrorRow, FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
@@ -125,6 +126,43 @@ pub struct JsTaskSnapshot {
     pub errors: Vec<JsErrorRow>,
     /// What fell back.
     pub notes: Vec<String>,
+    /// What was asked of a store, where the sink is one.
+    pub store: Option<JsStoreWork>,
+}
+
+/// Requests of one kind.
+#[napi(object, object_from_js = false)]
+pub struct JsRequestCount {
+    /// PUT, GET, begin upload and so on.
+    pub kind: String,
+    /// Requests that have ended.
+    pub requests: f64,
+    /// Attempts at them: those beyond one for each are retries.
+    pub attempts: f64,
+    /// Requests that failed for good.
+    pub failed: f64,
+}
+
+/// Failed attempts of one kind with one status.
+#[napi(object, object_from_js = false)]
+pub struct JsStatusCount {
+    /// What was asked for.
+    pub kind: String,
+    /// Status of the answer; 0: there was none.
+    pub status: u32,
+    /// How many.
+    pub count: f64,
+}
+
+/// What a task asked of a store, since the beginning.
+#[napi(object, object_from_js = false)]
+pub struct JsStoreWork {
+    /// The kinds that there were requests of.
+    pub requests: Vec<JsRequestCount>,
+    /// Attempts that failed.
+    pub statuses: Vec<JsStatusCount>,
+    /// Time to the first byte of reads since the snapshot before.
+    pub first_byte: JsHistogram,
 }
 
 /// I/O errors of one kind, at one object, in one lane.
@@ -223,6 +261,40 @@ fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
         evidence_skipped: snapshot.evidence_skipped as f64,
         errors: snapshot.errors.into_iter().map(error_row_of).collect(),
         notes: snapshot.notes,
+        store: snapshot.store.map(store_of),
+    }
+}
+
+fn store_of(work: StoreWork) -> JsStoreWork {
+    JsStoreWork {
+        requests: work
+            .requests
+            .into_iter()
+            .map(|RequestCount { kind, requests, attempts, failed }| JsRequestCount {
+                kind: kind.to_owned(),
+                requests: requests as f64,
+                attempts: attempts as f64,
+                failed: failed as f64,
+            })
+            .collect(),
+        statuses: work
+            .statuses
+            .into_iter()
+            .map(|StatusCount { kind, status, count }| JsStatusCount {
+                kind: kind.to_owned(),
+                status: u32::from(status),
+                count: count as f64,
+            })
+            .collect(),
+        first_byte: histogram_of(work.first_byte),
+    }
+}
+
+fn histogram_of(SparseHistogram { buckets, counts, max_ns, .. }: SparseHistogram) -> JsHistogram {
+    JsHistogram {
+        buckets: buckets.into(),
+        counts: counts.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
+        max_ns: max_ns as f64,
     }
 }
 
@@ -239,7 +311,6 @@ fn error_row_of(row: ErrorRow) -> JsErrorRow {
 /// A pool's counters.
 pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
     let PoolCounters { numa_node, lanes, counts, greatest_in_flight, latency } = pool;
-    let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
     JsPoolCounters {
         numa_node,
         lanes: lanes as u32,
@@ -252,11 +323,7 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
         received_bytes: counts.received_bytes as f64,
-        latency: JsHistogram {
-            buckets: buckets.into(),
-            counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
-            max_ns: max_ns as f64,
-        },
+        latency: histogram_of(latency),
     }
 }
 

@@ -35,13 +35,18 @@ pub(super) enum Parked {
     Sync(u64),
 }
 
+/// Until when lanes may begin something.
+struct Limit {
+    deadline_ns: AtomicU64,
+    cancelled: AtomicBool,
+}
+
 /// The task's switchboard.
 pub(super) struct Control {
     pub(super) start: Start,
     state: Mutex<State>,
     wake: Condvar,
-    deadline_ns: AtomicU64,
-    cancelled: AtomicBool,
+    limit: Arc<Limit>,
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
     queued: AtomicUsize,
@@ -76,8 +81,7 @@ impl Control {
             start: Start::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
-            deadline_ns: AtomicU64::new(u64::MAX),
-            cancelled: AtomicBool::new(false),
+            limit: Arc::new(Limit { deadline_ns: AtomicU64::new(u64::MAX), cancelled: AtomicBool::new(false) }),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             ended_work: AtomicU64::new(0),
@@ -99,7 +103,7 @@ impl Control {
     pub(super) fn set_deadline(&self, monotonic_ns: u64) {
         // Under the lock, or a lane that just found itself late could miss it and park.
         let state = self.lock();
-        self.deadline_ns.store(monotonic_ns, Ordering::Release);
+        self.limit.deadline_ns.store(monotonic_ns, Ordering::Release);
         let late = state.late;
         drop(state);
         // It moves with every heartbeat: lanes that have nothing to do sleep on.
@@ -175,7 +179,7 @@ impl Control {
     pub(super) fn end_early(&self, reason: Error) {
         let mut state = self.lock();
         state.failure.get_or_insert(reason);
-        self.cancelled.store(true, Ordering::Release);
+        self.limit.cancelled.store(true, Ordering::Release);
         drop(state);
         self.wake.notify_all();
         self.start.call_off();
@@ -208,7 +212,7 @@ impl Control {
     /// Whether the task ends early.
     #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.limit.cancelled.load(Ordering::Relaxed)
     }
 
     /// Whether a lane should ask for work although its range has more.
@@ -220,7 +224,13 @@ impl Control {
     /// Nothing is submitted at or after this instant.
     #[inline]
     pub(super) fn deadline_ns(&self) -> u64 {
-        self.deadline_ns.load(Ordering::Acquire)
+        self.limit.deadline_ns.load(Ordering::Acquire)
+    }
+
+    /// Until when what failed may be tried again; to be asked as often as it matters.
+    pub(super) fn retry_limit(&self) -> impl Fn() -> u64 + 'static {
+        let limit = Arc::clone(&self.limit);
+        move || if limit.cancelled.load(Ordering::Relaxed) { 0 } else { limit.deadline_ns.load(Ordering::Acquire) }
     }
 
     /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects

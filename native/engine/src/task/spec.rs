@@ -164,7 +164,8 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let is_queued = self.sink.sync().is_some() && self.operation != Operation::Generate;
+        let moves = !matches!(self.operation, Operation::Generate | Operation::Delete);
+        let is_queued = self.sink.sync().is_some() && moves;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
 
@@ -197,6 +198,14 @@ impl TaskSpec {
             _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
         };
         let claims = Claims::new(&self.layout, first..end, grain);
+        let has_parts = || !claims.is_whole(0) || !claims.is_whole(claims.segments() - 1);
+        if matches!(self.sink, SinkSpec::S3(_)) && self.operation == Operation::Write && has_parts() {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("range {id}, units {first} to {end}, has a part of an object, and a store takes objects whole"),
+                "give ranges that begin and end with objects",
+            ));
+        }
         if claims.count() > MAX_CLAIMS {
             return Err(Error::new(
                 Code::InvalidArgument,

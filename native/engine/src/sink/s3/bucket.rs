@@ -82,12 +82,11 @@ impl Store {
     }
 
     /// A page of what is below the run's prefix.
-    pub(super) async fn list(&self, page: Option<String>) -> Result<Page, S3Error> {
-        let attempt = Rc::new(Attempt::default());
+    pub(super) async fn list(&self, attempt: &Rc<Attempt>, page: Option<String>) -> Result<Page, S3Error> {
         let root = self.target.keys.root();
         let options = PaginatedListOptions { page_token: page, ..PaginatedListOptions::default() };
         let call = self.s3.list_paginated(Some(root), options);
-        let found = self.attempt(&attempt, || self.about("LIST", root), call).await?;
+        let found = self.attempt(attempt, || self.about("LIST", root), call).await?;
         let mut page = Page { objects: Vec::new(), foreign: Vec::new(), next: found.page_token };
         for entry in found.result.objects {
             let key = String::from(entry.location);
