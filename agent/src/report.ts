@@ -79,6 +79,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     notes: snapshot.notes,
     ioEngine: snapshot.ioEngine,
     hostNetwork: context.hostNetwork,
+    store: storeWork(snapshot),
     errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
       kind,
       path,

@@ -6,6 +6,7 @@ import { SeedstormError } from '@seedstorm/errors';
 import { type BucketGains, decodeHistogram, type HostNetwork, type PoolCounters, type Report } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
+import { StoreTotals, storeFault } from './store-totals.js';
 
 /** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
 const maxPools = 1024;
@@ -54,6 +55,8 @@ export class AgentTotals {
   evidenceSkipped = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** What it asked of a store. */
+  readonly store = new StoreTotals();
   /** What the ports of its host carried. */
   hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
@@ -91,6 +94,7 @@ export class AgentTotals {
     this.evidenceSkipped = Number(report.evidenceSkipped);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    if (report.store !== undefined) this.store.take(report.store);
     this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
@@ -136,6 +140,8 @@ export class AgentTotals {
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    const fault = report.store === undefined ? undefined : storeFault(report.store);
+    if (fault !== undefined) wrong(fault);
     if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
     if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');

@@ -107,6 +107,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    store: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

@@ -16,6 +16,7 @@ import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
+import { storeResult } from './store-totals.js';
 import type { Stage } from './stage.js';
 
 /** Where a stage stands. */
@@ -111,6 +112,7 @@ export function stageResult(stage: Stage): StageResult {
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
+    store: storeResult(all.map(({ totals }) => totals.store)),
   };
 }
 

@@ -21,7 +21,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CheckFinding, TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters, Residency } from "./common.js";
+import {
+  ErrorDetail,
+  Finding,
+  FindingCount,
+  IoError,
+  PoolCounters,
+  RequestCount,
+  Residency,
+  StatusCount,
+} from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -271,6 +280,18 @@ export interface StageResult {
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+  /** What was asked of a store; absent where the target is none. */
+  store: StoreResult | undefined;
+}
+
+/** What a stage asked of a store, all agents. */
+export interface StoreResult {
+  /** Requests by kind. */
+  requests: RequestCount[];
+  /** Attempts that failed, by kind and status. */
+  statuses: StatusCount[];
+  /** Time to the first byte of reads: from when an attempt began to the head of its answer. */
+  firstByte: Latency | undefined;
 }
 
 /** How deep the lanes' queues were. */
@@ -1879,6 +1900,7 @@ function createBaseStageResult(): StageResult {
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
+    store: undefined,
   };
 }
 
@@ -2021,6 +2043,9 @@ export const StageResult: MessageFns<StageResult> = {
     }
     for (const v of message.ioErrors) {
       IoError.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.store !== undefined) {
+      StoreResult.encode(message.store, writer.uint32(802).fork()).join();
     }
     return writer;
   },
@@ -2270,6 +2295,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.ioErrors.push(IoError.decode(reader, reader.uint32()));
             continue;
           }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.store = StoreResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2346,6 +2379,90 @@ export const StageResult: MessageFns<StageResult> = {
       ? BigInt(object.unitsNotWritten)
       : 0n;
     message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreResult.fromPartial(object.store)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreResult(): StoreResult {
+  return { requests: [], statuses: [], firstByte: undefined };
+}
+
+export const StoreResult: MessageFns<StoreResult> = {
+  encode(message: StoreResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      RequestCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.statuses) {
+      StatusCount.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.firstByte !== undefined) {
+      Latency.encode(message.firstByte, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(RequestCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statuses.push(StatusCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.firstByte = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreResult>, I>>(base?: I): StoreResult {
+    return StoreResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreResult>, I>>(object: I): StoreResult {
+    const message = createBaseStoreResult();
+    message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
+    message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
+    message.firstByte = (object.firstByte !== undefined && object.firstByte !== null)
+      ? Latency.fromPartial(object.firstByte)
+      : undefined;
     return message;
   },
 };
