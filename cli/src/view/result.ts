@@ -1,5 +1,5 @@
 /** The result of a run, for people, on stdout. */
-import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
