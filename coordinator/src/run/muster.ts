@@ -10,13 +10,16 @@ import { measureClocks } from '../membership/measure-clocks.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
 import { LatencyTotals } from './latency-totals.js';
-import { latest } from './numbers.js';
+import { earliest, latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
 import { Waiters } from './waiters.js';
 
-/** How far ahead of now the common start is set: it must have reached every agent by then. */
-const startLeadNs = 200_000_000n;
+/**
+ * How far ahead of now the common start is set: it must have reached every agent by then. How well a clock is known tells
+ * how long a message takes at best; one that comes late shows in the skew.
+ */
+const startLeadNs = { least: 20_000_000n, most: 200_000_000n, perClockError: 100n };
 const prepareTimeoutMs = 60_000;
 /** Where page caches are dropped, all that is dirty on the hosts is written back first. */
 const dropCachesTimeoutMs = 600_000;
@@ -293,13 +296,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
 
   /** Tells all who are ready when to begin: at one instant. */
   protected startTogether(ready: readonly Participant[]): void {
-    this.startNs = nowNs() + startLeadNs;
+    this.clockErrorNs = latest(0n, ...ready.map(({ member }) => member.clock.errorNs));
+    const { least, most, perClockError } = startLeadNs;
+    this.startNs = nowNs() + earliest(most, least + perClockError * this.clockErrorNs);
     this.doing = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
-    for (const participant of ready) {
-      this.clockErrorNs = latest(this.clockErrorNs, participant.member.clock.errorNs);
-      this.start(participant);
-    }
+    for (const participant of ready) this.start(participant);
   }
 
   /** Tells all that no more comes, and waits until they have closed everything. */
