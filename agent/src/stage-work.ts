@@ -113,9 +113,15 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at this instant of this agent's clock. */
-  start(atNs: bigint): void {
+  /** All begin at this instant of this agent's clock; the time is over at the other, unless that is 0 or moved. */
+  start(atNs: bigint, overAtNs = 0n): void {
+    if (overAtNs > 0n) this.#task?.endAt(overAtNs);
     this.#task?.beginAt(atNs);
+  }
+
+  /** The time is over at this instant of this agent's clock. */
+  moveEnd(overAtNs: bigint): void {
+    this.#task?.endAt(overAtNs);
   }
 
   /** Leases end at this instant of this agent's clock, unless it is moved. */

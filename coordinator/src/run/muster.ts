@@ -67,6 +67,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly latencyOfTick = new LatencyTotals();
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
+  /** When the stage's time is over, on the coordinator's clock; undefined: when all is done. */
+  overNs: bigint | undefined;
   /** The largest error bound of a clock that the start relied on. */
   clockErrorNs = 0n;
   readonly notes: string[] = [];
@@ -88,7 +90,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   /** From when all are ready until no more is to be done; it starts them. */
   protected abstract work(): Promise<void>;
   /** Whether all was done. */
-  protected abstract isComplete(): boolean;
+  abstract isComplete(): boolean;
   /** Units that went with the agents that wrote them. */
   protected unitsLost(): number {
     return 0;
@@ -294,11 +296,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     }
   }
 
-  /** Tells all who are ready when to begin: at one instant. */
-  protected startTogether(ready: readonly Participant[]): void {
+  /** Tells all who are ready when to begin, at one instant, and where it goes by time, how long it lasts at most. */
+  protected startTogether(ready: readonly Participant[], durationMs?: number): void {
     this.clockErrorNs = latest(0n, ...ready.map(({ member }) => member.clock.errorNs));
     const { least, most, perClockError } = startLeadNs;
     this.startNs = nowNs() + earliest(most, least + perClockError * this.clockErrorNs);
+    this.overNs = durationMs === undefined ? undefined : this.startNs + BigInt(durationMs) * 1_000_000n;
     this.doing = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
     for (const participant of ready) this.start(participant);
@@ -355,8 +358,24 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
 
   protected start(participant: Participant): void {
     participant.state = 'running';
-    const atAgentNs = participant.member.clock.toAgent(latest(this.startNs, nowNs()));
-    participant.member.send({ $case: 'startStage', value: { stage: this.plan.wireStage, atAgentNs } });
+    const { member } = participant;
+    const atAgentNs = member.clock.toAgent(latest(this.startNs, nowNs()));
+    const overAtAgentNs = this.overNs === undefined ? 0n : member.clock.toAgent(this.overNs);
+    member.send({ $case: 'startStage', value: { stage: this.plan.wireStage, atAgentNs, overAtAgentNs } });
+  }
+
+  /** The stage's time is over at this instant of the coordinator's clock. */
+  protected moveEnd(overNs: bigint): void {
+    this.overNs = overNs;
+    for (const { member } of this.in('running')) {
+      const value = { stage: this.plan.wireStage, overAtAgentNs: member.clock.toAgent(overNs) };
+      member.send({ $case: 'moveStageEnd', value });
+    }
+  }
+
+  /** Whether the stage goes by time, and that is over. */
+  protected get timeIsOver(): boolean {
+    return this.overNs !== undefined && nowNs() >= this.overNs;
   }
 
   #report(participant: Participant, report: Report): void {
