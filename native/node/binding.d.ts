@@ -220,6 +220,24 @@ export interface JsCache {
   pus: Array<number>
 }
 
+/** What the lanes of one pool did of one class of operations. */
+export interface JsClassCounters {
+  /** What they did: write, read, stat, … */
+  operation: string
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string
+  /** Whether they are parts of other operations, which the pool's counters do not count. */
+  part: boolean
+  /** Operations that came back without an error. */
+  operations: number
+  /** Bytes of those operations. */
+  bytes: number
+  /** Operations that failed. */
+  errors: number
+  /** Service times since the snapshot before. */
+  service: JsHistogram
+}
+
 /** A core. */
 export interface JsCore {
   /** The system's number of it, where it has one; not unique over packages. */
@@ -442,7 +460,7 @@ export interface JsGroup {
   cpuset: Array<number>
 }
 
-/** Latency of a pool: the buckets that gained values, and by how many. */
+/** A histogram of times: the buckets that gained values, and by how many. */
 export interface JsHistogram {
   /** Bucket numbers, rising. */
   buckets: Uint32Array
@@ -712,8 +730,8 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
-  /** Latency since the snapshot before. */
-  latency: JsHistogram
+  /** The same by class of operations, those that there were. */
+  classes: Array<JsClassCounters>
 }
 
 /** The lanes of one NUMA node. */
