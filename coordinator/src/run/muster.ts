@@ -9,6 +9,7 @@ import { hostShares } from '../membership/host-shares.js';
 import { measureClocks } from '../membership/measure-clocks.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
+import { ClassTimes } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
@@ -65,6 +66,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly participants = new Map<string, Participant>();
   /** Latency since the last progress, all agents. */
   readonly latencyOfTick = new LatencyTotals();
+  /** Times of each class of operations, all agents. */
+  readonly classTimes = new ClassTimes();
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
   /** When the stage's time is over, on the coordinator's clock; undefined: when all is done. */
@@ -381,7 +384,10 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   #report(participant: Participant, report: Report): void {
     const gains = participant.totals.take(report, nowNs());
     if (gains !== undefined) {
-      for (const gain of gains) this.latencyOfTick.add(gain);
+      for (const gain of gains) {
+        this.classTimes.add(gain);
+        if (!gain.part) this.latencyOfTick.add(gain.service);
+      }
       participant.tellTime();
       this.note(participant, report.notes);
       this.reported(participant, report);

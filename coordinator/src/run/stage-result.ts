@@ -111,6 +111,10 @@ export function stageResult(stage: Stage): StageResult {
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
+    classes: stage.classTimes.results(
+      all.flatMap(({ totals }) => [...totals.classes.values()]),
+      seconds,
+    ),
   };
 }
 
