@@ -28,7 +28,9 @@ function theStore(skip: TestContext['skip']): Store {
 
 /** A plan for a store; `more` is the rest of its target. */
 function planFor(sandbox: Sandbox, store: Store, data: string, more: string, rest = ''): string {
-  const stages = rest.includes('stages:') ? '' : 'stages: [{ write: {} }, { read: {} }, { verify: {} }, { delete: {} }]';
+  const stages = rest.includes('stages:')
+    ? ''
+    : 'stages: [{ write: {} }, { read: {} }, { verify: {} }, { delete: {} }]';
   return sandbox.plan(`
 data: ${data}
 target: { kind: s3, endpoint: ${store.endpoint}, bucket: ${bucket}, prefix: teams/storage, ${more} }

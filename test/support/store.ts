@@ -2,11 +2,9 @@
  * A real S3 server: SeaweedFS, with a folder and ports of its own. Its own file service, which knows nothing of S3, is the
  * plain client by which tests look at objects and spoil them. Must not know what a test is about.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
-import { weed } from '../../tools/weed.mjs';
+import { startWeed, weed, weedPorts } from '../../tools/weed.mjs';
 
 /** The bucket that every server has. */
 export const bucket = 'qualify';
@@ -33,9 +31,7 @@ export class Store implements AsyncDisposable {
     } catch (error) {
       return String(error);
     }
-    const ports: number[] = [];
-    while (ports.length < 5) ports.push(await freePort(ports));
-    const store = new Store(program, ports);
+    const store = new Store(program, await weedPorts());
     await store.startAgain();
     return store;
   }
@@ -52,37 +48,7 @@ export class Store implements AsyncDisposable {
 
   /** Starts it on its folder and ports; resolves when it answers. */
   async startAgain(): Promise<void> {
-    const [s3, master, volume, filer, admin] = this.ports;
-    const flags = [
-      `-dir=${this.#folder}`,
-      '-ip=127.0.0.1',
-      '-ip.bind=127.0.0.1',
-      '-webdav=false',
-      '-admin.ui=false',
-      '-master.telemetry=false',
-      '-s3.autoCreateBucket=false',
-      '-s3.port.iceberg=0',
-      '-s3.port.lance=0',
-      `-s3.port=${s3}`,
-      `-master.port=${master}`,
-      `-volume.port=${volume}`,
-      `-filer.port=${filer}`,
-      `-admin.port=${admin}`,
-      `-bucket=${bucket}`,
-    ];
-    const child = spawn(this.program, ['mini', ...flags], {
-      env: { ...process.env, ...credentials },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    this.#process = child;
-    await new Promise<void>((resolve, reject) => {
-      child.on('error', reject);
-      child.on('exit', () => reject(new Error('weed ended before it was ready')));
-      // Whatever else it says is read too, or it would wait.
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        if (line.includes('components are running')) resolve();
-      });
-    });
+    this.#process = await startWeed(this.program, this.#folder, this.ports, bucket, credentials);
   }
 
   /** Ends it as a power cut would. */
@@ -146,7 +112,9 @@ export class Store implements AsyncDisposable {
 
   async #entries(folder: string): Promise<Entry[]> {
     const slash = folder === '' ? '' : '/';
-    const answer = await fetch(`${this.#url(folder)}${slash}?limit=100000`, { headers: { accept: 'application/json' } });
+    const answer = await fetch(`${this.#url(folder)}${slash}?limit=100000`, {
+      headers: { accept: 'application/json' },
+    });
     if (answer.status === 404) return [];
     const { Entries } = (await answer.json()) as { Entries: Entry[] | null };
     return Entries ?? [];
@@ -159,20 +127,4 @@ const folderMode = 1 << 31;
 interface Entry {
   readonly FullPath: string;
   readonly Mode: number;
-}
-
-/** A port that is free, and 10,000 above it another, for the same service's gRPC. */
-async function freePort(taken: readonly number[]): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 8_000);
-    if (!taken.includes(port) && (await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,35 +1,35 @@
-import { encodeHistogram, type StoreWork } from '@seedstorm/proto';
+import type { StoreWork } from '@seedstorm/proto';
 import { describe, expect, it } from 'vitest';
-import { StoreTotals, storeFault, storeResult } from './store-totals.js';
+import { storeFault, storeResult } from './store-totals.js';
 
 function work(more: Partial<StoreWork> = {}): StoreWork {
   return {
     requests: [{ kind: 'GET', requests: 10n, attempts: 13n, failed: 1n }],
     statuses: [{ kind: 'GET', status: 503, count: 4n }],
-    firstByte: encodeHistogram({ buckets: [100], counts: [9], maxNs: 100 }),
     ...more,
   };
 }
 
 describe('what a stage asked of a store', () => {
-  it('is the sum over agents, whose counts are cumulative and whose histograms are gains', () => {
-    const [one, other, idle] = [new StoreTotals(), new StoreTotals(), new StoreTotals()];
-    one.take(work());
-    one.take(work({ requests: [{ kind: 'GET', requests: 20n, attempts: 23n, failed: 1n }] }));
-    other.take(
-      work({ requests: [{ kind: 'PUT', requests: 1n, attempts: 1n, failed: 0n }], statuses: [], firstByte: undefined }),
-    );
-    const result = storeResult([one, other, idle]);
-    expect(result?.requests).toEqual([
-      { kind: 'GET', requests: 20n, attempts: 23n, failed: 1n },
-      { kind: 'PUT', requests: 1n, attempts: 1n, failed: 0n },
-    ]);
-    expect(result?.statuses).toEqual([{ kind: 'GET', status: 503, count: 4n }]);
-    expect(result?.firstByte).toMatchObject({ count: 18n, maxNs: 100n });
+  it('is the sum over agents, by kind and by status', () => {
+    const other = work({
+      requests: [
+        { kind: 'GET', requests: 20n, attempts: 20n, failed: 0n },
+        { kind: 'PUT', requests: 1n, attempts: 1n, failed: 0n },
+      ],
+      statuses: [{ kind: 'GET', status: 503, count: 1n }],
+    });
+    expect(storeResult([work(), undefined, other])).toEqual({
+      requests: [
+        { kind: 'GET', requests: 30n, attempts: 33n, failed: 1n },
+        { kind: 'PUT', requests: 1n, attempts: 1n, failed: 0n },
+      ],
+      statuses: [{ kind: 'GET', status: 503, count: 5n }],
+    });
   });
 
   it('is nothing where nobody asked one', () => {
-    expect(storeResult([new StoreTotals()])).toBeUndefined();
+    expect(storeResult([undefined, work({ requests: [] })])).toBeUndefined();
   });
 
   it('is refused when it cannot be true', () => {

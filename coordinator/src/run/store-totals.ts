@@ -1,30 +1,9 @@
-/** What one incarnation of an agent asked of a store in one stage, and the sum over all of them. */
-import {
-  decodeHistogram,
-  type RequestCount,
-  type StatusCount,
-  type StoreResult,
-  type StoreWork,
-} from '@seedstorm/proto';
-import { LatencyTotals } from './latency-totals.js';
+/** What agents asked of a store in one stage, added up. Counts in reports are cumulative. */
+import type { RequestCount, StatusCount, StoreResult, StoreWork } from '@seedstorm/proto';
 import { count } from './numbers.js';
 
 /** Rows of requests or of statuses that an agent may report: there are fewer kinds and statuses. */
 const maxRows = 10_000;
-
-/** What one incarnation of an agent asked of a store. */
-export class StoreTotals {
-  requests: readonly RequestCount[] = [];
-  statuses: readonly StatusCount[] = [];
-  readonly firstByte = new LatencyTotals();
-
-  /** Takes what a report says, which has passed `storeFault`: counts are cumulative, the histogram is what was gained. */
-  take({ requests, statuses, firstByte }: StoreWork): void {
-    this.requests = requests;
-    this.statuses = statuses;
-    if (firstByte !== undefined) this.firstByte.add(decodeHistogram(firstByte));
-  }
-}
 
 /** What cannot be true of a report, if something cannot. */
 export function storeFault({ requests, statuses }: StoreWork): string | undefined {
@@ -39,32 +18,25 @@ export function storeFault({ requests, statuses }: StoreWork): string | undefine
 }
 
 /** All of them together; undefined when nobody asked a store. */
-export function storeResult(all: readonly StoreTotals[]): StoreResult | undefined {
-  const asked = all.filter(({ requests }) => requests.length > 0);
+export function storeResult(all: readonly (StoreWork | undefined)[]): StoreResult | undefined {
+  const asked = all.filter((work): work is StoreWork => (work?.requests.length ?? 0) > 0);
   if (asked.length === 0) return undefined;
   const requests = new Map<string, RequestCount>();
   const statuses = new Map<string, StatusCount>();
-  const firstByte = new LatencyTotals();
-  for (const totals of asked) {
-    for (const { kind, requests: asked, attempts, failed } of totals.requests) {
+  for (const work of asked) {
+    for (const { kind, requests: more, attempts, failed } of work.requests) {
       const sum = requests.get(kind) ?? { kind, requests: 0n, attempts: 0n, failed: 0n };
       requests.set(kind, {
         kind,
-        requests: sum.requests + asked,
+        requests: sum.requests + more,
         attempts: sum.attempts + attempts,
         failed: sum.failed + failed,
       });
     }
-    for (const { kind, status, count: seen } of totals.statuses) {
+    for (const { kind, status, count: seen } of work.statuses) {
       const key = `${kind} ${status}`;
       statuses.set(key, { kind, status, count: (statuses.get(key)?.count ?? 0n) + seen });
     }
-    firstByte.addAll(totals.firstByte);
   }
-  const first = firstByte.summary();
-  return {
-    requests: [...requests.values()],
-    statuses: [...statuses.values()],
-    firstByte: first.count > 0n ? first : undefined,
-  };
+  return { requests: [...requests.values()], statuses: [...statuses.values()] };
 }

@@ -32,6 +32,8 @@ impl Job for Shared {
             Err(error) => return self.control.end_early(error),
         };
         let cell = cell.get_or_init(Box::default);
+        // What most of its operations are counted in is made before the start.
+        cell.classes.of(self.spec.class_of(self.spec.block_bytes));
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -169,7 +171,7 @@ impl LaneRun<'_> {
                 Work::Range(range) => self.work_on(range),
                 Work::Close(range) => {
                     if range.is_idle() {
-                        self.close_all(&range);
+                        self.end_stopped(&range);
                     }
                 }
                 Work::Sync { object, last } => self.sync_object(object, last),
@@ -260,9 +262,13 @@ impl LaneRun<'_> {
         }
     }
 
-    fn leave(&mut self, range: &SeedRange) {
+    fn leave(&mut self, range: &Arc<SeedRange>) {
         if range.leave() {
-            self.close_all(range);
+            if range.is_short() {
+                self.shared.control.close_later(Arc::clone(range));
+            } else {
+                self.close_all(range);
+            }
         }
         self.shared.control.note_ended_work();
     }
@@ -330,7 +336,7 @@ impl LaneRun<'_> {
         }
         // To open a file takes its time, in which answers would be seen too late. Requests to a store go on meanwhile, but
         // not while the lane waits for the deadline or for another lane.
-        self.is_on_store() && !range.is_being_opened(segment) && now_ns() < self.shared.control.deadline_ns()
+        self.is_on_store() && !range.is_being_opened(segment) && now_ns() < self.shared.control.halt_ns()
     }
 
     fn take_up(&mut self, range: &Arc<SeedRange>, segment: usize) -> Flow<u32> {
@@ -444,7 +450,8 @@ impl LaneRun<'_> {
     /// say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
-        self.cell.counters.errors.add(1);
+        let spec = &self.shared.spec;
+        self.cell.count_error(spec.class_of(spec.block_bytes));
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }

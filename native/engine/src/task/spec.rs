@@ -8,6 +8,7 @@ use seedstorm_content::Content;
 use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::range::RangeSpec;
+use crate::classes::{Class, OperationKind};
 use crate::error::{Code, Error, Result};
 use crate::io::IoEngine;
 use crate::layout::Layout;
@@ -87,7 +88,26 @@ pub struct Policy {
     pub errors: ErrorLimits,
 }
 
+impl Operation {
+    /// What its I/O is counted as: a verify reads.
+    const fn kind(self) -> OperationKind {
+        match self {
+            Self::Generate => OperationKind::Generate,
+            Self::Write => OperationKind::Write,
+            Self::Read | Self::Verify => OperationKind::Read,
+            Self::Delete => OperationKind::Delete,
+        }
+    }
+}
+
 impl TaskSpec {
+    /// What an I/O of so many bytes is counted as.
+    #[inline]
+    pub(super) fn class_of(&self, bytes: usize) -> Class {
+        let bytes = if self.operation == Operation::Delete { 0 } else { bytes as u64 };
+        Class::of(self.operation.kind(), bytes)
+    }
+
     /// Refuses what cannot be done.
     pub(super) fn validate(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
@@ -214,5 +234,66 @@ impl TaskSpec {
             ));
         }
         Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seedstorm_content::Parameters;
+
+    use super::*;
+    use crate::layout::Sizes;
+    use crate::sink::s3::{Retries, S3Spec, Signing, Style};
+
+    /// Forty units in objects of one to four, on a store that nobody asks.
+    fn on_store(operation: Operation) -> TaskSpec {
+        let store = S3Spec {
+            endpoints: vec!["http://127.0.0.1:1".into()],
+            bucket: "bucket".into(),
+            prefix: String::new(),
+            run: "run-1".into(),
+            region: None,
+            style: Style::Path,
+            ca: None,
+            signing: Signing::Unsigned,
+            retries: Retries { attempts: 1, backoff_ns: 0 },
+            attempt_timeout_ns: 1,
+        };
+        TaskSpec {
+            operation,
+            content: Arc::new(Content::new(&Parameters { unit_bytes: 4096, ..Parameters::default() }).unwrap()),
+            generation: 0,
+            layout: Layout::with_sizes(4096, 38, Sizes::new(&[1, 2, 3, 4], 7).unwrap()).unwrap(),
+            sink: SinkSpec::S3(Box::new(store)),
+            block_bytes: 8192,
+            queue_depth: 2,
+            io_engine: IoEngine::Auto,
+            lanes: None,
+            spared_objects: HashSet::new(),
+            policy: Policy::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_to_a_store_begins_and_ends_with_objects() {
+        let claims = |operation, first, end| on_store(operation).claims(RangeSpec { id: 1, first, end });
+        for (first, end) in [(0, 10), (10, 30), (20, 38)] {
+            claims(Operation::Write, first, end).unwrap();
+        }
+        let layout = on_store(Operation::Write).layout;
+        let inside = (0..38).find(|unit| layout.place(*unit).offset > 0).unwrap();
+        for (first, end) in [(inside, 38), (0, inside)] {
+            assert_eq!(claims(Operation::Write, first, end).unwrap_err().code, Code::InvalidArgument);
+            claims(Operation::Verify, first, end).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_delete_on_a_store_is_one_claim_for_each_object_and_needs_no_memory_for_blocks() {
+        let spec = on_store(Operation::Delete);
+        let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 38 }).unwrap();
+        assert_eq!((claims.count(), claims.segments() as u64), (spec.layout.objects(), spec.layout.objects()));
+        assert_eq!(spec.buffer_bytes(), spec.block_bytes);
+        assert_eq!(on_store(Operation::Write).buffer_bytes(), 2 * spec.block_bytes);
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::claims::Claim;
 use super::durability::take_in;
+use super::in_flight::Submission;
 use super::lanes::{Flow, LaneRun, fate_of};
 use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
 use super::spec::Operation;
 use super::way::Way;
+use crate::classes::{Class, OperationKind};
 use crate::clock::now_ns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::s3::{S3Done, Upload};
@@ -45,7 +47,16 @@ impl LaneRun<'_> {
         let object = range.claims.object(segment);
         self.may_submit(range)?;
         let Some(Way::Store(store)) = &mut self.io else { unreachable!("the caller has looked") };
-        let opened = range.object(segment, || Ok(Opened::Upload(store.lane.begin_upload(object)?)));
+        let mut begun = None;
+        let opened = range.object(segment, || {
+            let start_ns = now_ns();
+            let upload = store.lane.begin_upload(object)?;
+            begun = Some(Submission { at_ns: start_ns });
+            Ok(Opened::Upload(upload))
+        });
+        if let Some(submission) = begun {
+            self.count_now(Class::of(OperationKind::Create, 0), submission, 0);
+        }
         match opened {
             Ok(opened) => Flow::Continue(opened),
             Err(error) => self.fail(range, self.shared.of_store(error, ErrorKind::Open, object)),
@@ -54,18 +65,24 @@ impl LaneRun<'_> {
 
     /// Deals with the end of a request.
     pub(super) fn store_answered(&mut self, slot: u32, done: S3Done) {
-        let S3Done { submitted_ns, attempt_ns, done_ns, outcome, .. } = done;
+        let S3Done { submitted_ns, attempt_ns, first_byte_ns, done_ns, outcome, .. } = done;
         let operation = self.shared.spec.operation;
         let block = self.queue.slot(slot).block;
         // What is measured as an operation is the last attempt; those before it kept a place in the queue.
         self.cell.counters.io_ns.add(attempt_ns - submitted_ns);
+        let class = self.shared.spec.class_of(block.bytes);
+        let submission = Submission { at_ns: attempt_ns };
         let flow = match outcome {
             Ok(_) if operation == Operation::Delete => {
-                self.count(attempt_ns, done_ns, 0);
+                self.count(class, submission, done_ns, 0);
                 Flow::Continue(())
             }
             Ok(got) => {
-                self.count(attempt_ns, done_ns, got);
+                self.count(class, submission, done_ns, got);
+                if first_byte_ns > attempt_ns && operation != Operation::Write {
+                    let first_byte = Class { operation: OperationKind::FirstByte, ..class };
+                    self.cell.count(first_byte, first_byte_ns - attempt_ns, 0);
+                }
                 self.moved(slot, block, got as usize)
             }
             Err(error) if operation == Operation::Verify && error.is_missing() => {
@@ -89,7 +106,8 @@ impl LaneRun<'_> {
     /// All claims of a segment are through: the object is made whole, or what there is of it is given up.
     pub(super) fn object_stored(&mut self, range: &SeedRange, segment: usize) {
         // Whoever leaves a range last that was stopped gives up what is open for it.
-        if self.shared.spec.operation != Operation::Write || range.is_stopped() {
+        let is_lost = range.is_stopped() && !range.is_short();
+        if self.shared.spec.operation != Operation::Write || is_lost {
             return;
         }
         let noted = range.note_written(range.claims.segment_claims(segment));
@@ -120,13 +138,11 @@ impl LaneRun<'_> {
         let Some(Way::Store(store)) = &mut self.io else { unreachable!("uploads are made by lanes that ask a store") };
         let start_ns = now_ns();
         let outcome = store.lane.complete_upload(upload, parts, bytes);
-        let end_ns = now_ns();
-        let counters = &self.cell.counters;
-        counters.syncs.add(1);
-        counters.sync_ns.add(end_ns - start_ns);
-        counters.errors.add(u64::from(outcome.is_err()));
-        self.cell.last_done_ns.set(end_ns);
-        self.since_ns = end_ns;
+        let class = Class::of(OperationKind::Complete, 0);
+        match &outcome {
+            Ok(()) => self.count_now(class, Submission { at_ns: start_ns }, 0),
+            Err(_) => self.cell.count_error(class),
+        }
         outcome.map_err(|error| self.shared.of_store(error.error, ErrorKind::Sync, upload.object()))
     }
 

@@ -1,13 +1,11 @@
-//! What a lane's requests were: how many of each kind, in how many attempts, what the store answered when one failed, and
-//! how long reads waited for their first byte. Each lane writes its own; anybody reads. Must never know what was asked for.
+//! What a lane's requests were: how many of each kind, in how many attempts, and what the store answered when one failed.
+//! Each lane writes its own; anybody reads. Must never know what was asked for.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::attempt::Attempt;
 use super::request::{FailedAttempt, S3Error, S3Request};
 use crate::counters::Counter;
-use crate::histogram::{Differences, LaneHistogram, SparseHistogram};
 use crate::named::named;
 use crate::sink::lock;
 
@@ -56,8 +54,6 @@ impl S3Request {
 #[repr(align(128))]
 pub(crate) struct LaneRequests {
     kinds: [OfKind; KINDS],
-    /// From when an attempt at a read began to the head of its answer.
-    first_byte: LaneHistogram,
     /// Failed attempts, by kind and status. Locked only when one failed, or to be read.
     failed: Mutex<BTreeMap<(usize, u16), u64>>,
 }
@@ -80,14 +76,6 @@ impl LaneRequests {
         if !failed.is_empty() {
             let mut counted = lock(&self.failed);
             failed.into_iter().for_each(|status| *counted.entry((kind as usize, status)).or_default() += 1);
-        }
-    }
-
-    /// The head of an answer came.
-    pub(super) fn answered(&self, kind: RequestKind, begun_ns: u64, attempt: &Attempt) {
-        let first_byte_ns = attempt.first_byte_ns.get();
-        if kind == RequestKind::Get && first_byte_ns > 0 {
-            self.first_byte.record(first_byte_ns.saturating_sub(begun_ns));
         }
     }
 }
@@ -116,20 +104,18 @@ pub struct StatusCount {
     pub count: u64,
 }
 
-/// What a task asked of a store: counts are cumulative, the histogram is what is new since the one before.
+/// What a task asked of a store, cumulative.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreWork {
     /// The kinds that there were requests of.
     pub requests: Vec<RequestCount>,
     /// Attempts that failed.
     pub statuses: Vec<StatusCount>,
-    /// Time to the first byte of reads.
-    pub first_byte: SparseHistogram,
 }
 
 impl StoreWork {
     /// Adds up what lanes did.
-    pub(super) fn of<'a>(lanes: impl Iterator<Item = &'a LaneRequests> + Clone, given: &mut Differences) -> Self {
+    pub(super) fn of<'a>(lanes: impl Iterator<Item = &'a LaneRequests> + Clone) -> Self {
         let sum = |of: &dyn Fn(&OfKind) -> u64, kind: usize| lanes.clone().map(|lane| of(&lane.kinds[kind])).sum();
         let count = |(kind, name): (usize, &&'static str)| RequestCount {
             kind: name,
@@ -148,7 +134,6 @@ impl StoreWork {
                 .into_iter()
                 .map(|((kind, status), count)| StatusCount { kind: kinds[kind], status, count })
                 .collect(),
-            first_byte: given.next(lanes.map(|lane| &lane.first_byte)),
         }
     }
 }

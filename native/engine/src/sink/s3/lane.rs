@@ -311,7 +311,7 @@ async unsafe fn run(
 }
 
 /// A request that was tried as often as it had to be, or as the plan lets it.
-struct Tried<T> {
+pub(super) struct Tried<T> {
     /// When the last attempt began.
     attempt_ns: u64,
     /// When the head of its answer was there; 0: there was none.
@@ -319,12 +319,12 @@ struct Tried<T> {
     done_ns: u64,
     /// The attempts before.
     failed: Vec<FailedAttempt>,
-    outcome: std::result::Result<T, S3Error>,
+    pub(super) outcome: std::result::Result<T, S3Error>,
 }
 
 /// Tries a request, waits, and tries again, until it went well, will never do, or the plan or the deadline says that it is
 /// enough; and counts it. Memory that an attempt has is lent from `loan`.
-async fn tried<T>(
+pub(super) async fn tried<T>(
     store: &Store,
     kind: RequestKind,
     what: &str,
@@ -342,7 +342,6 @@ async fn tried<T>(
         let outcome = outcome.unwrap_or_else(|_| Err(timed_out(what, &store.base().endpoint, timeout_ns)));
         // All that had the memory was part of the attempt. Were it not so, its next use would send wrong bytes.
         assert!(loan.is_back(), "a request has ended and its memory is still lent");
-        store.requests.answered(kind, attempt_ns, &attempt);
         let (done_ns, attempts) = (now_ns(), failed.len() as u32 + 1);
         match outcome {
             Err(why) if attempts < policy.attempts && may_pass(&why) && done_ns + backoff_ns < deadline_ns() => {

@@ -10,7 +10,6 @@ use super::request::{S3Error, Upload};
 use super::spec::S3Spec;
 use super::target::S3Target;
 use crate::error::{Code, Result};
-use crate::histogram::Differences;
 use crate::layout::Layout;
 use crate::sink::lock;
 
@@ -18,8 +17,6 @@ use crate::sink::lock;
 pub(crate) struct StoreSink {
     target: Arc<S3Target>,
     lanes: Mutex<Vec<Arc<LaneRequests>>>,
-    /// What snapshots gave out of the times to the first byte.
-    given: Mutex<Differences>,
 }
 
 impl StoreSink {
@@ -29,7 +26,7 @@ impl StoreSink {
     /// Those of [`S3Target::prepare`].
     pub(crate) fn prepare(spec: &S3Spec, layout: Layout) -> Result<Self> {
         let target = Arc::new(S3Target::prepare(spec.clone(), layout)?);
-        Ok(Self { target, lanes: Mutex::default(), given: Mutex::default() })
+        Ok(Self { target, lanes: Mutex::default() })
     }
 
     /// A lane's way to it, on the lane's own thread; no further attempt begins after `deadline_ns()`.
@@ -42,7 +39,7 @@ impl StoreSink {
     /// What was asked of it so far.
     pub(crate) fn work(&self) -> StoreWork {
         let lanes = lock(&self.lanes).clone();
-        StoreWork::of(lanes.iter().map(|lane| &**lane), &mut lock(&self.given))
+        StoreWork::of(lanes.iter().map(|lane| &**lane))
     }
 
     /// Where an object is, as people write it.

@@ -280,6 +280,8 @@ export interface StageResult {
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+  /** What was done by class of operations, rework included. */
+  classes: ClassResult[];
   /** What was asked of a store; absent where the target is none. */
   store: StoreResult | undefined;
 }
@@ -290,8 +292,26 @@ export interface StoreResult {
   requests: RequestCount[];
   /** Attempts that failed, by kind and status. */
   statuses: StatusCount[];
-  /** Time to the first byte of reads: from when an attempt began to the head of its answer. */
-  firstByte: Latency | undefined;
+}
+
+/** What a stage did of one class of operations: what was done, with how many bytes. */
+export interface ClassResult {
+  /** What was done: write, read, stat, …; first-byte is a part of a read, and in no sum of operations. */
+  operation: string;
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string;
+  /** Operations that came back without an error. */
+  operations: bigint;
+  /** Bytes of those operations. */
+  bytes: bigint;
+  /** Operations that failed. */
+  errors: bigint;
+  /** Operations over the stage's duration. */
+  operationsPerSecond: number;
+  /** Bytes over the stage's duration. */
+  bytesPerSecond: number;
+  /** Service times. */
+  latency: Latency | undefined;
 }
 
 /** How deep the lanes' queues were. */
@@ -1900,6 +1920,7 @@ function createBaseStageResult(): StageResult {
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
+    classes: [],
     store: undefined,
   };
 }
@@ -2043,6 +2064,9 @@ export const StageResult: MessageFns<StageResult> = {
     }
     for (const v of message.ioErrors) {
       IoError.encode(v!, writer.uint32(258).fork()).join();
+    }
+    for (const v of message.classes) {
+      ClassResult.encode(v!, writer.uint32(1442).fork()).join();
     }
     if (message.store !== undefined) {
       StoreResult.encode(message.store, writer.uint32(802).fork()).join();
@@ -2295,6 +2319,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.ioErrors.push(IoError.decode(reader, reader.uint32()));
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.classes.push(ClassResult.decode(reader, reader.uint32()));
+            continue;
+          }
           case 100: {
             if (tag !== 802) {
               break;
@@ -2379,6 +2411,7 @@ export const StageResult: MessageFns<StageResult> = {
       ? BigInt(object.unitsNotWritten)
       : 0n;
     message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
+    message.classes = object.classes?.map((e) => ClassResult.fromPartial(e)) || [];
     message.store = (object.store !== undefined && object.store !== null)
       ? StoreResult.fromPartial(object.store)
       : undefined;
@@ -2387,7 +2420,7 @@ export const StageResult: MessageFns<StageResult> = {
 };
 
 function createBaseStoreResult(): StoreResult {
-  return { requests: [], statuses: [], firstByte: undefined };
+  return { requests: [], statuses: [] };
 }
 
 export const StoreResult: MessageFns<StoreResult> = {
@@ -2397,9 +2430,6 @@ export const StoreResult: MessageFns<StoreResult> = {
     }
     for (const v of message.statuses) {
       StatusCount.encode(v!, writer.uint32(18).fork()).join();
-    }
-    if (message.firstByte !== undefined) {
-      Latency.encode(message.firstByte, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2433,14 +2463,6 @@ export const StoreResult: MessageFns<StoreResult> = {
             message.statuses.push(StatusCount.decode(reader, reader.uint32()));
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.firstByte = Latency.decode(reader, reader.uint32());
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2460,8 +2482,166 @@ export const StoreResult: MessageFns<StoreResult> = {
     const message = createBaseStoreResult();
     message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
     message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
-    message.firstByte = (object.firstByte !== undefined && object.firstByte !== null)
-      ? Latency.fromPartial(object.firstByte)
+    return message;
+  },
+};
+
+function createBaseClassResult(): ClassResult {
+  return {
+    operation: "",
+    size: "",
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    operationsPerSecond: 0,
+    bytesPerSecond: 0,
+    latency: undefined,
+  };
+}
+
+export const ClassResult: MessageFns<ClassResult> = {
+  encode(message: ClassResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operation !== "") {
+      writer.uint32(10).string(message.operation);
+    }
+    if (message.size !== "") {
+      writer.uint32(18).string(message.size);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.errors);
+    }
+    if (message.operationsPerSecond !== 0) {
+      writer.uint32(49).double(message.operationsPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(57).double(message.bytesPerSecond);
+    }
+    if (message.latency !== undefined) {
+      Latency.encode(message.latency, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.size = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.operationsPerSecond = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.latency = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClassResult>, I>>(base?: I): ClassResult {
+    return ClassResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClassResult>, I>>(object: I): ClassResult {
+    const message = createBaseClassResult();
+    message.operation = object.operation ?? "";
+    message.size = object.size ?? "";
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.operationsPerSecond = object.operationsPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.latency = (object.latency !== undefined && object.latency !== null)
+      ? Latency.fromPartial(object.latency)
       : undefined;
     return message;
   },
