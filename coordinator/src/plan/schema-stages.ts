@@ -28,7 +28,7 @@ const stageOptions = z.strictObject({ delay });
 
 /** What a stage has that may go by time. */
 const timedOptions = stageOptions.extend({
-  duration: key(duration({ minimum: '100ms', maximum: '7d' }).optional(), {
+  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
     meaning:
       'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
     default: 'until every unit is done, once',

@@ -189,7 +189,8 @@ export class Passes {
     const total = (of: (coverage: Coverage) => number): number => open.reduce((sum, each) => sum + of(each), 0);
     const agents = new Map<string, AgentCoverage>();
     for (const [agent, { done, rework }] of over.agents) agents.set(agent, { done, rework, leases: 0, openLeases: 0 });
-    for (const each of open) for (const [agent, coverage] of each.agents) agents.set(agent, added(agents.get(agent), coverage));
+    for (const each of open)
+      for (const [agent, coverage] of each.agents) agents.set(agent, added(agents.get(agent), coverage));
     return {
       units: open[0]?.units ?? 0,
       done: over.done + total(({ done }) => done),

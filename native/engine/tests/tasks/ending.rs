@@ -106,9 +106,7 @@ fn what_was_written_when_the_time_is_over_is_durable_under_every_policy_and_read
             (plan.depth, plan.io, plan.block) = (depth, io, 4 * UNIT);
             let (ended, ranges) = write_for(&plan, 40);
             assert_eq!(ended.result, Ok(()));
-            let (done, written) = ranges
-                .iter()
-                .fold((0, 0), |(done, written), range| (done + units(&range.done), written + units(&range.written)));
+            let done = ranges.iter().map(|range| units(&range.done)).sum::<u64>();
             let lacks: Vec<_> = ranges.iter().filter(|range| range.done != range.written).collect();
             assert!(lacks.is_empty(), "{sync:?}: what was written is not durable of {lacks:?}");
             assert!(done > 0 && ranges.iter().all(|range| range.failed.is_none()), "{sync:?}: {done}");
