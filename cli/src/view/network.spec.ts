@@ -59,6 +59,7 @@ const stage = (changes: Partial<StageResult>): StageResult => ({
   preallocated: 0n,
   preallocateNs: 0n,
   network,
+  timed: undefined,
   ...changes,
 });
 

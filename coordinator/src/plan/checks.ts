@@ -5,6 +5,7 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
+import { checkTime } from './checks-time.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
@@ -54,9 +55,10 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind }] of stages.entries()) {
+  for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
+    problems.push(...checkTime(path, name, time));
     if (kind === 'write') {
       written = true;
       deletedBy = undefined;

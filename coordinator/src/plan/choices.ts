@@ -52,6 +52,8 @@ export const defaults = {
   settleTimeoutMs: 60_000,
   assign: 'dynamic',
   delayMs: 0,
+  stableWindowMs: 10_000,
+  stableAtMostMs: 600_000,
   networkDurationMs: 10_000,
   networkBlockBytes: MiB,
   networkStreams: 1,

@@ -19,6 +19,7 @@ export {
   type ResolvedTarget,
   resolvedPlanFromJson,
   resolvedPlanToJson,
+  type Stability,
 } from './resolved.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
 export {

@@ -4,7 +4,7 @@ import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
+import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
 import type { Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -69,9 +69,9 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, duration, dropCaches, network }) => {
+  return stages.map(({ kind, delay, time: typedTime, dropCaches, network }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = duration === undefined ? {} : { durationMs: duration };
+    const time = resolveTime(typedTime);
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
@@ -82,6 +82,13 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+  const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
+  if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
+  const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;
+  return { ...rampMs, durationMs: atMost ?? defaults.stableAtMostMs, until: { variation, windowMs } };
 }
 
 function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {

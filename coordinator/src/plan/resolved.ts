@@ -81,7 +81,7 @@ export type ResolvedTarget =
       readonly timeoutMs: number;
     };
 
-interface StageOf<K extends Exclude<StageKind, 'network'>> {
+interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime {
   readonly kind: K;
   /** Wait before the stage begins. */
   readonly delayMs: number;
@@ -90,10 +90,26 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> {
    * read, verify and delete find the one that the last write stage made.
    */
   readonly generation: number;
-  /** How long it goes on; absent: until every unit is done. */
-  readonly durationMs?: number;
   /** Whether each agent empties its page cache before it; absent when not. */
   readonly dropCaches?: true | 'auto';
+}
+
+/** What of a stage goes by time. */
+export interface ResolvedTime {
+  /** How long it goes on at most; absent: until every unit is done. */
+  readonly durationMs?: number;
+  /** What begins before this does not count; absent: all counts. */
+  readonly rampMs?: number;
+  /** It ends when it is as stable as this, and at the latest after `durationMs`. */
+  readonly until?: Stability;
+}
+
+/** When a stage is stable. */
+export interface Stability {
+  /** The greatest standard deviation of the throughput of a second, over the mean. */
+  readonly variation: number;
+  /** Over how long. */
+  readonly windowMs: number;
 }
 
 /** A stage that goes by seed ranges. */

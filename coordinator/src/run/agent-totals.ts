@@ -30,6 +30,8 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'rampOperations',
+  'rampBytes',
 ] as const;
 
 interface Sample {

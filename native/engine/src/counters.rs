@@ -36,6 +36,10 @@ counters! {
     operations,
     /// Bytes of those operations.
     bytes,
+    /// Of the operations, those that were submitted before the task counts: they are in no histogram.
+    ramp_operations,
+    /// Bytes of those.
+    ramp_bytes,
     /// Bytes that peers sent and this lane received.
     received_bytes,
     /// Operations, syncs and closes that failed.

@@ -55,6 +55,10 @@ pub struct JsPoolCounters {
     pub greatest_in_flight: f64,
     /// In a network stage: bytes that peers sent and these lanes received.
     pub received_bytes: f64,
+    /// Of the operations, those that were submitted before the task counts.
+    pub ramp_operations: f64,
+    /// Bytes of those.
+    pub ramp_bytes: f64,
     /// Latency since the snapshot before.
     pub latency: JsHistogram,
 }
@@ -252,6 +256,8 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
         received_bytes: counts.received_bytes as f64,
+        ramp_operations: counts.ramp_operations as f64,
+        ramp_bytes: counts.ramp_bytes as f64,
         latency: JsHistogram {
             buckets: buckets.into(),
             counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),

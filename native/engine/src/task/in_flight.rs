@@ -196,7 +196,12 @@ impl LaneRun<'_> {
     pub(super) fn count(&mut self, start_ns: u64, done_ns: u64, bytes: u64) {
         let service_ns = done_ns - start_ns;
         let counters = &self.cell.counters;
-        self.cell.latency.record(service_ns);
+        if start_ns < self.shared.control.counts_from_ns() {
+            counters.ramp_operations.add(1);
+            counters.ramp_bytes.add(bytes);
+        } else {
+            self.cell.latency.record(service_ns);
+        }
         counters.operations.add(1);
         counters.bytes.add(bytes);
         counters.io_ns.add(service_ns);
