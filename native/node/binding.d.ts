@@ -81,6 +81,10 @@ export declare class NativeTask {
   beginAt(ns: bigint): void
   /** Lanes submit nothing after this instant of the monotonic clock, in ns, until it is moved. */
   setDeadline(ns: bigint): void
+  /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
+  endAt(ns: bigint): void
+  /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
+  countFrom(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -712,6 +716,10 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** Of the operations, those that were submitted before the task counts. */
+  rampOperations: number
+  /** Bytes of those. */
+  rampBytes: number
   /** Latency since the snapshot before. */
   latency: JsHistogram
 }

@@ -6,6 +6,8 @@ import { type Geometry, geometryOf } from './geometry.js';
 import { resolveTarget } from './resolve-target.js';
 import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
 import type { Plan } from './schema.js';
+import { type Knee, parseKnee } from './schema-sweep.js';
+import { pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -47,13 +49,21 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
     storageLanes: defaults.storageLanes,
     queueDepth: load?.queueDepth ?? defaults.queueDepth,
-    agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
+    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
     stages: resolveStages(plan),
+    repeat: plan.repeat ?? 1,
+    points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
+    ...resolveKnee(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
+}
+
+function resolveKnee({ sweep }: Plan): { knee?: Knee } {
+  const knee = sweep?.knee === undefined ? undefined : parseKnee(sweep.knee);
+  return knee === undefined ? {} : { knee };
 }
 
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */

@@ -1,4 +1,5 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
+import type { sweepKeys } from './choices.js';
 import type { Layout } from './geometry.js';
 import type {
   Codec,
@@ -10,6 +11,7 @@ import type {
   StageKind,
   SyncMode,
 } from './schema.js';
+import type { Knee } from './schema-sweep.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -140,6 +142,15 @@ export interface ErrorPolicy {
 /** One stage. */
 export type ResolvedStage = ResolvedDataStage | ResolvedNetworkStage;
 
+/** One combination of the values that a plan sweeps over, and what follows from it. */
+export interface SweepPoint {
+  readonly values: { readonly [K in (typeof sweepKeys)[number]]?: number };
+  readonly layout: Layout;
+  readonly blockBytes: number;
+  readonly grainUnits: number;
+  readonly leaseUnits: number;
+}
+
 /** A plan with every default filled in. */
 export interface ResolvedPlan {
   readonly runId: string;
@@ -164,9 +175,22 @@ export interface ResolvedPlan {
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;
   readonly errors: ErrorPolicy;
+  /** One round through the stages; see `stagesOfRound` for those of further rounds. */
   readonly stages: readonly ResolvedStage[];
+  /** How often the stages are done, at each point. */
+  readonly repeat: number;
+  /** The points of the sweep; none without one. */
+  readonly points: readonly SweepPoint[];
+  /** What latency must stay below at the knee of the sweep; absent: nothing. */
+  readonly knee?: Knee;
   /** What was rounded or may surprise: sentences for the user. */
   readonly notes: readonly string[];
+}
+
+/** The resolved plan with the values of one of its points. */
+export function planAt(plan: ResolvedPlan, { values, ...geometry }: SweepPoint): ResolvedPlan {
+  const { lanesPerAgent = plan.lanesPerAgent, queueDepth = plan.queueDepth } = values;
+  return { ...plan, ...geometry, ...(lanesPerAgent === undefined ? {} : { lanesPerAgent }), queueDepth };
 }
 
 /** A resolved plan as plain JSON; the seed is a decimal string, since JSON numbers lose digits above 2^53. */
