@@ -1,7 +1,8 @@
 /** What a network stage says of itself: its progress once a second, and its result at the end. */
 import { hostname } from 'node:os';
-import type { AgentProgress, AgentStageResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
+import type { AgentProgress, AgentStageResult, ClassResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
+import { ClassTimes } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { coordinatorName } from './network-peers.js';
 import type { NetworkStage } from './network-stage.js';
@@ -109,6 +110,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     preallocated: 0n,
     preallocateNs: 0n,
     timed: undefined,
+    classes: classResults(stage, seconds),
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),
@@ -120,6 +122,15 @@ export function networkResult(stage: NetworkStage): StageResult {
       lastDoneNs,
     },
   };
+}
+
+/** What was sent by class, the coordinator's own lanes included. */
+function classResults({ participants, classTimes, host }: NetworkStage, seconds: number): ClassResult[] {
+  const times = new ClassTimes();
+  times.addAll(classTimes);
+  if (host !== undefined) times.addAll(host.classTimes);
+  const ofAgents = [...participants.values()].flatMap(({ totals }) => [...totals.classes.values()]);
+  return times.results([...ofAgents, ...(host?.classes ?? [])], seconds);
 }
 
 function agentResult(name: string, incarnations: readonly Participant[], seconds: number): AgentStageResult {

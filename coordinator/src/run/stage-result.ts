@@ -118,6 +118,10 @@ export function stageResult(stage: Stage): StageResult {
     })),
     network: undefined,
     timed: timedResult(stage, coverage, counted),
+    classes: stage.classTimes.results(
+      all.flatMap(({ totals }) => [...totals.classes.values()]),
+      Number(counted.ns) / 1e9,
+    ),
   };
 }
 

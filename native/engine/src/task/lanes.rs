@@ -31,6 +31,8 @@ impl Job for Shared {
             Err(error) => return self.control.end_early(error),
         };
         let cell = cell.get_or_init(Box::default);
+        // What most of its operations are counted in is made before the start.
+        cell.classes.of(self.spec.class_of(self.spec.block_bytes));
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -422,7 +424,8 @@ impl LaneRun<'_> {
     /// say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
-        self.cell.counters.errors.add(1);
+        let spec = &self.shared.spec;
+        self.cell.count_error(spec.class_of(spec.block_bytes));
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }

@@ -30,7 +30,7 @@ fn when_the_time_is_over_nothing_more_is_submitted_and_every_range_drains_withou
         run.add(1, 0..1 << 25);
         run.add(2, 1 << 25..ENDLESS);
         let over = run.until(|snapshot| snapshot.ranges.iter().all(|range| range.drained));
-        let slowest_ns = over.pools.iter().map(|pool| pool.latency.max_ns).max().unwrap();
+        let slowest_ns = over.pools.iter().map(|pool| pool.slowest_ns()).max().unwrap();
         assert!(now_ns() >= end_ns && over.last_done_ns < end_ns + slowest_ns + 1_000_000, "submitted too late");
         assert!(over.ranges.iter().all(|range| !range.complete && range.failed.is_none()));
         assert_eq!(over.ranges.iter().map(|range| units(&range.done)).sum::<u64>(), operations(&over));
@@ -80,11 +80,11 @@ fn what_begins_in_the_ramp_is_told_apart_and_is_in_no_histogram() {
         run.task.begin_at(0);
         run.add(1, 0..ENDLESS);
         let early = run.until(|snapshot| operations(snapshot) > 0);
-        assert!(now_ns() > counts_ns || early.pools.iter().all(|pool| pool.latency.count() == 0));
+        assert!(now_ns() > counts_ns || early.pools.iter().all(|pool| pool.timed() == 0));
         run.task.end_at(now_ns() + 40_000_000);
         let ended = run.finish();
         let in_ramp = count(&ended.last, |counts| counts.ramp_operations);
-        let timed = early.pools.iter().chain(&ended.last.pools).map(|pool| pool.latency.count()).sum::<u64>();
+        let timed = early.pools.iter().chain(&ended.last.pools).map(|pool| pool.timed()).sum::<u64>();
         assert!(in_ramp > 0 && timed > 0);
         assert_eq!(in_ramp + timed, ended.operations());
         assert_eq!(count(&ended.last, |counts| counts.ramp_bytes), in_ramp * UNIT);
@@ -126,7 +126,7 @@ fn what_was_written_when_the_time_is_over_is_durable_under_every_policy_and_read
             (plan.depth, plan.io, plan.block) = (depth, io, 4 * UNIT);
             let (ended, ranges) = write_for(&plan, 40);
             assert_eq!(ended.result, Ok(()));
-            let done = ranges.iter().map(|range| units(&range.done)).sum::<u64>();
+            let done: u64 = ranges.iter().map(|range| units(&range.done)).sum();
             let lacks: Vec<_> = ranges.iter().filter(|range| range.done != range.written).collect();
             assert!(lacks.is_empty(), "{sync:?}: what was written is not durable of {lacks:?}");
             assert!(done > 0 && ranges.iter().all(|range| range.failed.is_none()), "{sync:?}: {done}");

@@ -566,8 +566,8 @@ export interface Report {
   lastDoneNs: bigint;
   /** Counters by pool. */
   pools: PoolCounters[];
-  /** Latency by pool, in the order of pools: what was gained since the report before. */
-  latency: SparseHistogram[];
+  /** The same by pool and class of operations. */
+  classes: ClassCounters[];
   /** The leases that the agent holds. */
   leases: LeaseProgress[];
   /** Faults found since the report before, the first ones in full. */
@@ -586,6 +586,26 @@ export interface Report {
   errors: IoError[];
   /** Faults whose bytes could not be kept, cumulative. */
   evidenceSkipped: bigint;
+}
+
+/** What one NUMA pool of an agent did of one class of operations in a stage. */
+export interface ClassCounters {
+  /** Which pool: its place among the report's pools. */
+  pool: number;
+  /** What was done: write, read, stat, …. */
+  operation: string;
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string;
+  /** Whether they are parts of other operations, which the pool's counters do not count. */
+  part: boolean;
+  /** Operations that came back without an error, cumulative. */
+  operations: bigint;
+  /** Bytes of those operations, cumulative. */
+  bytes: bigint;
+  /** Operations that failed, cumulative. */
+  errors: bigint;
+  /** Service times: what was gained since the report before. */
+  service: SparseHistogram | undefined;
 }
 
 /** How far a lease has come. */
@@ -4313,7 +4333,7 @@ function createBaseReport(): Report {
     startedNs: 0n,
     lastDoneNs: 0n,
     pools: [],
-    latency: [],
+    classes: [],
     leases: [],
     findings: [],
     findingCounts: [],
@@ -4357,8 +4377,8 @@ export const Report: MessageFns<Report> = {
     for (const v of message.pools) {
       PoolCounters.encode(v!, writer.uint32(50).fork()).join();
     }
-    for (const v of message.latency) {
-      SparseHistogram.encode(v!, writer.uint32(58).fork()).join();
+    for (const v of message.classes) {
+      ClassCounters.encode(v!, writer.uint32(1442).fork()).join();
     }
     for (const v of message.leases) {
       LeaseProgress.encode(v!, writer.uint32(66).fork()).join();
@@ -4451,12 +4471,12 @@ export const Report: MessageFns<Report> = {
             message.pools.push(PoolCounters.decode(reader, reader.uint32()));
             continue;
           }
-          case 7: {
-            if (tag !== 58) {
+          case 180: {
+            if (tag !== 1442) {
               break;
             }
 
-            message.latency.push(SparseHistogram.decode(reader, reader.uint32()));
+            message.classes.push(ClassCounters.decode(reader, reader.uint32()));
             continue;
           }
           case 8: {
@@ -4548,7 +4568,7 @@ export const Report: MessageFns<Report> = {
       ? BigInt(object.lastDoneNs)
       : 0n;
     message.pools = object.pools?.map((e) => PoolCounters.fromPartial(e)) || [];
-    message.latency = object.latency?.map((e) => SparseHistogram.fromPartial(e)) || [];
+    message.classes = object.classes?.map((e) => ClassCounters.fromPartial(e)) || [];
     message.leases = object.leases?.map((e) => LeaseProgress.fromPartial(e)) || [];
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
@@ -4561,6 +4581,158 @@ export const Report: MessageFns<Report> = {
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseClassCounters(): ClassCounters {
+  return { pool: 0, operation: "", size: "", part: false, operations: 0n, bytes: 0n, errors: 0n, service: undefined };
+}
+
+export const ClassCounters: MessageFns<ClassCounters> = {
+  encode(message: ClassCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pool !== 0) {
+      writer.uint32(8).uint32(message.pool);
+    }
+    if (message.operation !== "") {
+      writer.uint32(18).string(message.operation);
+    }
+    if (message.size !== "") {
+      writer.uint32(26).string(message.size);
+    }
+    if (message.part !== false) {
+      writer.uint32(32).bool(message.part);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.bytes);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.errors);
+    }
+    if (message.service !== undefined) {
+      SparseHistogram.encode(message.service, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pool = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.operation = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.size = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.part = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.service = SparseHistogram.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClassCounters>, I>>(base?: I): ClassCounters {
+    return ClassCounters.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClassCounters>, I>>(object: I): ClassCounters {
+    const message = createBaseClassCounters();
+    message.pool = object.pool ?? 0;
+    message.operation = object.operation ?? "";
+    message.size = object.size ?? "";
+    message.part = object.part ?? false;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.service = (object.service !== undefined && object.service !== null)
+      ? SparseHistogram.fromPartial(object.service)
+      : undefined;
     return message;
   },
 };
