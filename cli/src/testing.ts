@@ -35,6 +35,7 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     network: undefined,
     timed: undefined,
     classes: [],
+    store: undefined,
     ...changes,
   };
 }
