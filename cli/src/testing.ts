@@ -33,6 +33,7 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     preallocated: 0n,
     preallocateNs: 0n,
     network: undefined,
+    timed: undefined,
     classes: [],
     store: undefined,
     ...changes,

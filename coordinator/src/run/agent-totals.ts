@@ -43,6 +43,8 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'rampOperations',
+  'rampBytes',
 ] as const;
 
 interface Sample {

@@ -37,6 +37,7 @@ export function networkProgress(stage: NetworkStage): Progress {
     corruptBlocks: 0n,
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    rampMs: 0n,
     durationMs: BigInt(plan.stage.durationMs),
   };
 }
@@ -108,6 +109,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    timed: undefined,
     classes: classResults(stage, seconds),
     store: undefined,
     network: {

@@ -3,7 +3,7 @@ import { type Content, Operation, type PrepareStage, type Target } from '@seedst
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, SyncMode } from '../plan/index.js';
+import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, Stability, SyncMode } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
@@ -26,8 +26,12 @@ export interface StagePlan extends MusterPlan {
   readonly modestLanes: number | undefined;
   readonly queueDepth: number;
   readonly sync: SyncMode;
-  /** How long it goes on; undefined: until every unit is done. */
+  /** How long it goes on at most; undefined: until every unit is done. */
   readonly durationMs: number | undefined;
+  /** What begins before this does not count. */
+  readonly rampMs: number;
+  /** It ends when it is as stable as this. */
+  readonly until: Stability | undefined;
   /** Whether a pass over the units is followed by another, until the time is over. */
   readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
@@ -69,6 +73,8 @@ export function stagePlan(
     queueDepth: plan.queueDepth,
     sync: stage.kind === 'write' ? syncOf(plan.target) : 'never',
     durationMs: stage.durationMs,
+    rampMs: stage.rampMs ?? 0,
+    until: stage.until,
     wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,

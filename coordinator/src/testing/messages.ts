@@ -37,6 +37,8 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
     ...changes,
   };
 }

@@ -57,6 +57,10 @@ pub struct JsPoolCounters {
     pub greatest_in_flight: f64,
     /// In a network stage: bytes that peers sent and these lanes received.
     pub received_bytes: f64,
+    /// Of the operations, those that were submitted before the task counts.
+    pub ramp_operations: f64,
+    /// Bytes of those.
+    pub ramp_bytes: f64,
     /// The same by class of operations, those that there were.
     pub classes: Vec<JsClassCounters>,
 }
@@ -332,6 +336,8 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
         received_bytes: counts.received_bytes as f64,
+        ramp_operations: counts.ramp_operations as f64,
+        ramp_bytes: counts.ramp_bytes as f64,
         classes: classes.into_iter().map(class_of).collect(),
     }
 }

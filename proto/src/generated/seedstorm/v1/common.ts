@@ -126,6 +126,10 @@ export interface PoolCounters {
   greatestInFlight: bigint;
   /** In a network stage: bytes that peers sent and this pool received; bytes is what it sent. */
   receivedBytes: bigint;
+  /** Of the operations, those that were submitted in the stage's ramp: they are in no histogram. */
+  rampOperations: bigint;
+  /** Bytes of those. */
+  rampBytes: bigint;
 }
 
 /** What the ports of a host carried, whoever sent it, since a stage was prepared. */
@@ -554,6 +558,8 @@ function createBasePoolCounters(): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
   };
 }
 
@@ -618,6 +624,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
       }
       writer.uint32(320).uint64(message.receivedBytes);
+    }
+    if (message.rampOperations !== 0n) {
+      if (BigInt.asUintN(64, message.rampOperations) !== message.rampOperations) {
+        throw new globalThis.Error("value provided for field message.rampOperations of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.rampOperations);
+    }
+    if (message.rampBytes !== 0n) {
+      if (BigInt.asUintN(64, message.rampBytes) !== message.rampBytes) {
+        throw new globalThis.Error("value provided for field message.rampBytes of type uint64 too large");
+      }
+      writer.uint32(1128).uint64(message.rampBytes);
     }
     return writer;
   },
@@ -723,6 +741,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.receivedBytes = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.rampOperations = reader.uint64() as bigint;
+            continue;
+          }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.rampBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -759,6 +793,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
     message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
       ? BigInt(object.receivedBytes)
       : 0n;
+    message.rampOperations = (object.rampOperations !== undefined && object.rampOperations !== null)
+      ? BigInt(object.rampOperations)
+      : 0n;
+    message.rampBytes = (object.rampBytes !== undefined && object.rampBytes !== null) ? BigInt(object.rampBytes) : 0n;
     return message;
   },
 };
