@@ -712,6 +712,9 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  existed: number
+  foreign: number
+  folders: number
   /** Latency since the snapshot before. */
   latency: JsHistogram
 }
@@ -861,7 +864,7 @@ export interface JsTaskSnapshot {
 /** What a task does, over which layout, on which sink. */
 export interface JsTaskSpec {
   /** What it does with its units. */
-  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete'
+  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
   /** The content function of the run. */
   content: ContentParameters
   /** The generation that is written, or expected. */
@@ -870,6 +873,7 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  tree?: JsTree
   /** Bytes of an I/O. */
   blockBytes: number
   /** Blocks that each lane keeps in flight; 1 when absent. */
@@ -990,3 +994,6 @@ export declare function startEngine(options: JsEngineOptions): Promise<NativeEng
 
 /** Starts the lanes and waits until all are up: some milliseconds, in which JavaScript's thread does nothing else. */
 export declare function startEngineAndWait(options: JsEngineOptions): NativeEngine
+
+export interface JsTree { directories: number; filesPerDirectory: number; fileBytes: number; branching: number; names: JsNames; next?: JsNames }
+export interface JsNames { renames: number; shift: number }

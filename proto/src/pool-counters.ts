@@ -18,5 +18,8 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     ioNs: BigInt(plain.ioNs),
     greatestInFlight: BigInt(plain.greatestInFlight),
     receivedBytes: BigInt(plain.receivedBytes),
+    existed: BigInt(plain.existed),
+    foreign: BigInt(plain.foreign),
+    folders: BigInt(plain.folders),
   };
 }

@@ -58,6 +58,9 @@ const stage = (changes: Partial<StageResult>): StageResult => ({
   cache: undefined,
   preallocated: 0n,
   preallocateNs: 0n,
+  existed: 0n,
+  foreign: 0n,
+  folders: 0n,
   network,
   ...changes,
 });

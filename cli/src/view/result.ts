@@ -93,6 +93,7 @@ function remarks(stage: StageResult): string[] {
   const { name } = stage;
   const parts = [
     stage.complete ? '' : `${formatCount(stage.units - stage.unitsDone)} units were not done`,
+    ...namesRemark(stage),
     stage.unitsReworked > 0n ? `${formatCount(stage.unitsReworked)} units were done more than once` : '',
     stage.unitsIndeterminate > 0n ? `${formatCount(stage.unitsIndeterminate)} units are indeterminate` : '',
     stage.unitsLost > 0n ? `${formatCount(stage.unitsLost)} units were lost with their agents` : '',
@@ -108,9 +109,35 @@ function remarks(stage: StageResult): string[] {
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: their write failed` : '',
     queues(stage),
   ].filter((part) => part !== '');
-  const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
+  const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
   return [`${name}: ${[took, ...parts].join('; ')}`, ...errorLines(stage)];
+}
+
+/** Where no bytes move, the rate of operations is what the stage is about. */
+function operationsIn({ name, operationsPerSecond, durationNs }: StageResult): string {
+  const what = operationNames[name];
+  if (what === undefined) return '';
+  const seconds = Number(durationNs) / 1e9;
+  return `${formatCount(Math.round(operationsPerSecond))} ${what} a second, ${formatCount(Math.round(operationsPerSecond * seconds))} in `;
+}
+
+const operationNames: Readonly<Record<string, string>> = {
+  stat: 'files looked at',
+  list: 'names listed',
+  mkdir: 'directories made',
+  create: 'files created',
+  rename: 'files renamed',
+  delete: 'files deleted',
+};
+
+/** What a stage that works on names came across. */
+function namesRemark({ name, existed, foreign, folders }: StageResult): string[] {
+  return [
+    name === 'list' ? `${formatCount(folders)} folders` : '',
+    existed > 0n ? `${formatCount(existed)} were there from an earlier attempt` : '',
+    foreign > 0n ? `${formatCount(foreign)} names are foreign: not of this run, and left alone` : '',
+  ];
 }
 
 /** What failed where, and in whose hands. */

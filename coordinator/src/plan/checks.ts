@@ -5,10 +5,11 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
+import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, StageKind } from './schema.js';
+import type { Plan, SizedData, StageKind } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -16,18 +17,36 @@ export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
 /** What does not fit together. */
 export function checkSections(sections: Sections): Problem[] {
-  const { data, target, stages } = sections;
+  const { target, stages } = sections;
+  const tree = target === undefined ? undefined : treeOf(target);
+  const data = sections.data === undefined || !isSized(sections.data) ? undefined : sections.data;
   return [
-    ...(data === undefined ? [] : checkDedup(data)),
+    ...(sections.data === undefined ? [] : checkDedup(sections.data)),
+    ...(sections.data === undefined || target === undefined || tree !== undefined ? [] : checkSize(sections.data)),
+    ...(sections.data === undefined || target?.kind !== 'file' || tree === undefined
+      ? []
+      : checkTree(sections.data, target, tree)),
     ...(target?.kind === 'file' ? checkPaths(target) : []),
-    ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
+    ...(data === undefined || target?.kind !== 'file' || tree !== undefined ? [] : checkFiles(data, target)),
     ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined || target === undefined || (target.kind !== 'file' && target.kind !== 'block')
+    ...(data === undefined ||
+    target === undefined ||
+    (target.kind !== 'file' && target.kind !== 'block') ||
+    tree !== undefined
       ? []
       : checkDepth(data, target.io?.block, sections.load)),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
-    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
+    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
   ];
+}
+
+function isSized(data: Plan['data']): data is SizedData {
+  return data.size !== undefined;
+}
+
+function checkSize(data: Plan['data']): Problem[] {
+  if (isSized(data)) return [];
+  return [invalid(['data', 'size'], 'data.size is missing', 'add it, such as size: 10TiB', 'key')];
 }
 
 function checkDedup(data: Plan['data']): Problem[] {
@@ -49,15 +68,20 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
   return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
-function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {
-  const problems: Problem[] = [];
+function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
+  const problems = checkTreeStages(stages, target);
+  if (treeOf(target) !== undefined) return [...problems, ...checkTreeOrder(stages)];
+  const refused = new Set(problems.map(({ path }) => path[1]));
+  const targetKind = target.kind;
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
   for (const [index, { kind }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    if (kind === 'write') {
+    if (refused.has(index)) {
+      // One word about it is enough.
+    } else if (kind === 'write') {
       written = true;
       deletedBy = undefined;
     } else if (kind === 'generate') {
@@ -87,6 +111,11 @@ function checkNetwork(path: (string | number)[], name: string, network: Plan['st
 }
 
 const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, string> = {
+  stat: 'looked at',
+  list: 'listed',
+  mkdir: 'made',
+  create: 'created',
+  rename: 'renamed',
   read: 'read',
   verify: 'verified',
   delete: 'deleted',

@@ -3,7 +3,8 @@
 export { codecs, recordSizes, stageKinds, syncModes } from './choices.js';
 export { describePlan } from './describe.js';
 export { formatBytes, formatCount, formatRate } from './format.js';
-export type { Layout } from './geometry.js';
+export { bytesOfUnits, type Layout } from './geometry.js';
+export { firstNames, type LayoutTree, type TreeNames } from './geometry-tree.js';
 export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';

@@ -169,6 +169,8 @@ export const planSchema = z.strictObject({
  * the exponent of its power of two. Keys that were left out are left out here too.
  */
 export type Plan = z.output<typeof planSchema>;
+/** Data of a size that the plan says. */
+export type SizedData = Plan['data'] & { readonly size: bigint };
 /** A plan's target as it was typed. */
 export type PlanTarget = Plan['target'];
 /** A file target as it was typed. */

@@ -30,6 +30,9 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'existed',
+  'foreign',
+  'folders',
 ] as const;
 
 interface Sample {

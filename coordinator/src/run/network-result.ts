@@ -107,6 +107,9 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    existed: 0n,
+    foreign: 0n,
+    folders: 0n,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

@@ -1,9 +1,17 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type PrepareStage, type Target, type TreeLayout } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, SyncMode } from '../plan/index.js';
+import {
+  type ErrorPolicy,
+  firstNames,
+  type LayoutTree,
+  type ResolvedDataStage,
+  type ResolvedPlan,
+  type SyncMode,
+  type TreeNames,
+} from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
@@ -11,6 +19,8 @@ export interface StagePlan extends MusterPlan {
   readonly runId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
+  readonly names: ResolvedDataStage['names'];
+  readonly nextNames: ResolvedDataStage['nextNames'];
   readonly content: ResolvedPlan['content'];
   readonly layout: ResolvedPlan['layout'];
   readonly target: ResolvedPlan['target'];
@@ -28,7 +38,7 @@ export interface StagePlan extends MusterPlan {
   readonly sync: SyncMode;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
-  /** Objects that a delete leaves alone. */
+  /** Objects that a delete leaves alone, or that a list does not miss. */
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
@@ -51,6 +61,8 @@ export function stagePlan(
     delayMs: stage.delayMs,
     dropCaches: stage.dropCaches === undefined ? '' : String(stage.dropCaches),
     generation: stage.generation,
+    names: stage.names,
+    nextNames: stage.nextNames,
     content: plan.content,
     layout: plan.layout,
     target: plan.target,
@@ -62,14 +74,20 @@ export function stagePlan(
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
-    queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
-    needsSettled: stage.kind === 'delete' || stage.kind === 'write',
+    // Calls on names go one at a time in each lane.
+    queueDepth: movesBytes(stage.kind) ? plan.queueDepth : 1,
+    sync: changesNames(stage.kind) && 'sync' in plan.target ? plan.target.sync : 'never',
+    needsSettled: changes(stage.kind),
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
-    sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
+    sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
   };
+}
+
+/** Whether a stage makes the data that others read. */
+export function makesData(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'create';
 }
 
 /** Whether a stage's I/O leaves the agents' memory. */
@@ -83,7 +101,32 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
   verify: Operation.VERIFY,
   generate: Operation.GENERATE,
   delete: Operation.DELETE,
+  stat: Operation.STAT,
+  list: Operation.LIST,
+  mkdir: Operation.MKDIR,
+  create: Operation.CREATE,
+  rename: Operation.RENAME,
 };
+
+/** Whether a stage moves the units' bytes, and not names alone. */
+export function movesBytes(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'read' || kind === 'verify' || kind === 'generate' || kind === 'create';
+}
+
+/** Whether a stage changes what is on the target. */
+function changes(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'delete' || kind === 'mkdir' || kind === 'create' || kind === 'rename';
+}
+
+/** Whether a stage may leave something on the target that was not there. */
+export function changesNames(kind: ResolvedDataStage['kind']): boolean {
+  return changes(kind) && kind !== 'delete';
+}
+
+/** Whether a stage looks at what another wrote: it is then better looked at by another. */
+function looksBack(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'verify' || kind === 'read' || kind === 'stat' || kind === 'list';
+}
 
 /** The message that gets an agent ready for a stage. */
 export function prepareStage(
@@ -103,6 +146,7 @@ export function prepareStage(
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
       objectSizes: [...(layout.sizes ?? [])],
+      tree: layout.tree === undefined ? undefined : treeMessage(layout.tree, plan),
       blockBytes: BigInt(plan.blockBytes),
       lanes: plan.lanesPerAgent ?? 0,
       target: targetMessage(plan.target, plan.runId),
@@ -118,6 +162,18 @@ export function prepareStage(
         inAll: BigInt(plan.errors.inAll),
       },
     },
+  };
+}
+
+function treeMessage(tree: LayoutTree, { names, nextNames }: StagePlan): TreeLayout {
+  const onWire = ({ renames, shift }: TreeNames) => ({ renames, shift: BigInt(shift) });
+  return {
+    directories: BigInt(tree.directories),
+    filesPerDirectory: BigInt(tree.filesPerDirectory),
+    fileBytes: BigInt(tree.fileBytes),
+    branching: BigInt(tree.branching),
+    names: onWire(names ?? firstNames),
+    next: nextNames === undefined ? undefined : onWire(nextNames),
   };
 }
 
@@ -195,7 +251,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: plan.name === 'read' || plan.name === 'verify' ? leftOut : [],
+    leftOut: ['read', 'verify', 'stat', 'rename'].includes(plan.name) ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -203,7 +259,7 @@ export function ledgerOptions(
     leaseMs: times.leaseMs,
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
-    durable: plan.name !== 'write' || plan.sync !== 'never',
+    durable: !makesData(plan.name) || plan.sync !== 'never',
   };
 }
 
@@ -215,7 +271,7 @@ function assignOf(
 ): Assign {
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
-  const readsBack = plan.name === 'verify' || plan.name === 'read';
+  const readsBack = looksBack(plan.name);
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.
     const [first, ...rest] = members;

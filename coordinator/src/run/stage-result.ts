@@ -10,6 +10,7 @@ import type {
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
+import { bytesOfUnits } from '../plan/index.js';
 import { cacheResult } from './cache-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
@@ -17,6 +18,7 @@ import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import type { Stage } from './stage.js';
+import { movesBytes } from './stage-plan.js';
 
 /** Where a stage stands. */
 export function stageProgress(stage: Stage): Progress {
@@ -90,7 +92,7 @@ export function stageResult(stage: Stage): StageResult {
     bytes: BigInt(bytes),
     durationNs,
     bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
-    operationsPerSecond: seconds > 0 ? operationsThatCount(all, bytes) / seconds : 0,
+    operationsPerSecond: seconds > 0 ? operationsThatCount(stage, all, bytes, done) / seconds : 0,
     latency: latency.summary(),
     corruptBlocks: BigInt(sum(all, (p) => p.totals.sum('corruptBlocks'))),
     findingCounts: findingCounts(all),
@@ -109,6 +111,9 @@ export function stageResult(stage: Stage): StageResult {
     cache: cacheResult(readsBack(stage) ? all : []),
     preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
+    existed: BigInt(sum(all, (p) => p.totals.sum('existed'))),
+    foreign: BigInt(sum(all, (p) => p.totals.sum('foreign'))),
+    folders: BigInt(sum(all, (p) => p.totals.sum('folders'))),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
   };
@@ -160,7 +165,9 @@ function durationOf(stage: Stage): bigint {
 }
 
 /** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
-function operationsThatCount(all: readonly Participant[], bytes: number): number {
+function operationsThatCount({ plan }: Stage, all: readonly Participant[], bytes: number, done: number): number {
+  // One operation for each object, whoever did it, and whether or not it lived to report it.
+  if (['stat', 'create', 'rename'].includes(plan.name)) return Math.floor(done / plan.layout.unitsPerObject);
   const operations = sum(all, (p) => p.totals.sum('operations'));
   const moved = sum(all, (p) => p.totals.sum('bytes'));
   return moved > bytes ? operations * (bytes / moved) : operations;
@@ -171,13 +178,13 @@ function readsBack(stage: Stage): boolean {
   return stage.plan.name === 'verify' || stage.plan.name === 'read';
 }
 
-/** Whether the stage moves the units' bytes; a delete moves none. */
-function moves(stage: Stage): boolean {
-  return stage.plan.name !== 'delete';
+/** Whether the stage moves the units' bytes; those that work on names move none. */
+function moves({ plan }: Stage): boolean {
+  return movesBytes(plan.name);
 }
 
 function bytesOf(stage: Stage, units: number): number {
-  return units * stage.plan.content.unitBytes;
+  return Number(bytesOfUnits(stage.plan.layout, units));
 }
 
 /** The incarnations of each agent that took part, by name. */

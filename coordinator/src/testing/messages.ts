@@ -30,6 +30,9 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    existed: 0n,
+    foreign: 0n,
+    folders: 0n,
     ...changes,
   };
 }

@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::io::{Answer, IoOptions, LaneIo};
 use crate::lane::{Job, Lane};
 use crate::sink::memory::MemoryLane;
+use crate::sink::metadata::AtHand;
 use crate::sink::objects::ObjectSink;
 
 impl Job for Shared {
@@ -31,6 +32,9 @@ impl Job for Shared {
             Err(error) => return self.control.end_early(error),
         };
         let cell = cell.get_or_init(Box::default);
+        if self.spec.is_by_calls() {
+            cell.greatest_in_flight.set(1);
+        }
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -49,6 +53,7 @@ impl Job for Shared {
             slots: Slots { base: lane.buffer.as_ptr(), stride: self.spec.slot_bytes() },
             queue: Queue::new(depth),
             answers: VecDeque::with_capacity(depth),
+            at_hand: AtHand::default(),
             current: None,
             cutting: None,
             taken: None,
@@ -136,6 +141,8 @@ pub(super) struct LaneRun<'a> {
     pub(super) queue: Queue,
     /// Answers that were seen and not dealt with.
     pub(super) answers: VecDeque<Answer>,
+    /// Folders that calls on names go to.
+    pub(super) at_hand: AtHand,
     /// The range that the lane claims from.
     current: Option<Arc<SeedRange>>,
     /// The claim that blocks are cut from.
@@ -267,6 +274,13 @@ impl LaneRun<'_> {
     fn at_once(&mut self, range: &SeedRange, claim: &Claim) {
         let done = match self.shared.spec.operation {
             Operation::Delete => self.remove(range, claim),
+            Operation::Stat => self.stat(range, claim),
+            Operation::List => self.list(range, claim),
+            Operation::Mkdir => self.make_directory(range, claim),
+            Operation::Create | Operation::Rename => self.small_file(range, claim),
+            Operation::Read | Operation::Verify if self.shared.spec.layout.tree().is_some() => {
+                self.small_file(range, claim)
+            }
             _ => self.transfer(range, claim),
         };
         if claim_ended(range, claim, fate_of(done)) {
@@ -443,7 +457,9 @@ impl Shared {
     /// A lane's way to files, for tasks that read or write them.
     fn open_io(&self, lane: &mut Lane) -> Result<Option<LaneIo>> {
         let Some(sink) = self.object_sink() else { return Ok(None) };
-        if self.spec.operation == Operation::Delete {
+        if self.spec.is_by_calls() {
+            // One call at a time, which no queue would make quicker to answer for.
+            self.note_io("calls", None);
             return Ok(None);
         }
         let memory = &mut lane.buffer.as_mut_slice()[..self.spec.buffer_bytes()];

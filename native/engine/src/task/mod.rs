@@ -10,6 +10,7 @@ mod faults;
 mod findings;
 mod in_flight;
 mod lanes;
+mod metadata;
 mod poison;
 mod queue;
 mod range;
@@ -20,6 +21,7 @@ mod snapshot;
 mod spec;
 pub(crate) mod start;
 mod transfer;
+mod tree;
 
 use std::sync::Arc;
 
