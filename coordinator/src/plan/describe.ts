@@ -137,5 +137,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  return `${stage.kind}${into}${generation}${drops}${wait}`;
+  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  return `${stage.kind}${into}${generation}${time}${drops}${wait}`;
 }

@@ -74,15 +74,17 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   let writes = 0;
   let names = firstNames;
   const isTree = treeOf(target) !== undefined;
-  return stages.map(({ kind, delay, dropCaches, network, rename }) => {
+  return stages.map(({ kind, delay, duration, dropCaches, network, rename }) => {
     const delayMs = delay ?? defaults.delayMs;
+    const time = duration === undefined ? {} : { durationMs: duration };
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
-      return { kind, delayMs, generation: writes - 1 };
+      return { kind, delayMs, generation: writes - 1, ...time };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops, ...(isTree ? { names } : {}) };
+    const of = isTree ? { names } : {};
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...time, ...drops, ...of };
     if (kind === 'rename') {
       names = { renames: names.renames + 1, shift: names.shift + (rename?.into === 'next' ? 1 : 0) };
       return { ...stage, nextNames: names };

@@ -36,6 +36,10 @@ export interface StagePlan extends MusterPlan {
   readonly modestLanes: number | undefined;
   readonly queueDepth: number;
   readonly sync: SyncMode;
+  /** How long it goes on; undefined: until every unit is done. */
+  readonly durationMs: number | undefined;
+  /** Whether a pass over the units is followed by another, until the time is over. */
+  readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
   /** Objects that a delete leaves alone, or that a list does not miss. */
@@ -77,6 +81,8 @@ export function stagePlan(
     // Calls on names go one at a time in each lane.
     queueDepth: movesBytes(stage.kind) ? plan.queueDepth : 1,
     sync: changesNames(stage.kind) && 'sync' in plan.target ? plan.target.sync : 'never',
+    durationMs: stage.durationMs,
+    wraps: stage.durationMs !== undefined && !changes(stage.kind),
     needsSettled: changes(stage.kind),
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
@@ -121,11 +127,6 @@ function changes(kind: ResolvedDataStage['kind']): boolean {
 /** Whether a stage may leave something on the target that was not there. */
 export function changesNames(kind: ResolvedDataStage['kind']): boolean {
   return changes(kind) && kind !== 'delete';
-}
-
-/** Whether a stage looks at what another wrote: it is then better looked at by another. */
-function looksBack(kind: ResolvedDataStage['kind']): boolean {
-  return kind === 'verify' || kind === 'read' || kind === 'stat' || kind === 'list';
 }
 
 /** The message that gets an agent ready for a stage. */
@@ -241,7 +242,17 @@ export function isLocal(target: ResolvedPlan['target']): boolean {
   return target.kind === 'memory' || (target.kind === 'file' && target.scope === 'local');
 }
 
-/** The ledger of a stage: who may take what follows from what the stage does, and from who wrote the data. */
+/** Whether a stage reads what another wrote. */
+export function readsBack({ name }: StagePlan): boolean {
+  return name === 'verify' || name === 'read';
+}
+
+/** Whether what was never written has no part in a stage: nobody could find it. */
+function missesNothing(plan: StagePlan): boolean {
+  return readsBack(plan) || plan.name === 'stat' || plan.name === 'rename';
+}
+
+/** The ledger of a pass of a stage: who may take what follows from what the stage does, and from who wrote the data. */
 export function ledgerOptions(
   plan: StagePlan,
   times: { readonly leaseMs: number; readonly marginMs: number },
@@ -251,7 +262,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: ['read', 'verify', 'stat', 'rename'].includes(plan.name) ? leftOut : [],
+    leftOut: missesNothing(plan) ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -260,6 +271,7 @@ export function ledgerOptions(
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
     durable: !makesData(plan.name) || plan.sync !== 'never',
+    endsTogether: !plan.wraps,
   };
 }
 
@@ -271,13 +283,13 @@ function assignOf(
 ): Assign {
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
-  const readsBack = looksBack(plan.name);
+  const looksBack = readsBack(plan) || plan.name === 'stat' || plan.name === 'list';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.
     const [first, ...rest] = members;
-    const rotated = readsBack && first !== undefined ? [...rest, first] : members;
+    const rotated = looksBack && first !== undefined ? [...rest, first] : members;
     return { kind: 'static', members: rotated, nowMs };
   }
-  if (readsBack && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
+  if (looksBack && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
   return { kind: 'dynamic', placement: { kind: 'any' } };
 }

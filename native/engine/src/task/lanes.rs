@@ -35,6 +35,8 @@ impl Job for Shared {
         if self.spec.is_by_calls() {
             cell.greatest_in_flight.set(1);
         }
+        // What most of its operations are counted in is made before the start.
+        cell.classes.of(self.spec.class_of(self.spec.block_bytes));
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -172,7 +174,7 @@ impl LaneRun<'_> {
                 Work::Range(range) => self.work_on(range),
                 Work::Close(range) => {
                     if range.is_idle() {
-                        self.close_all(&range);
+                        self.end_stopped(&range);
                     }
                 }
                 Work::Sync { object, last } => self.sync_object(object, last),
@@ -263,9 +265,13 @@ impl LaneRun<'_> {
         }
     }
 
-    fn leave(&mut self, range: &SeedRange) {
+    fn leave(&mut self, range: &Arc<SeedRange>) {
         if range.leave() {
-            self.close_all(range);
+            if range.is_short() {
+                self.shared.control.close_later(Arc::clone(range));
+            } else {
+                self.close_all(range);
+            }
         }
         self.shared.control.note_ended_work();
     }
@@ -432,7 +438,8 @@ impl LaneRun<'_> {
     /// say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
-        self.cell.counters.errors.add(1);
+        let spec = &self.shared.spec;
+        self.cell.count_error(spec.class_of(spec.block_bytes));
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }

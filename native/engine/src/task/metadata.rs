@@ -42,12 +42,12 @@ impl LaneRun<'_> {
         if !is_local && !is_owner {
             return Flow::Continue(());
         }
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         let found = match self.length_of(object) {
             Ok(found) => found,
             Err(error) => return self.fail(range, error),
         };
-        self.count_now(start_ns, 0);
+        self.count_now(shared.spec.class_of(0), submission, 0);
         let whole = layout.bytes_of(object);
         // Of a file that may lie on several hosts this one has at least what the range wrote.
         let least = if is_local { whole.min((claim.units.end - first) * layout.unit_bytes()) } else { whole };
@@ -129,10 +129,12 @@ impl LaneRun<'_> {
 
     /// Counts a call that brought names: each name is an operation, and the call's time is what latency there is.
     fn count_list(&mut self, ListCall { start_ns, done_ns, entries }: ListCall) {
-        let counters = &self.cell.counters;
-        self.cell.latency.record(done_ns - start_ns);
-        counters.operations.add(entries);
-        counters.io_ns.add(done_ns - start_ns);
-        self.cell.last_done_ns.set(done_ns);
+        let (service_ns, cell) = (done_ns - start_ns, self.cell);
+        let of_class = cell.classes.of(self.shared.spec.class_of(0));
+        of_class.service.record(service_ns);
+        of_class.operations.add(entries);
+        cell.counters.operations.add(entries);
+        cell.counters.io_ns.add(service_ns);
+        cell.last_done_ns.set(done_ns);
     }
 }

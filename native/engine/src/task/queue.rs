@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::claims::Claim;
+use super::in_flight::Submission;
 use super::range::{Opened, SeedRange};
 use super::transfer::Block;
 use crate::io::FileHandle;
@@ -50,8 +51,8 @@ pub(super) struct Slot {
     pub(super) work: u32,
     pub(super) block: Block,
     pub(super) progress: Progress,
-    /// When it was first handed to the system, in ns; 0: it was not.
-    pub(super) submitted_ns: u64,
+    /// When it was first handed to the system.
+    pub(super) submission: Submission,
     /// When its answer was seen, in ns.
     pub(super) done_ns: u64,
 }
@@ -136,7 +137,13 @@ impl Queue {
         let of = self.works.get(work);
         of.outstanding += 1;
         of.next = block.offset + block.bytes as u64;
-        self.slots.insert(Slot { work, block, progress: Progress::default(), submitted_ns: 0, done_ns: 0 })
+        self.slots.insert(Slot {
+            work,
+            block,
+            progress: Progress::default(),
+            submission: Submission::default(),
+            done_ns: 0,
+        })
     }
 
     /// A block is through; its slot is free again. Gives its claim back when that was the last of it. When the block failed

@@ -8,6 +8,7 @@ use seedstorm_content::Content;
 use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::range::RangeSpec;
+use crate::classes::{Class, OperationKind};
 use crate::error::{Code, Error, Result};
 use crate::io::IoEngine;
 use crate::layout::Layout;
@@ -97,7 +98,32 @@ pub struct Policy {
     pub errors: ErrorLimits,
 }
 
+impl Operation {
+    /// What its I/O is counted as: a verify reads.
+    const fn kind(self) -> OperationKind {
+        match self {
+            Self::Generate => OperationKind::Generate,
+            Self::Write => OperationKind::Write,
+            Self::Read | Self::Verify => OperationKind::Read,
+            Self::Delete => OperationKind::Delete,
+            Self::Stat => OperationKind::Stat,
+            Self::List => OperationKind::List,
+            Self::Mkdir => OperationKind::Mkdir,
+            Self::Create => OperationKind::Create,
+            Self::Rename => OperationKind::Rename,
+        }
+    }
+}
+
 impl TaskSpec {
+    /// What an I/O of so many bytes is counted as.
+    #[inline]
+    pub(super) fn class_of(&self, bytes: usize) -> Class {
+        use Operation::{Create, Generate, Read, Verify, Write};
+        let moves = matches!(self.operation, Generate | Write | Read | Verify | Create);
+        Class::of(self.operation.kind(), if moves { bytes as u64 } else { 0 })
+    }
+
     /// Refuses what cannot be done.
     pub(super) fn validate(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));

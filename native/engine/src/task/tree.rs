@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::claims::Claim;
 use super::findings::FindingKind;
+use super::in_flight::Submission;
 use super::lanes::{Flow, LaneRun};
 use super::poison;
 use super::range::SeedRange;
@@ -38,11 +39,13 @@ impl LaneRun<'_> {
         if claim.units.start != directory * shared.spec.layout.by_folder().units_per_object() {
             return Flow::Continue(());
         }
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         match shared.files().make_directory(directory) {
             Ok(0) => self.found_made(),
             Ok(made) => {
-                self.count_now(start_ns, 0);
+                let class = shared.spec.class_of(0);
+                self.count_now(class, submission, 0);
+                self.cell.classes.of(class).operations.add(made - 1);
                 self.cell.counters.operations.add(made - 1);
                 self.cell.counters.folders.add(made);
             }
@@ -58,7 +61,7 @@ impl LaneRun<'_> {
         // Its first bytes are made before the file is, so that the time that counts is the storage's alone.
         let mut block = self.block_at(segment, object, 0);
         self.fill_block(range, block)?;
-        let mut since_ns = self.may_submit(range)?;
+        let mut since_ns = self.may_submit(range)?.at_ns;
         let file = match shared.files().create(&mut self.at_hand, object) {
             Ok(file) => file,
             Err(error) => return self.fail(range, error),
@@ -74,7 +77,7 @@ impl LaneRun<'_> {
             if block.bytes > 0 {
                 spent_ns += now_ns() - since_ns;
                 self.fill_block(range, block)?;
-                since_ns = self.may_submit(range)?;
+                since_ns = self.may_submit(range)?.at_ns;
             }
         }
         spent_ns += now_ns() - since_ns;
@@ -93,7 +96,8 @@ impl LaneRun<'_> {
         match files.close_new(file) {
             Ok(Made::Now) => {
                 let done_ns = now_ns();
-                self.count(close_ns - spent_ns, done_ns, bytes);
+                let class = self.shared.spec.class_of(bytes as usize);
+                self.count(class, Submission { at_ns: close_ns - spent_ns }, done_ns, bytes);
                 self.since_ns = done_ns;
             }
             Ok(Made::Before) => self.found_made(),
@@ -111,9 +115,9 @@ impl LaneRun<'_> {
 
     /// Gives a file its next name.
     fn rename(&mut self, range: &SeedRange, object: u64) -> Flow {
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         match self.shared.files().rename(&mut self.at_hand, object) {
-            Ok(Made::Now) => self.count_now(start_ns, 0),
+            Ok(Made::Now) => self.count_now(self.shared.spec.class_of(0), submission, 0),
             Ok(Made::Before) => self.found_made(),
             Err(error) => return self.fail(range, error),
         }
@@ -124,18 +128,18 @@ impl LaneRun<'_> {
     fn read_file(&mut self, range: &SeedRange, segment: usize, object: u64) -> Flow {
         let shared = self.shared;
         let verifies = shared.spec.operation == Operation::Verify;
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         let file = match shared.files().open_at_hand(&mut self.at_hand, object) {
             Ok(Some(file)) => file,
             Ok(None) if verifies => {
-                self.count_now(start_ns, 0);
+                self.count_now(shared.spec.class_of(0), submission, 0);
                 self.wrong_object(range, object, FindingKind::Missing);
                 return Flow::Continue(());
             }
             Ok(None) => return self.fail(range, not_there(&shared.path_of(object))),
             Err(error) => return self.fail(range, error),
         };
-        let open_ns = now_ns() - start_ns;
+        let open_ns = now_ns() - submission.at_ns;
         let (read_ns, got) = self.read_blocks(range, segment, object, &file)?;
         if verifies {
             self.check_length(range, object, &file)?;
@@ -147,7 +151,8 @@ impl LaneRun<'_> {
             return self.fail(range, error);
         }
         let done_ns = now_ns();
-        self.count(close_ns - open_ns - read_ns, done_ns, got);
+        let at_ns = close_ns - open_ns - read_ns;
+        self.count(shared.spec.class_of(got as usize), Submission { at_ns }, done_ns, got);
         self.since_ns = done_ns;
         Flow::Continue(())
     }
@@ -169,7 +174,7 @@ impl LaneRun<'_> {
             } else {
                 poison::mark(buffer)
             }
-            let start_ns = self.may_submit(range)?;
+            let start_ns = self.may_submit(range)?.at_ns;
             let got = match file.read_whole(buffer, block.in_object) {
                 Ok(got) => got,
                 Err(error) => return self.fail(range, error),
@@ -224,7 +229,7 @@ impl LaneRun<'_> {
     }
 
     /// Makes durable what a range named: the directories in which it made, created or renamed.
-    pub(super) fn sync_directories(&mut self, range: &SeedRange) -> Result<()> {
+    pub(super) fn sync_directories(&self, range: &SeedRange) -> Result<()> {
         let shared = self.shared;
         let Some(tree) = shared.spec.layout.tree() else { return Ok(()) };
         let mut last = None;

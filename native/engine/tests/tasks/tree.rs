@@ -81,7 +81,7 @@ fn whole_life(tree: Tree, sync: SyncPolicy) {
             looked.expect_all_done(units);
             assert_eq!((looked.operations(), looked.findings()), (files, &[][..]), "{operation:?}");
             assert_eq!(looked.last.io_engine, "calls");
-            let timed: u64 = looked.last.pools.iter().map(|pool| pool.latency.count()).sum();
+            let timed: u64 = looked.last.pools.iter().map(|pool| pool.timed()).sum();
             assert_eq!(timed, files, "every operation has a latency");
             let read = if operation == Operation::Stat { 0 } else { bytes };
             assert_eq!(count(&looked.last, |counts| counts.bytes), read);
