@@ -54,6 +54,7 @@ export function checkQuestion(changes: Partial<CheckTarget> = {}): CheckTarget {
     share: undefined,
     unitBytes: 1_048_576n,
     objectBytes: 4n * 1_048_576n,
+    makesObjects: (changes.bytes ?? 0n) > 0n,
     ...changes,
   };
 }

@@ -42,6 +42,7 @@ export async function checkTarget(
         content: contentMessage(plan.content),
         generation: Math.max(0, ...plan.stages.map((stage) => (stage.kind === 'network' ? 0 : stage.generation))),
         dataBytes: bytesOfUnits(layout, layout.units),
+        makesObjects: makesObjects(plan),
         objects: BigInt(layout.objects + (layout.tree?.directories ?? 0)),
         leaseObjects: BigInt(Math.ceil(plan.leaseUnits / layout.unitsPerObject)),
         lanes: plan.lanesPerAgent ?? ('engine' in plan.target ? plan.storageLanes : 0),
@@ -71,9 +72,13 @@ function who({ name, host, hello: { machine } }: Member): Omit<Checked, 'checked
   return { name, host, machine };
 }
 
+function makesObjects({ stages }: ResolvedPlan): boolean {
+  return stages.some(({ kind }) => kind !== 'network' && makesData(kind));
+}
+
 /** Bytes that are to fit into the target as this agent sees it: all, or the share of its host where each has its own. */
 function bytesOf(plan: ResolvedPlan, member: Member, asked: readonly Member[]): bigint {
-  if (!plan.stages.some(({ kind }) => kind !== 'network' && makesData(kind))) return 0n;
+  if (!makesObjects(plan)) return 0n;
   const bytes = bytesOfUnits(plan.layout, plan.layout.units);
   if (plan.target.kind !== 'file' || plan.target.scope === 'shared') return bytes;
   const here = asked.filter(({ host }) => host === member.host).length;

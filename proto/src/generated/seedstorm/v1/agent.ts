@@ -794,6 +794,8 @@ export interface CheckTarget {
   unitBytes: bigint;
   /** Bytes in an object, of which only the last may have fewer: they are dealt out to the paths. */
   objectBytes: bigint;
+  /** Whether the run makes the objects. */
+  makesObjects: boolean;
 }
 
 /** What an agent found of a target. */
@@ -5920,6 +5922,7 @@ function createBaseCheckTarget(): CheckTarget {
     share: undefined,
     unitBytes: 0n,
     objectBytes: 0n,
+    makesObjects: false,
   };
 }
 
@@ -5990,6 +5993,9 @@ export const CheckTarget: MessageFns<CheckTarget> = {
         throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
       }
       writer.uint32(168).uint64(message.objectBytes);
+    }
+    if (message.makesObjects !== false) {
+      writer.uint32(1280).bool(message.makesObjects);
     }
     return writer;
   },
@@ -6119,6 +6125,14 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.objectBytes = reader.uint64() as bigint;
             continue;
           }
+          case 160: {
+            if (tag !== 1280) {
+              break;
+            }
+
+            message.makesObjects = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6162,6 +6176,7 @@ export const CheckTarget: MessageFns<CheckTarget> = {
     message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
       ? BigInt(object.objectBytes)
       : 0n;
+    message.makesObjects = object.makesObjects ?? false;
     return message;
   },
 };
