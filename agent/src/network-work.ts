@@ -12,6 +12,7 @@ import {
   type PrepareNetwork,
   poolCounters,
   type StageEnded,
+  type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
@@ -120,8 +121,8 @@ export class NetworkWork {
   }
 
   /** All begin at this instant of this agent's clock. */
-  start(atNs: bigint): void {
-    this.#network?.beginAt(atNs);
+  start({ atAgentNs }: StartStage): void {
+    this.#network?.beginAt(atAgentNs);
   }
 
   /** A report was taken, and those before it. */

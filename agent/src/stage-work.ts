@@ -16,6 +16,7 @@ import {
   type Reading,
   type RereadPlace,
   type Residency,
+  type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
@@ -113,10 +114,11 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at this instant of this agent's clock; the time is over at the other, unless that is 0 or moved. */
-  start(atNs: bigint, overAtNs = 0n): void {
-    if (overAtNs > 0n) this.#task?.endAt(overAtNs);
-    this.#task?.beginAt(atNs);
+  /** All begin at an instant of this agent's clock; the ramp and the time are over at others, where these are not 0. */
+  start({ atAgentNs, overAtAgentNs, countFromAgentNs }: StartStage): void {
+    if (overAtAgentNs > 0n) this.#task?.endAt(overAtAgentNs);
+    if (countFromAgentNs > 0n) this.#task?.countFrom(countFromAgentNs);
+    this.#task?.beginAt(atAgentNs);
   }
 
   /** The time is over at this instant of this agent's clock. */

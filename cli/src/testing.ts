@@ -36,6 +36,7 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     foreign: 0n,
     folders: 0n,
     network: undefined,
+    timed: undefined,
     classes: [],
     ...changes,
   };

@@ -21,5 +21,7 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     existed: BigInt(plain.existed),
     foreign: BigInt(plain.foreign),
     folders: BigInt(plain.folders),
+    rampOperations: BigInt(plain.rampOperations),
+    rampBytes: BigInt(plain.rampBytes),
   };
 }

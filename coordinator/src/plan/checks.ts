@@ -6,10 +6,12 @@ import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
 import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
+import { checkSweep } from './checks-sweep.js';
+import { checkTime } from './checks-time.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, SizedData, StageKind } from './schema.js';
+import { isSized, type Plan, type StageKind } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -29,19 +31,18 @@ export function checkSections(sections: Sections): Problem[] {
     ...(target?.kind === 'file' ? checkPaths(target) : []),
     ...(data === undefined || target?.kind !== 'file' || tree !== undefined ? [] : checkFiles(data, target)),
     ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined ||
-    target === undefined ||
-    (target.kind !== 'file' && target.kind !== 'block') ||
-    tree !== undefined
+    ...(sections.data === undefined || target === undefined
       ? []
-      : checkDepth(data, target.io?.block, sections.load)),
+      : checkLoad({ data: sections.data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
+    ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
+    sections.data === undefined ||
+    target === undefined ||
+    stages === undefined
+      ? []
+      : checkSweep({ ...sections, data: sections.data, target, stages }, checkLoad)),
   ];
-}
-
-function isSized(data: Plan['data']): data is SizedData {
-  return data.size !== undefined;
 }
 
 function checkSize(data: Plan['data']): Problem[] {
@@ -59,6 +60,12 @@ function checkDedup(data: Plan['data']): Problem[] {
 /** The most memory of the blocks that one lane has in flight: what Linux registers in one piece. */
 const maxLaneBytes = 1024 ** 3;
 
+/** Checks what the lanes of a plan have in flight. */
+function checkLoad({ data, target, load }: Pick<Plan, 'data' | 'target'> & { load?: Plan['load'] }): Problem[] {
+  const queues = target.kind === 'block' || (target.kind === 'file' && target.tree === undefined);
+  return queues ? checkDepth(data, target.io?.block, load) : [];
+}
+
 function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
   const block = wanted ?? largestBlock(data.unit ?? defaults.unitBytes);
   const depth = load?.queueDepth ?? defaults.queueDepth;
@@ -70,15 +77,21 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
 
 function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
   const problems = checkTreeStages(stages, target);
-  if (treeOf(target) !== undefined) return [...problems, ...checkTreeOrder(stages)];
+  if (treeOf(target) !== undefined) {
+    const times = stages.flatMap(({ kind, time }, index) =>
+      checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
+    );
+    return [...problems, ...times, ...checkTreeOrder(stages)];
+  }
   const refused = new Set(problems.map(({ path }) => path[1]));
   const targetKind = target.kind;
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind }] of stages.entries()) {
+  for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
+    problems.push(...checkTime(path, name, time));
     if (refused.has(index)) {
       // One word about it is enough.
     } else if (kind === 'write') {

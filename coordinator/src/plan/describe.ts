@@ -2,7 +2,7 @@
 import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -123,6 +123,19 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
+function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
+  const ramp = rampMs === undefined ? '' : `, the first ${formatDuration(rampMs)} not counted`;
+  if (durationMs === undefined) return ramp;
+  if (until === undefined) return `, for ${formatDuration(durationMs)}${ramp}`;
+  const stable = `${formatNumber(until.variation * 100)}% over ${formatDuration(until.windowMs)}`;
+  return `, until its throughput varies by at most ${stable}, for at most ${formatDuration(durationMs)}${ramp}`;
+}
+
+/** A number with at most two decimals. */
+function formatNumber(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}
+
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   if (stage.kind === 'network') {
@@ -137,6 +150,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  const time = timeText(stage);
   return `${stage.kind}${into}${generation}${time}${drops}${wait}`;
 }

@@ -6,8 +6,10 @@ import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { firstNames } from './geometry-tree.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
+import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
 import type { Plan } from './schema.js';
+import { type Knee, parseKnee } from './schema-sweep.js';
+import { pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -50,13 +52,21 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     storageLanes: defaults.storageLanes,
     // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
     queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
-    agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
+    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
     stages: resolveStages(plan),
+    repeat: plan.repeat ?? 1,
+    points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
+    ...resolveKnee(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
+}
+
+function resolveKnee({ sweep }: Plan): { knee?: Knee } {
+  const knee = sweep?.knee === undefined ? undefined : parseKnee(sweep.knee);
+  return knee === undefined ? {} : { knee };
 }
 
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
@@ -74,9 +84,9 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   let writes = 0;
   let names = firstNames;
   const isTree = treeOf(target) !== undefined;
-  return stages.map(({ kind, delay, duration, dropCaches, network, rename }) => {
+  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, rename }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = duration === undefined ? {} : { durationMs: duration };
+    const time = resolveTime(typedTime);
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
@@ -93,6 +103,13 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+  const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
+  if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
+  const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;
+  return { ...rampMs, durationMs: atMost ?? defaults.stableAtMostMs, until: { variation, windowMs } };
 }
 
 function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize } from './units.js';
 
 const MiB = 1024 ** 2;
@@ -18,8 +19,7 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
-  /** In milliseconds. */
-  readonly duration?: number;
+  readonly time: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly rename?: RenameKeys;
@@ -28,14 +28,7 @@ export interface TypedStage {
 const stageOptions = z.strictObject({ delay });
 
 /** What a stage has that may go by time. */
-const timedOptions = stageOptions.extend({
-  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
-    meaning:
-      'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
-    default: 'until every unit is done, once',
-    example: 'duration: 30s',
-  }),
-});
+const timedOptions = stageOptions.extend(timeKeys);
 
 const networkOptions = z.strictObject({
   delay,
@@ -149,15 +142,21 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const time = kind !== 'network' && options !== undefined && 'duration' in options ? options.duration : undefined;
+    const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
     return {
       kind,
       delay: options?.delay,
-      ...(time === undefined ? {} : { duration: time }),
+      time: { duration, ramp, until },
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });
+/** The keys of time of a stage that has any. */
+function timeOf(options: object | undefined): TimeKeys {
+  const none = { duration: undefined, ramp: undefined, until: undefined };
+  return { ...none, ...(options as Partial<TimeKeys> | undefined) };
+}
+
 type NetworkKeys = z.output<typeof networkOptions>;
 type RenameKeys = z.output<typeof renameOptions>;

@@ -9,6 +9,7 @@ import {
   defaults,
   type errorKinds,
   type ioEngines,
+  maxRounds,
   maxStages,
   type networkDirections,
   type networkPatterns,
@@ -24,6 +25,7 @@ import { errorLimits } from './schema-errors.js';
 import { fileTarget } from './schema-file.js';
 import { s3Target } from './schema-s3.js';
 import { stage } from './schema-stages.js';
+import { sweep } from './schema-sweep.js';
 import { formatDuration } from './units.js';
 
 const TiB = 1024 ** 4;
@@ -157,6 +159,17 @@ export const planSchema = z.strictObject({
     default: defaults.assign,
     example: 'assign: static',
   }),
+  repeat: key(integer({ minimum: 1, maximum: maxRounds }).optional(), {
+    meaning:
+      'How often the stages are done, one round after the other. The result then has the median, the least, the greatest and the spread of each stage.',
+    default: 'once',
+    example: 'repeat: 5',
+  }),
+  sweep: key(sweep.optional(), {
+    meaning: `Does the stages for each combination of these values, at most ${maxRounds} times in all, and makes a table of them with the knee of each stage.`,
+    default: 'none',
+    example: 'sweep: { queueDepth: [1, 8, 64], knee: p99 < 5ms }',
+  }),
   stages: key(z.array(stage).min(1).max(maxStages), {
     meaning:
       'What the run does, in this order: a list whose items name one stage each. A stage begins when the one before has ended.',
@@ -171,6 +184,10 @@ export const planSchema = z.strictObject({
 export type Plan = z.output<typeof planSchema>;
 /** Data of a size that the plan says. */
 export type SizedData = Plan['data'] & { readonly size: bigint };
+/** Whether the plan says the size of the data; with a tree of files it does not. */
+export function isSized(data: Plan['data']): data is SizedData {
+  return data.size !== undefined;
+}
 /** A plan's target as it was typed. */
 export type PlanTarget = Plan['target'];
 /** A file target as it was typed. */

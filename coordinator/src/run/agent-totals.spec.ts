@@ -146,6 +146,8 @@ describe('the totals of an agent', () => {
             existed: 0n,
             foreign: 0n,
             folders: 0n,
+            rampOperations: 0n,
+            rampBytes: 0n,
             sentBytes: 0n,
             errors: 0n,
             drops: 0n,

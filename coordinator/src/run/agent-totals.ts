@@ -44,6 +44,8 @@ const rising = [
   'existed',
   'foreign',
   'folders',
+  'rampOperations',
+  'rampBytes',
 ] as const;
 
 interface Sample {

@@ -37,6 +37,7 @@ export function networkProgress(stage: NetworkStage): Progress {
     corruptBlocks: 0n,
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    rampMs: 0n,
     durationMs: BigInt(plan.stage.durationMs),
   };
 }
@@ -111,6 +112,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     existed: 0n,
     foreign: 0n,
     folders: 0n,
+    timed: undefined,
     classes: classResults(stage, seconds),
     network: {
       pattern: stage.pattern,

@@ -223,6 +223,11 @@ export class Run {
       const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
       this.#notes.push(makesData(resolved.kind) ? `${what}; they are not read or verified` : what);
     }
+    const unwritten = resolved.kind === 'write' && stage.ranItsTime ? (stage.ledger?.unfinished() ?? []) : [];
+    if (unwritten.length > 0) {
+      const units = unwritten.reduce((sum, [first, end]) => sum + end - first, 0) - failedUnits;
+      this.#notes.push(`write: ${units} units were not written in its time; they are not read or verified`);
+    }
     if (stage.ioErrors.inAll > 0) this.#hasErrors = true;
     if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {
       // Nothing is removed from a device.

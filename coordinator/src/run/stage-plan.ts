@@ -9,6 +9,7 @@ import {
   type LayoutTree,
   type ResolvedDataStage,
   type ResolvedPlan,
+  type Stability,
   type SyncMode,
   type TreeNames,
 } from '../plan/index.js';
@@ -36,8 +37,12 @@ export interface StagePlan extends MusterPlan {
   readonly modestLanes: number | undefined;
   readonly queueDepth: number;
   readonly sync: SyncMode;
-  /** How long it goes on; undefined: until every unit is done. */
+  /** How long it goes on at most; undefined: until every unit is done. */
   readonly durationMs: number | undefined;
+  /** What begins before this does not count. */
+  readonly rampMs: number;
+  /** It ends when it is as stable as this. */
+  readonly until: Stability | undefined;
   /** Whether a pass over the units is followed by another, until the time is over. */
   readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
@@ -82,6 +87,8 @@ export function stagePlan(
     queueDepth: movesBytes(stage.kind) ? plan.queueDepth : 1,
     sync: changesNames(stage.kind) && 'sync' in plan.target ? plan.target.sync : 'never',
     durationMs: stage.durationMs,
+    rampMs: stage.rampMs ?? 0,
+    until: stage.until,
     wraps: stage.durationMs !== undefined && !changes(stage.kind),
     needsSettled: changes(stage.kind),
     isCleanUp: index >= plan.stages.length,

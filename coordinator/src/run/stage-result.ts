@@ -10,14 +10,14 @@ import type {
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
-import { bytesOfUnits } from '../plan/index.js';
 import { cacheResult } from './cache-result.js';
+import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import type { Stage } from './stage.js';
-import { movesBytes, readsBack } from './stage-plan.js';
+import { readsBack } from './stage-plan.js';
 
 /** Where a stage stands. */
 export function stageProgress(stage: Stage): Progress {
@@ -27,7 +27,8 @@ export function stageProgress(stage: Stage): Progress {
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
-  const bytesDone = moves(stage) ? bytesOf(stage, coverage?.done ?? 0) : 0;
+  const bytesDone = bytesOf(stage, coverage?.done ?? 0);
+  const { bytes, ns } = isTimed(stage) ? countedOf(stage, coverage) : { bytes: bytesDone, ns: elapsedNs };
   return {
     runId: plan.runId,
     stage: plan.index,
@@ -36,15 +37,16 @@ export function stageProgress(stage: Stage): Progress {
     elapsedMs: elapsedNs / 1_000_000n,
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(coverage?.done ?? 0),
-    bytesTotal: BigInt(moves(stage) ? bytesOf(stage, plan.layout.units) : 0),
+    bytesTotal: BigInt(bytesOf(stage, plan.layout.units)),
     bytesPerSecond: sum(agents, (agent) => agent.bytesPerSecond),
     operationsPerSecond: sum(agents, (agent) => agent.operationsPerSecond),
-    averageBytesPerSecond: elapsedNs > 0n ? bytesDone / (Number(elapsedNs) / 1e9) : 0,
+    averageBytesPerSecond: ns > 0n ? bytes / (Number(ns) / 1e9) : 0,
     latency: stage.latencyOfTick.summary(),
     corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
     durationMs: BigInt(plan.durationMs ?? 0),
+    rampMs: BigInt(plan.rampMs),
   };
 }
 
@@ -68,17 +70,17 @@ function agentProgress(
 }
 
 /**
- * How a stage ended. Throughput is the bytes of units that the ledger holds, each once, over the time from the common
- * start to the last completion, final sync and close included.
+ * How a stage ended. Throughput is what counts of the work, over the time that counts: see counted.ts.
  */
 export function stageResult(stage: Stage): StageResult {
   const { plan } = stage;
   const coverage = stage.passes?.coverage();
   const all = [...stage.participants.values()];
   const done = coverage?.done ?? 0;
-  const bytes = moves(stage) ? bytesOf(stage, done) : 0;
-  const durationNs = durationOf(stage);
+  const counted = countedOf(stage, coverage);
+  const durationNs = lastDoneOf(stage) - stage.startNs;
   const seconds = Number(durationNs) / 1e9;
+  const perSecond = (amount: number): number => (counted.ns > 0n ? amount / (Number(counted.ns) / 1e9) : 0);
   const latency = new LatencyTotals();
   for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
   const starts = all.flatMap((p) => (p.startsTogether && p.startedNs !== undefined ? [p.startedNs] : []));
@@ -88,10 +90,10 @@ export function stageResult(stage: Stage): StageResult {
     complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
-    bytes: BigInt(bytes),
+    bytes: BigInt(counted.bytes),
     durationNs,
-    bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
-    operationsPerSecond: seconds > 0 ? operationsThatCount(stage, all, bytes, done) / seconds : 0,
+    bytesPerSecond: perSecond(counted.bytes),
+    operationsPerSecond: perSecond(counted.operations),
     latency: latency.summary(),
     corruptBlocks: BigInt(sum(all, (p) => p.totals.sum('corruptBlocks'))),
     findingCounts: findingCounts(all),
@@ -113,11 +115,15 @@ export function stageResult(stage: Stage): StageResult {
     existed: BigInt(sum(all, (p) => p.totals.sum('existed'))),
     foreign: BigInt(sum(all, (p) => p.totals.sum('foreign'))),
     folders: BigInt(sum(all, (p) => p.totals.sum('folders'))),
-    agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+    agents: byAgent(stage).map(([name, incarnations]) => ({
+      ...agentResult(name, incarnations, coverage, seconds),
+      bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
+    })),
     network: undefined,
+    timed: timedResult(stage, coverage, counted),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
-      seconds,
+      Number(counted.ns) / 1e9,
     ),
   };
 }
@@ -138,12 +144,11 @@ function queueDepths({ plan }: Stage, all: readonly Participant[], seconds: numb
 }
 
 function agentResult(
-  stage: Stage,
   name: string,
   incarnations: Participant[],
   coverage: Coverage | undefined,
   seconds: number,
-): AgentStageResult {
+): Omit<AgentStageResult, 'bytesPerSecond'> {
   const unitsDone = coverage?.agents.get(name)?.done ?? 0;
   const last = incarnations.at(-1);
   return {
@@ -151,38 +156,11 @@ function agentResult(
     host: last?.member.host ?? '',
     state: last?.member.state ?? 'lost',
     unitsDone: BigInt(unitsDone),
-    bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
     pools: poolResults(incarnations),
     sentBytesPerSecond: 0,
     receivedBytesPerSecond: 0,
     ...portResults(last?.totals.hostNetwork, seconds),
   };
-}
-
-/** From the common start to the last agent's last completion, final sync and close included, on the coordinator's clock. */
-function durationOf(stage: Stage): bigint {
-  const ends = [...stage.participants.values()].flatMap(({ lastDoneNs }) =>
-    lastDoneNs === undefined ? [] : [lastDoneNs],
-  );
-  return latest(stage.startNs, ...ends) - stage.startNs;
-}
-
-/** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
-function operationsThatCount({ plan }: Stage, all: readonly Participant[], bytes: number, done: number): number {
-  // One operation for each object, whoever did it, and whether or not it lived to report it.
-  if (['stat', 'create', 'rename'].includes(plan.name)) return Math.floor(done / plan.layout.unitsPerObject);
-  const operations = sum(all, (p) => p.totals.sum('operations'));
-  const moved = sum(all, (p) => p.totals.sum('bytes'));
-  return moved > bytes ? operations * (bytes / moved) : operations;
-}
-
-/** Whether the stage moves the units' bytes; those that work on names move none. */
-function moves({ plan }: Stage): boolean {
-  return movesBytes(plan.name);
-}
-
-function bytesOf(stage: Stage, units: number): number {
-  return Number(bytesOfUnits(stage.plan.layout, units));
 }
 
 /** The incarnations of each agent that took part, by name. */

@@ -40,6 +40,8 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     existed: 0n,
     foreign: 0n,
     folders: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
     ...changes,
   };
 }

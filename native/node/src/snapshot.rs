@@ -62,6 +62,10 @@ pub struct JsPoolCounters {
     pub foreign: f64,
     /// Directories that were made, listed or removed.
     pub folders: f64,
+    /// Of the operations, those that were submitted before the task counts.
+    pub ramp_operations: f64,
+    /// Bytes of those.
+    pub ramp_bytes: f64,
     /// The same by class of operations, those that there were.
     pub classes: Vec<JsClassCounters>,
 }
@@ -280,6 +284,8 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         existed: counts.existed as f64,
         foreign: counts.foreign as f64,
         folders: counts.folders as f64,
+        ramp_operations: counts.ramp_operations as f64,
+        ramp_bytes: counts.ramp_bytes as f64,
         classes: classes.into_iter().map(class_of).collect(),
     }
 }

@@ -277,6 +277,13 @@ impl NativeTask {
         Ok(())
     }
 
+    /// What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed.
+    #[napi]
+    pub fn count_from(&self, ns: BigInt) -> Result<()> {
+        self.task.count_from(u64_of("the end of the ramp", &ns)?);
+        Ok(())
+    }
+
     /// Adds units [first, end).
     #[napi]
     pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt) -> Result<()> {

@@ -43,6 +43,8 @@ pub(super) struct Control {
     state: Mutex<State>,
     wake: Condvar,
     halt: Halt,
+    /// What is submitted before this instant is the ramp.
+    counts_from_ns: AtomicU64,
     cancelled: AtomicBool,
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
@@ -81,6 +83,7 @@ impl Control {
             state: Mutex::default(),
             wake: Condvar::new(),
             halt: Halt::default(),
+            counts_from_ns: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
@@ -107,6 +110,10 @@ impl Control {
     /// Sets or moves the instant at which the task's time is over. Once it is, that stays so.
     pub(super) fn set_end(&self, monotonic_ns: u64) {
         self.move_halt(|halt| halt.set_end(monotonic_ns));
+    }
+
+    pub(super) fn set_counts_from(&self, monotonic_ns: u64) {
+        self.counts_from_ns.store(monotonic_ns, Ordering::Relaxed);
     }
 
     fn move_halt(&self, change: impl FnOnce(&Halt)) {
@@ -249,6 +256,12 @@ impl Control {
     #[inline]
     pub(super) fn halt_ns(&self) -> u64 {
         self.halt.first_ns()
+    }
+
+    /// What is submitted before this instant is the ramp: it is told apart.
+    #[inline]
+    pub(super) fn counts_from_ns(&self) -> u64 {
+        self.counts_from_ns.load(Ordering::Relaxed)
     }
 
     /// Whether, at this instant, the task's time is over; then every range is stopped when this returns.

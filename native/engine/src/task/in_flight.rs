@@ -202,7 +202,12 @@ impl LaneRun<'_> {
     /// Counts an operation of this class that went well, by when it was submitted and when it was seen to be done.
     #[inline]
     pub(super) fn count(&mut self, class: Class, submission: Submission, done_ns: u64, bytes: u64) {
-        self.cell.count(class, done_ns - submission.at_ns, bytes);
+        let service_ns = done_ns - submission.at_ns;
+        if submission.at_ns < self.shared.control.counts_from_ns() {
+            self.cell.count_in_ramp(class, service_ns, bytes);
+        } else {
+            self.cell.count(class, service_ns, bytes);
+        }
         self.cell.last_done_ns.set(done_ns);
     }
 

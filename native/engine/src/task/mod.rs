@@ -106,6 +106,12 @@ impl Task {
         self.shared.control.set_end(monotonic_ns);
     }
 
+    /// What is submitted before this instant of CLOCK_MONOTONIC, in ns, is a ramp: it counts among operations and bytes, which
+    /// tell it apart, and is in no histogram. To be set before [`Task::begin_at`]; at first all counts.
+    pub fn count_from(&self, monotonic_ns: u64) {
+        self.shared.control.set_counts_from(monotonic_ns);
+    }
+
     /// Gives the task units to work on. Ranges are served in the order in which they were added.
     ///
     /// # Errors

@@ -542,6 +542,8 @@ export interface StartStage {
   atAgentNs: bigint;
   /** When the stage's time is over, by the agent's monotonic clock, in ns: nothing is submitted from then on. 0: never. */
   overAtAgentNs: bigint;
+  /** When the ramp is over, by the agent's monotonic clock, in ns: what is submitted before is told apart. 0: there is none. */
+  countFromAgentNs: bigint;
 }
 
 /** The time of a stage is over at another instant than StartStage said. */
@@ -4172,7 +4174,7 @@ export const UnreachedPeer: MessageFns<UnreachedPeer> = {
 };
 
 function createBaseStartStage(): StartStage {
-  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n };
+  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, countFromAgentNs: 0n };
 }
 
 export const StartStage: MessageFns<StartStage> = {
@@ -4191,6 +4193,12 @@ export const StartStage: MessageFns<StartStage> = {
         throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
       }
       writer.uint32(1120).uint64(message.overAtAgentNs);
+    }
+    if (message.countFromAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.countFromAgentNs) !== message.countFromAgentNs) {
+        throw new globalThis.Error("value provided for field message.countFromAgentNs of type uint64 too large");
+      }
+      writer.uint32(1128).uint64(message.countFromAgentNs);
     }
     return writer;
   },
@@ -4232,6 +4240,14 @@ export const StartStage: MessageFns<StartStage> = {
             message.overAtAgentNs = reader.uint64() as bigint;
             continue;
           }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.countFromAgentNs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4253,6 +4269,9 @@ export const StartStage: MessageFns<StartStage> = {
     message.atAgentNs = (object.atAgentNs !== undefined && object.atAgentNs !== null) ? BigInt(object.atAgentNs) : 0n;
     message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
       ? BigInt(object.overAtAgentNs)
+      : 0n;
+    message.countFromAgentNs = (object.countFromAgentNs !== undefined && object.countFromAgentNs !== null)
+      ? BigInt(object.countFromAgentNs)
       : 0n;
     return message;
   },

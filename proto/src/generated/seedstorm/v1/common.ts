@@ -167,6 +167,10 @@ export interface PoolCounters {
   foreign: bigint;
   /** Directories that were made, listed or removed. */
   folders: bigint;
+  /** Of the operations, those that were submitted in the stage's ramp: they are in no histogram. */
+  rampOperations: bigint;
+  /** Bytes of those. */
+  rampBytes: bigint;
 }
 
 /** What the ports of a host carried, whoever sent it, since a stage was prepared. */
@@ -576,6 +580,8 @@ function createBasePoolCounters(): PoolCounters {
     existed: 0n,
     foreign: 0n,
     folders: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
   };
 }
 
@@ -658,6 +664,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.folders of type uint64 too large");
       }
       writer.uint32(1296).uint64(message.folders);
+    }
+    if (message.rampOperations !== 0n) {
+      if (BigInt.asUintN(64, message.rampOperations) !== message.rampOperations) {
+        throw new globalThis.Error("value provided for field message.rampOperations of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.rampOperations);
+    }
+    if (message.rampBytes !== 0n) {
+      if (BigInt.asUintN(64, message.rampBytes) !== message.rampBytes) {
+        throw new globalThis.Error("value provided for field message.rampBytes of type uint64 too large");
+      }
+      writer.uint32(1128).uint64(message.rampBytes);
     }
     return writer;
   },
@@ -787,6 +805,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.folders = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.rampOperations = reader.uint64() as bigint;
+            continue;
+          }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.rampBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -826,6 +860,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
     message.existed = (object.existed !== undefined && object.existed !== null) ? BigInt(object.existed) : 0n;
     message.foreign = (object.foreign !== undefined && object.foreign !== null) ? BigInt(object.foreign) : 0n;
     message.folders = (object.folders !== undefined && object.folders !== null) ? BigInt(object.folders) : 0n;
+    message.rampOperations = (object.rampOperations !== undefined && object.rampOperations !== null)
+      ? BigInt(object.rampOperations)
+      : 0n;
+    message.rampBytes = (object.rampBytes !== undefined && object.rampBytes !== null) ? BigInt(object.rampBytes) : 0n;
     return message;
   },
 };
