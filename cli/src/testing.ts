@@ -38,6 +38,7 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     network: undefined,
     timed: undefined,
     classes: [],
+    store: undefined,
     ...changes,
   };
 }

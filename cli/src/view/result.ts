@@ -7,6 +7,7 @@ import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
 import { networkLines, portLines } from './network.js';
+import { storeLines } from './store.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
 const shortOfDepth = 0.8;
@@ -118,7 +119,7 @@ function remarks(stage: StageResult): string[] {
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
   const took = `${bytes}${seconds(stage.timed?.countedNs ?? stage.durationNs)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...errorLines(stage)];
+  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...storeLines(stage), ...errorLines(stage)];
 }
 
 /** Where no bytes move, the rate of operations is what the stage is about. */

@@ -83,16 +83,16 @@ export function stagePlan(
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
-    // Calls on names go one at a time in each lane.
-    queueDepth: movesBytes(stage.kind) ? plan.queueDepth : 1,
-    sync: changesNames(stage.kind) && 'sync' in plan.target ? plan.target.sync : 'never',
+    // Calls on names of files go one at a time in each lane.
+    queueDepth: plan.target.kind !== 'file' || movesBytes(stage.kind) ? plan.queueDepth : 1,
+    sync: changesNames(stage.kind) ? syncOf(plan.target) : 'never',
     durationMs: stage.durationMs,
     rampMs: stage.rampMs ?? 0,
     until: stage.until,
     wraps: stage.durationMs !== undefined && !changes(stage.kind),
     needsSettled: changes(stage.kind),
     isCleanUp: index >= plan.stages.length,
-    removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
+    removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
   };
@@ -105,7 +105,13 @@ export function makesData(kind: ResolvedDataStage['kind']): boolean {
 
 /** Whether a stage's I/O leaves the agents' memory. */
 function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
-  return stage.kind !== 'generate' && 'engine' in target;
+  return stage.kind !== 'generate' && ['file', 'block', 's3'].includes(target.kind);
+}
+
+/** When a write counts as done. A store keeps an object when it acknowledged all of it. */
+function syncOf(target: ResolvedPlan['target']): SyncMode {
+  if (target.kind === 's3') return 'file';
+  return 'sync' in target ? target.sync : 'never';
 }
 
 const operations: Record<ResolvedDataStage['kind'], Operation> = {

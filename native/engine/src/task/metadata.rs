@@ -130,9 +130,13 @@ impl LaneRun<'_> {
     /// Counts a call that brought names: each name is an operation, and the call's time is what latency there is.
     fn count_list(&mut self, ListCall { start_ns, done_ns, entries }: ListCall) {
         let (service_ns, cell) = (done_ns - start_ns, self.cell);
-        let of_class = cell.classes.of(self.shared.spec.class_of(0));
-        of_class.service.record(service_ns);
-        of_class.operations.add(entries);
+        if start_ns < self.shared.control.counts_from_ns() {
+            cell.counters.ramp_operations.add(entries);
+        } else {
+            let of_class = cell.classes.of(self.shared.spec.class_of(0));
+            of_class.service.record(service_ns);
+            of_class.operations.add(entries);
+        }
         cell.counters.operations.add(entries);
         cell.counters.io_ns.add(service_ns);
         cell.last_done_ns.set(done_ns);

@@ -21,8 +21,10 @@ mod shared;
 mod snapshot;
 mod spec;
 pub(crate) mod start;
+mod stored;
 mod transfer;
 mod tree;
+mod way;
 
 use std::sync::Arc;
 

@@ -185,7 +185,7 @@ impl LaneRun<'_> {
             if verifies {
                 self.check(range, Block { bytes: got, ..block }, buffer)?;
             } else if got < block.bytes {
-                return self.fail(range, too_short(file.path(), block.in_object, block.bytes, got));
+                return self.fail(range, too_short(&self.shared.path_of(object), block.in_object, block.bytes, got));
             } else if let Some(error) = self.undelivered(block, buffer) {
                 return self.fail(range, error);
             }
