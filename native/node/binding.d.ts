@@ -738,6 +738,9 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  existed: number
+  foreign: number
+  folders: number
   /** The same by class of operations, those that there were. */
   classes: Array<JsClassCounters>
 }
@@ -919,7 +922,7 @@ export interface JsTaskSnapshot {
 /** What a task does, over which layout, on which sink. */
 export interface JsTaskSpec {
   /** What it does with its units. */
-  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete'
+  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
   /** The content function of the run. */
   content: ContentParameters
   /** The generation that is written, or expected. */
@@ -928,6 +931,7 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  tree?: JsTree
   /** Units of the objects of each group, where sizes differ; the content's seed puts them in order. */
   objectSizes?: Array<number>
   /** Bytes of an I/O. */
@@ -1052,3 +1056,6 @@ export declare function startEngine(options: JsEngineOptions): Promise<NativeEng
 
 /** Starts the lanes and waits until all are up: some milliseconds, in which JavaScript's thread does nothing else. */
 export declare function startEngineAndWait(options: JsEngineOptions): NativeEngine
+
+export interface JsTree { directories: number; filesPerDirectory: number; fileBytes: number; branching: number; names: JsNames; next?: JsNames }
+export interface JsNames { renames: number; shift: number }

@@ -11,6 +11,7 @@ mod findings;
 mod halt;
 mod in_flight;
 mod lanes;
+mod metadata;
 mod poison;
 mod queue;
 mod range;
@@ -22,6 +23,7 @@ mod spec;
 pub(crate) mod start;
 mod stored;
 mod transfer;
+mod tree;
 mod way;
 
 use std::sync::Arc;

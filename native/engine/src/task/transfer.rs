@@ -47,7 +47,7 @@ impl LaneRun<'_> {
                 Operation::Write => lane.write(range, block, buffer),
                 Operation::Read => lane.read(range, block, buffer),
                 Operation::Verify => lane.verify(range, block, buffer),
-                Operation::Delete => unreachable!("a delete moves no bytes"),
+                _ => unreachable!("others move no bytes, or only those of files that are opened one after the other"),
             }
         })
     }
@@ -94,7 +94,7 @@ impl LaneRun<'_> {
         Flow::Continue(())
     }
 
-    fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
+    pub(super) fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.fill(spec.generation, offset, buffer) {
             Ok(()) => Flow::Continue(()),
@@ -299,13 +299,13 @@ impl LaneRun<'_> {
     }
 
     /// What there is to say of a read that says that it went well, and brought nothing in some page.
-    fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
+    pub(super) fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
         let at = poison::undelivered(buffer)?;
         Some(undelivered(&self.shared.name_of(block.object), block.in_object + at as u64))
     }
 
     /// Compares what was read with what it must be.
-    fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+    pub(super) fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.compare(spec.generation, block.offset, actual) {
             Ok(None) => Flow::Continue(()),
