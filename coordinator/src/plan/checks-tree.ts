@@ -85,8 +85,8 @@ export function checkTreeStages(stages: Plan['stages'], target: PlanTarget): Pro
       );
     }
     if (kind === 'write' && isTree) return refuse('files of a tree are created', 'write - create: {} instead');
-    if ((kind === 'stat' || kind === 'list') && target.kind !== 'file') {
-      return refuse(`a ${target.kind} target has no names to look at`, 'use a file target, or remove the stage');
+    if ((kind === 'stat' || kind === 'list') && !['file', 's3'].includes(target.kind)) {
+      return refuse(`a ${target.kind} target has no names to look at`, 'use a file or s3 target, or remove the stage');
     }
     return [];
   });

@@ -250,7 +250,7 @@ impl LaneRun<'_> {
             return !control.is_sync_queued();
         };
         let range = Arc::clone(range);
-        if self.io.is_some() {
+        if self.io.is_some() && self.shared.spec.operation != Operation::List {
             self.taken = Some((range, claim));
         } else {
             self.at_once(&range, &claim);
@@ -405,8 +405,8 @@ impl LaneRun<'_> {
         }
         let object = range.claims.object(segment);
         let in_object = offset - range.claims.object_start(segment) * spec.layout.unit_bytes();
-        // A claim of a delete is one request, for all of it.
-        let most = if spec.operation == Operation::Delete { u64::MAX } else { spec.block_bytes as u64 };
+        // A claim of what asks for objects is one request, for all of it.
+        let most = if spec.operation.is_by_object() { u64::MAX } else { spec.block_bytes as u64 };
         let bytes = (end - offset).min(most) as usize;
         let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes });
         if offset + bytes as u64 == end {

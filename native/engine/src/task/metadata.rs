@@ -3,14 +3,16 @@
 //! lane. Must never open an object.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use super::claims::Claim;
 use super::findings::FindingKind;
 use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::{Shared, Sink};
+use super::way::Way;
 use crate::clock::now_ns;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::layout::Listed;
 use crate::sink::file::FileSink;
 use crate::sink::metadata::ListCall;
@@ -25,6 +27,16 @@ impl Shared {
         match &self.sink {
             Sink::Objects(ObjectSink::Files(files)) => files,
             _ => unreachable!("refused when the task was prepared"),
+        }
+    }
+}
+
+impl Shared {
+    /// Where a folder is, for messages; the run's own for none.
+    fn path_of_folder(&self, folder: Option<u64>) -> PathBuf {
+        match &self.sink {
+            Sink::Store(store) => store.path_of_folder(folder),
+            _ => self.files().path_of_folder(folder),
         }
     }
 }
@@ -51,6 +63,13 @@ impl LaneRun<'_> {
         let whole = layout.bytes_of(object);
         // Of a file that may lie on several hosts this one has at least what the range wrote.
         let least = if is_local { whole.min((claim.units.end - first) * layout.unit_bytes()) } else { whole };
+        self.length_found(range, object, found, least);
+        Flow::Continue(())
+    }
+
+    /// Compares an object's length, none for one that is not there, with what it must be.
+    pub(super) fn length_found(&mut self, range: &SeedRange, object: u64, found: Option<u64>, least: u64) {
+        let whole = self.shared.spec.layout.bytes_of(object);
         match found {
             None => self.wrong_object(range, object, FindingKind::Missing),
             Some(file_bytes) if file_bytes < least => {
@@ -61,7 +80,6 @@ impl LaneRun<'_> {
             }
             Some(_) => {}
         }
-        Flow::Continue(())
     }
 
     /// The one question that a stat asks a sink. `None`: the object is not there.
@@ -75,9 +93,15 @@ impl LaneRun<'_> {
         let layout = &shared.spec.layout;
         let nth = range.claims.object(claim.segment);
         let is_owner = claim.units.start == nth * layout.by_folder().units_per_object();
-        let is_local = shared.files().is_local();
+        let is_local = !self.is_on_store() && shared.files().is_local();
         if !is_local && !is_owner {
             return Flow::Continue(());
+        }
+        if layout.by_folder().objects() < layout.folders() {
+            // Objects of unequal sizes share no border with folders: one claim has all of them.
+            self.list_folder(range, None, 0..0)?;
+            return (0..layout.folders())
+                .try_for_each(|folder| self.list_folder(range, Some(folder), layout.objects_in(Some(folder))));
         }
         let folder = match layout.tree() {
             Some(tree) => Some(tree.directory_of(nth, tree.names)),
@@ -108,7 +132,11 @@ impl LaneRun<'_> {
                 }
             }
         };
-        let is_there = match shared.files().list(folder, name, |call| self.count_list(call)) {
+        let listed = match &shared.sink {
+            Sink::Store(_) => self.list_stored(folder, name),
+            _ => shared.files().list(folder, name, |call| self.count_list(call)),
+        };
+        let is_there = match listed {
             Ok(is_there) => is_there,
             Err(error) => return self.fail(range, error),
         };
@@ -116,7 +144,7 @@ impl LaneRun<'_> {
         self.cell.counters.folders.add(is_there.into());
         self.cell.counters.foreign.add(foreign);
         for name in first_foreign {
-            shared.note_foreign(&shared.files().path_of_folder(folder).join(name));
+            shared.note_foreign(&shared.path_of_folder(folder).join(name));
         }
         for (object, _) in expected.zip(found).filter(|(_, is_found)| !is_found) {
             // What was never made is not missed.
@@ -125,6 +153,27 @@ impl LaneRun<'_> {
             }
         }
         Flow::Continue(())
+    }
+
+    /// Reads the names below a folder's key page by page. A store has no folders: what nothing lies below is empty.
+    fn list_stored(&mut self, folder: Option<u64>, mut name: impl FnMut(&[u8])) -> Result<bool> {
+        let below = folder.map_or_else(String::new, |folder| self.shared.spec.layout.folder_path(folder) + "/");
+        let (mut page, mut any) = (None, false);
+        loop {
+            let start_ns = now_ns();
+            let Some(Way::Store(store)) = &mut self.io else { unreachable!("the caller has looked") };
+            let names = store.lane.names(&below, page).map_err(|error| {
+                let path = self.shared.path_of_folder(folder);
+                error.error.about(ErrorKind::List, &path)
+            })?;
+            any |= !names.names.is_empty();
+            names.names.iter().for_each(|each| name(each.as_bytes()));
+            self.count_list(ListCall { start_ns, done_ns: now_ns(), entries: names.names.len() as u64 });
+            page = names.next;
+            if page.is_none() {
+                return Ok(any);
+            }
+        }
     }
 
     /// Counts a call that brought names: each name is an operation, and the call's time is what latency there is.

@@ -155,11 +155,7 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
 fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
     let length = place.bytes_to_read();
     if length == 0 || place.is_too_long() {
-        return Ok(match file.bytes()? {
-            bytes if bytes > spec.layout.bytes_of(place.object) => same_or(place, &length_word(bytes), "too long"),
-            bytes if bytes < spec.layout.bytes_of(place.object) => Saw::Other("truncated"),
-            _ => Saw::Right,
-        });
+        return Ok(in_length(spec, place, file.bytes()?));
     }
     let bytes = file.read(place.offset, length)?;
     if (bytes.len() as u64) < length {
@@ -168,8 +164,21 @@ fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) 
     Ok(judge(spec, place, object_start, &bytes))
 }
 
+/// What there is to say of an object's length alone.
+fn in_length(spec: &TaskSpec, place: &Place, bytes: u64) -> Saw {
+    match bytes {
+        bytes if bytes > spec.layout.bytes_of(place.object) => same_or(place, &length_word(bytes), "too long"),
+        bytes if bytes < spec.layout.bytes_of(place.object) => Saw::Other("truncated"),
+        _ => Saw::Right,
+    }
+}
+
 fn in_store(store: &StoreSink, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
     let wanted = place.bytes_to_read();
+    if wanted == 0 || place.is_too_long() {
+        let length = store.length_again(place.object)?;
+        return Ok(length.map_or_else(|| same_or(place, "missing", "missing"), |length| in_length(spec, place, length)));
+    }
     let Some(bytes) = store.read_again(place.object, place.offset, wanted)? else {
         return Ok(same_or(place, "missing", "missing"));
     };

@@ -115,6 +115,13 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Whether it asks one thing of each object, whatever is in it.
+    pub(super) const fn is_by_object(self) -> bool {
+        matches!(self, Self::Delete | Self::Stat)
+    }
+}
+
 impl TaskSpec {
     /// What an I/O of so many bytes is counted as.
     #[inline]
@@ -192,6 +199,9 @@ impl TaskSpec {
     /// Why the operation does not suit the layout and the sink, if it does not.
     fn misfit(&self) -> Option<&'static str> {
         use Operation::{Create, Generate, List, Mkdir, Rename, Stat, Write};
+        if matches!(self.sink, SinkSpec::S3(_)) && matches!(self.operation, Stat | List) {
+            return None;
+        }
         let files = match &self.sink {
             SinkSpec::File { folders, direct, sync, .. } => Some((folders.len(), *direct, *sync)),
             _ => None,
@@ -226,7 +236,7 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let moves = !matches!(self.operation, Operation::Generate | Operation::Delete);
+        let moves = !matches!(self.operation, Operation::Generate | Operation::List) && !self.operation.is_by_object();
         let is_queued = self.sink.sync().is_some() && moves;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
@@ -234,7 +244,8 @@ impl TaskSpec {
     /// Whether it goes by calls that block, one at a time.
     pub(super) fn is_by_calls(&self) -> bool {
         let by_name = !matches!(self.operation, Operation::Write | Operation::Read | Operation::Verify);
-        by_name || self.layout.tree().is_some()
+        let in_flight = matches!(self.sink, SinkSpec::S3(_)) && self.operation != Operation::List;
+        (by_name || self.layout.tree().is_some()) && !in_flight
     }
 
     /// Whether what it names is done only after a sync of the directories.

@@ -167,7 +167,7 @@ impl LaneRun<'_> {
 
     /// Makes what is in a slot's memory before its block goes to the system.
     pub(super) fn make(&mut self, slot: u32) -> Flow {
-        if self.shared.spec.operation == Operation::Delete {
+        if self.shared.spec.operation.is_by_object() {
             return Flow::Continue(());
         }
         let block = self.queue.slot(slot).block;
