@@ -5,9 +5,9 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
-import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
+import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
