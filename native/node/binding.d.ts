@@ -83,6 +83,8 @@ export declare class NativeTask {
   setDeadline(ns: bigint): void
   /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
   endAt(ns: bigint): void
+  /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
+  countFrom(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -350,7 +352,7 @@ export interface JsError {
 
 /** How many I/O errors a task lets pass. */
 export interface JsErrorLimits {
-  /** By kind: open, read, write, sync, delete, full, missing; none of those that are not named. */
+  /** By kind: open, read, write, sync, delete, full, missing, mkdir, stat, list, rename; none of those that are not named. */
   ofKind: Record<string, number>
   /** Of all kinds together. */
   inAll: number
@@ -358,7 +360,7 @@ export interface JsErrorLimits {
 
 /** I/O errors of one kind, at one object, in one lane. */
 export interface JsErrorRow {
-  /** open, read, write, sync, delete, full or missing. */
+  /** open, read, write, sync, delete, full, missing, mkdir, stat, list or rename. */
   kind: string
   /** The object; empty where it is not known, and in the row for those that are not kept one by one. */
   path: string
@@ -412,7 +414,7 @@ export interface JsFileWork {
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long". */
   kind: string
   /** Number of the object in the layout. */
   object: number
@@ -578,6 +580,14 @@ export interface JsMemoryOptions {
   hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
 }
 
+/** A generation of names in a tree. */
+export interface JsNames {
+  /** How many times each file was renamed. */
+  renames: number
+  /** How many directories behind its home a file lies. */
+  shift: number
+}
+
 /** This build on this machine. */
 export interface JsNativeInformation {
   /** Version of the content function: another one means other bytes. */
@@ -738,9 +748,16 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
   existed: number
+  /** Names that a list found and the layout does not make. */
   foreign: number
+  /** Directories that were made, listed or removed. */
   folders: number
+  /** Of the operations, those that were submitted before the task counts. */
+  rampOperations: number
+  /** Bytes of those. */
+  rampBytes: number
   /** The same by class of operations, those that there were. */
   classes: Array<JsClassCounters>
 }
@@ -931,6 +948,7 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  /** The tree of directories and files, where the layout is one; `units` and `units_per_object` follow from it. */
   tree?: JsTree
   /** Units of the objects of each group, where sizes differ; the content's seed puts them in order. */
   objectSizes?: Array<number>
@@ -1013,6 +1031,22 @@ export interface JsTopologySource {
   synthetic?: string
 }
 
+/** A tree of directories with many small files. */
+export interface JsTree {
+  /** How many directories there are. */
+  directories: number
+  /** How many files each of them is home to. */
+  filesPerDirectory: number
+  /** Bytes of each file. */
+  fileBytes: number
+  /** How many directories lie in each directory, and at the top; 0: all lie side by side at the top. */
+  branching: number
+  /** What files are called now, and where they lie. */
+  names: JsNames
+  /** What a rename makes of that; a delete removes what has either name. */
+  next?: JsNames
+}
+
 /** A peer that could not be reached. */
 export interface JsUnreached {
   /** Its number. */
@@ -1056,6 +1090,3 @@ export declare function startEngine(options: JsEngineOptions): Promise<NativeEng
 
 /** Starts the lanes and waits until all are up: some milliseconds, in which JavaScript's thread does nothing else. */
 export declare function startEngineAndWait(options: JsEngineOptions): NativeEngine
-
-export interface JsTree { directories: number; filesPerDirectory: number; fileBytes: number; branching: number; names: JsNames; next?: JsNames }
-export interface JsNames { renames: number; shift: number }

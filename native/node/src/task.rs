@@ -412,15 +412,18 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
 }
 
 fn tree_of(given: &JsTree) -> Result<Tree> {
-    let names = |of: &JsNames| Ok(Names { renames: of.renames, shift: whole("shift", of.shift)? });
     Ok(Tree {
         directories: whole("directories", given.directories)?,
         files_per_directory: whole("files per directory", given.files_per_directory)?,
         file_bytes: whole("file bytes", given.file_bytes)?,
         branching: whole("branching", given.branching)?,
-        names: names(&given.names)?,
-        next: given.next.as_ref().map(names).transpose()?,
+        names: names_of(&given.names)?,
+        next: given.next.as_ref().map(names_of).transpose()?,
     })
+}
+
+fn names_of(given: &JsNames) -> Result<Names> {
+    Ok(Names { renames: given.renames, shift: whole("shift", given.shift)? })
 }
 
 fn limits_of(given: Option<JsErrorLimits>) -> Result<ErrorLimits> {
