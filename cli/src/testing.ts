@@ -34,6 +34,9 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     preallocateNs: 0n,
     network: undefined,
     timed: undefined,
+    repetition: 0,
+    point: 0,
+    label: '',
     classes: [],
     ...changes,
   };

@@ -83,6 +83,8 @@ export declare class NativeTask {
   setDeadline(ns: bigint): void
   /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
   endAt(ns: bigint): void
+  /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
+  countFrom(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -732,6 +734,10 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** Of the operations, those that were submitted before the task counts. */
+  rampOperations: number
+  /** Bytes of those. */
+  rampBytes: number
   /** The same by class of operations, those that there were. */
   classes: Array<JsClassCounters>
 }

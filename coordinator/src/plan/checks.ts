@@ -65,7 +65,7 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    problems.push(...checkTime(path, name, time));
+    if (time !== undefined) problems.push(...checkTime(path, name, time));
     if (kind === 'write') {
       written = true;
       deletedBy = undefined;

@@ -70,6 +70,7 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
     dedup: { ratio: '1.5' },
     compress: { ratio: '1.5' },
     uniform: { min: '1MiB', max: '64MiB' },
+    sweep: { queueDepth: ['1', '8'] },
     lognormal: { median: '4MiB', sigma: '1.2', max: '1GiB' },
   };
   const plan: Record<string, unknown> = {

@@ -7,6 +7,7 @@ import { resolveTarget } from './resolve-target.js';
 import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
 import type { Plan } from './schema.js';
 import { type Knee, parseKnee } from './schema-sweep.js';
+import type { TimeKeys } from './schema-time.js';
 import { pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -81,7 +82,7 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   let writes = 0;
   return stages.map(({ kind, delay, time: typedTime, dropCaches, network }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = resolveTime(typedTime);
+    const time = resolveTime(typedTime ?? {});
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
@@ -94,7 +95,7 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   });
 }
 
-function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
   const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
   if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
   const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;

@@ -5,9 +5,11 @@ import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, Stability, SyncMode } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
+import { labelOf, noPlace, type Place } from './rounds.js';
 
 /** What a stage needs of the plan. */
 export interface StagePlan extends MusterPlan {
+  readonly place: Place;
   readonly runId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
@@ -50,8 +52,13 @@ export function stagePlan(
   wireStage: number,
   stage: ResolvedDataStage,
   sparedObjects: readonly number[],
+  place: Place = noPlace,
+  agents?: ReadonlySet<string>,
 ): StagePlan {
   return {
+    place,
+    agents,
+    label: labelOf(stage.kind, place),
     runId,
     index,
     wireStage,

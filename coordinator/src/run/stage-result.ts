@@ -32,7 +32,7 @@ export function stageProgress(stage: Stage): Progress {
   return {
     runId: plan.runId,
     stage: plan.index,
-    stageName: plan.name,
+    stageName: plan.label,
     phase: stage.phase,
     elapsedMs: elapsedNs / 1_000_000n,
     units: BigInt(plan.layout.units),
@@ -87,6 +87,9 @@ export function stageResult(stage: Stage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
+    label: plan.label,
+    repetition: plan.place.repetition,
+    point: plan.place.point,
     complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),

@@ -23,6 +23,7 @@ import { settle } from './settling.js';
 import { Stability } from './stability.js';
 import { isLocal, ledgerOptions, prepareStage, readsBack, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
+import type { Standing, Written } from './standing.js';
 
 const secondNs = 1_000_000_000n;
 /** How long second looks at faults are waited for once everybody has ended. */
@@ -42,7 +43,7 @@ export class Stage extends Muster<StagePlan> {
   /** When it was stable, on the coordinator's clock. */
   stableNs: bigint | undefined;
   #lookedNs = 0n;
-  /** Who wrote what this stage reads. */
+  /** Who has what this stage works on. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
   #toldErrors = 0;
@@ -52,22 +53,26 @@ export class Stage extends Muster<StagePlan> {
   readonly #kept: Finding[] = [];
   #noAgentsSinceMs: number | undefined;
   #leasing: Leasing | undefined;
+  /** What is known of the data that it works on. */
+  readonly #written: Written | undefined;
+  /** The ledgers of earlier writes and deletes: whether somebody may still be at it. */
+  readonly #earlier: readonly Ledger[];
 
   constructor(
     plan: StagePlan,
     members: Members,
     log: RunLog,
     private readonly findings: Findings,
-    /** The ledger of the write that made the data: who wrote what; absent when nothing was written. */
-    private readonly written: Ledger | undefined,
-    /** The ledgers of all earlier writes and deletes: whether somebody may still be at it. */
-    private readonly earlier: readonly Ledger[],
+    /** What is on the target when it begins. */
+    standing: Standing,
   ) {
     super(plan, members, log);
-    this.writers = written?.writers() ?? [];
+    this.#written = standing.written;
+    this.#earlier = standing.mutations;
+    this.writers = standing.holders(readsBack(plan));
     this.stability = plan.until && new Stability(plan.until.variation, plan.until.windowMs);
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
-    this.#hanging = new Hanging(plan.name, log);
+    this.#hanging = new Hanging(plan.label, log);
   }
 
   override get phase(): Phase {
@@ -126,7 +131,7 @@ export class Stage extends Muster<StagePlan> {
   override lost(member: Member, knownDead: boolean): void {
     this.guard(() => {
       if (knownDead)
-        for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
+        for (const ledger of this.#earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
       // One that took no part may alone have what is here: nobody waits for it any more.
       if (!this.participants.has(participantKey(member)))
         this.passes?.lost(member.name, member.incarnation, { knownDead }, nowMs());
@@ -146,7 +151,7 @@ export class Stage extends Muster<StagePlan> {
     if (this.#leasing === undefined || this.over()) return;
     // A late joiner: the others run already.
     this.#leasing.join(participant);
-    this.log.event('info', 'agent-joined', `agent ${participant.name} joins ${this.plan.name}`);
+    this.log.event('info', 'agent-joined', `agent ${participant.name} joins ${this.plan.label}`);
     this.start(participant);
     this.#leasing.supply(participant);
   }
@@ -189,7 +194,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   #writerOf({ unit }: Finding): Writer | undefined {
-    const done = this.written?.doneBy(Number(unit));
+    const done = this.#written?.doneBy(Number(unit));
     return done && { agent: done.agent, afterUnixMs: unixMs(done.afterMs), beforeUnixMs: unixMs(done.beforeMs) };
   }
 
@@ -212,13 +217,13 @@ export class Stage extends Muster<StagePlan> {
   /** The plan's delay, and until nobody can still be writing what this stage removes or writes again. */
   protected override async wait(): Promise<void> {
     await super.wait();
-    if (this.plan.needsSettled) await settle(this.earlier, this.plan.name, this.waiters, () => this.over(), this.log);
+    if (this.plan.needsSettled) await settle(this.#earlier, this.plan.label, this.waiters, () => this.over(), this.log);
   }
 
   protected override async work(): Promise<void> {
     const ready = this.in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    const leftOut = this.written?.unfinished() ?? [];
+    const leftOut = this.#written?.unfinished() ?? [];
     const pass = (): Ledger =>
       new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
     const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readsBack(this.plan) ? this.writers : []);
@@ -244,11 +249,11 @@ export class Stage extends Muster<StagePlan> {
 
   /** A stage by time that came to the end of its data measured less than it was asked to. */
   #tellOfTime(passes: Passes): void {
-    const { durationMs, name } = this.plan;
+    const { durationMs, label } = this.plan;
     if (durationMs === undefined || this.ranItsTime || !passes.isOver()) return;
     const seconds = (Number(nowNs() - this.startNs) / 1e9).toFixed(1);
     this.remark(
-      `${name} was through with all data after ${seconds} s of ${durationMs / 1000} s: data.size is too small for its duration`,
+      `${label} was through with all data after ${seconds} s of ${durationMs / 1000} s: data.size is too small for its duration`,
     );
   }
 
@@ -306,7 +311,7 @@ export class Stage extends Muster<StagePlan> {
     this.stableNs = now;
     const { variation = 0, wanted, windowMs } = stability;
     const how = `varied by ${percent(variation)} over ${windowMs / 1000} s, and ${percent(wanted)} was wanted`;
-    this.log.event('info', 'stable', `${this.plan.name} is stable: its throughput ${how}`);
+    this.log.event('info', 'stable', `${this.plan.label} is stable: its throughput ${how}`);
     this.moveEnd(now);
   }
 
@@ -326,7 +331,7 @@ export class Stage extends Muster<StagePlan> {
     this.#noAgentsSinceMs ??= nowMs();
     if (nowMs() - this.#noAgentsSinceMs < noAgentsTimeoutMs) return;
     this.fail(
-      new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.name}` }),
+      new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.label}` }),
     );
   }
 
