@@ -11,7 +11,7 @@ const editor = z.fromJSONSchema(planJsonSchema() as Parameters<typeof z.fromJSON
 const editorTakes = (text: string) => editor.safeParse(parse(text)).success;
 
 describe('the JSON Schema for editors', () => {
-  test.each(['quickstart', 'null', 'network'])('does not redline examples/%s.yaml', (name) => {
+  test.each(['quickstart', 'null', 'network', 'steady', 'sweep'])('does not redline examples/%s.yaml', (name) => {
     const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
     expect(editor.safeParse(parse(text)).error).toBeUndefined();
   });

@@ -8,7 +8,7 @@ import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, Re
 import type { Plan } from './schema.js';
 import { type Knee, parseKnee } from './schema-sweep.js';
 import type { TimeKeys } from './schema-time.js';
-import { pointsOf, resolvePoint } from './sweep.js';
+import { agentsNeeded, pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -24,7 +24,7 @@ export interface ResolveContext {
 
 /** The plan with every default filled in. It takes what `parsePlan` returned, and never fails for such a plan. */
 export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
-  const { data, load, agents, control } = plan;
+  const { data, load, control } = plan;
   const geometry = geometryOf(plan);
   const { layout } = geometry;
   const dedupMilli = data.dedup?.ratio ?? defaults.ratioMilli;
@@ -50,7 +50,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
     storageLanes: defaults.storageLanes,
     queueDepth: load?.queueDepth ?? defaults.queueDepth,
-    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
+    agentsMinimum: agentsNeeded(plan),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),

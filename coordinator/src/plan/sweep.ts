@@ -1,11 +1,16 @@
 /** From a sweep to its points: each combination of values, and the plan that it makes. Pure. */
-import { sweepKeys } from './choices.js';
+import { defaults, sweepKeys } from './choices.js';
 import { geometryOf } from './geometry.js';
 import type { SweepPoint } from './resolved.js';
 import type { Plan } from './schema.js';
 
 /** A value of each key that is swept over. */
 export type SweepValues = SweepPoint['values'];
+
+/** How many agents a plan needs: its minimum, and as many as its sweep goes up to. */
+export function agentsNeeded({ agents, sweep }: Pick<Plan, 'agents' | 'sweep'>): number {
+  return Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(sweep?.agents ?? []));
+}
 
 /** Each combination; the last key varies fastest. None without a sweep. */
 export function pointsOf(sweep: Plan['sweep']): SweepValues[] {

@@ -39,6 +39,16 @@ export function* roundsOf(plan: ResolvedPlan): Generator<Round> {
   }
 }
 
+/** What a check must look at: the plan with each of its block sizes, and what is most in flight with that; the most of all first. */
+export function plansToCheck(plan: ResolvedPlan): [ResolvedPlan, ...ResolvedPlan[]] {
+  const inFlight = ({ lanesPerAgent = 1, queueDepth, blockBytes }: ResolvedPlan): number =>
+    lanesPerAgent * queueDepth * blockBytes;
+  const plans = plan.points.map((point) => planAt(plan, point)).sort((a, b) => inFlight(b) - inFlight(a));
+  const [first = plan, ...others] = plans;
+  const blocks = new Set([first.blockBytes]);
+  return [first, ...others.filter(({ blockBytes }) => blocks.size < blocks.add(blockBytes).size)];
+}
+
 /** What a stage is called in events and progress: `write`, `write #2` in the second repetition, `write at point 3`. */
 export function labelOf(name: string, { point, repetition }: Place): string {
   return `${name}${point === 0 ? '' : ` at point ${point}`}${repetition === 0 ? '' : ` #${repetition}`}`;

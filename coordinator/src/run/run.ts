@@ -14,7 +14,7 @@ import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
 import { sweepResult } from './points.js';
-import { noPlace, type Place, type Round, roundsOf, roundText } from './rounds.js';
+import { noPlace, type Place, plansToCheck, type Round, roundsOf, roundText } from './rounds.js';
 import type { RunLog } from './run-log.js';
 import { spreadsOf } from './spread.js';
 import { Stage } from './stage.js';
@@ -142,11 +142,13 @@ export class Run {
 
   /** Refuses to begin what would fail for want of space or rights. */
   async #preflight(): Promise<void> {
-    const checks = await checkTarget(this.members, this.plan, this.id, () => this.#cancelled);
-    for (const { name, checked } of checks) {
-      for (const { level, detail } of checked.findings) {
-        if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
-          throw SeedstormError.fromJSON({ ...detail, what: `agent ${name}: ${detail.what}` });
+    for (const plan of plansToCheck(this.plan)) {
+      const checks = await checkTarget(this.members, plan, this.id, () => this.#cancelled);
+      for (const { name, checked } of checks) {
+        for (const { level, detail } of checked.findings) {
+          if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
+            throw SeedstormError.fromJSON({ ...detail, what: `agent ${name}: ${detail.what}` });
+          }
         }
       }
     }
