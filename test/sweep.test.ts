@@ -78,7 +78,7 @@ stages: [{ write: {} }, { read: { duration: 200ms } }, { delete: {} }]
       ).toBe(of.reduce((a, b) => (rate(b) > rate(a) ? b : a)));
     }
     expect(result.sweep?.knees.map(({ name }) => name)).toEqual(['write', 'read', 'delete']);
-    expect(eventsOf(lines, 'round-started')[7]?.text).toBe('point 8 of 8: agents 2, block 65536, queueDepth 4');
+    expect(eventsOf(lines, 'round-started')[7]?.text).toBe('point 8 of 8: agents 2, block 64KiB, queueDepth 4');
     sandbox.expectNothingLeft();
   });
 

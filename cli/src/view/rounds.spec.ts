@@ -42,7 +42,7 @@ const sweep = (changes: Partial<SweepResult> = {}): SweepResult => ({
 describe('rounds', () => {
   test('of stages that were repeated the median and how far they spread are shown', () => {
     const [table = ''] = roundLines({ spreads: [ofStage({})], sweep: undefined });
-    expect(table).toMatch(/write .* GB\/s .* 2\.00 .* 1\.00 .* 3\.00 .* 100\.0%/u);
+    expect(table).toMatch(/write .* GB\/s .* 2 .* 1 .* 3 .* 100\.0%/u);
     expect(table).toMatch(/× 3 .* p99 .* 4\.0+ ms/u);
   });
 
@@ -50,10 +50,10 @@ describe('rounds', () => {
     const [table = '', knee] = roundLines({ spreads: [ofStage({ point: 1 })], sweep: sweep() });
     const lines = table.split('\n').filter((line) => line.includes('read'));
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toMatch(/4KiB .* 8 .* read .* 1\.00 .* knee/u);
-    expect(lines[1]).toMatch(/64KiB .* 8 .* read .* 3\.00/u);
+    expect(lines[0]).toMatch(/4KiB .* 8 .* read .* 1 .* knee/u);
+    expect(lines[1]).toMatch(/64KiB .* 8 .* read .* 3 /u);
     expect(lines[1]).not.toContain('knee');
-    expect(knee).toMatch(/^read: the most with p99 < 5\.0+ ms is 1\.00 GB\/s, at block 4KiB, queueDepth 8$/u);
+    expect(knee).toMatch(/^read: the most with p99 < 5\.0+ ms is 1 GB\/s, at block 4KiB, queueDepth 8$/u);
   });
 
   test('that no point stays below the limit is said', () => {

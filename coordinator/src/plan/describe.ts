@@ -1,6 +1,7 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
 import type { ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
+import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -115,12 +116,7 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
 }
 
 function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {
-  const lines = points.map(({ values }, at) => {
-    const named = Object.entries(values).map(
-      ([key, value]) => `${key} ${key === 'block' ? formatSize(value) : formatCount(value)}`,
-    );
-    return `point ${String(at + 1).padEnd(2)} ${named.join(', ')}`;
-  });
+  const lines = points.map(({ values }, at) => `point ${String(at + 1).padEnd(2)} ${pointText(values)}`);
   if (knee !== undefined)
     lines.push(`knee     the highest throughput with ${knee.percentile} < ${knee.belowNs / 1e6} ms`);
   const rounds = Math.max(1, points.length) * repeat;

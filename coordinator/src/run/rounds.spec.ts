@@ -80,7 +80,7 @@ describe('rounds', () => {
     ]);
     expect(rounds.map((round) => labelOf('write', round))[3]).toBe('write at point 2 #2');
     expect(rounds.map((round) => roundText(plan, round))[3]).toBe(
-      'point 2 of 2: agents 2, block 8192; repetition 2 of 2',
+      'point 2 of 2: agents 2, block 8KiB; repetition 2 of 2',
     );
   });
 });

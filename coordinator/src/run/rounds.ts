@@ -1,5 +1,5 @@
 /** The rounds of a run through its stages: each point of the sweep, each repetition. Pure. */
-import { planAt, type ResolvedPlan, type ResolvedStage, stagesOfRound } from '../plan/index.js';
+import { planAt, pointText, type ResolvedPlan, type ResolvedStage, stagesOfRound } from '../plan/index.js';
 
 /** Where a stage stands among the rounds. */
 export interface Place {
@@ -56,10 +56,9 @@ export function labelOf(name: string, { point, repetition }: Place): string {
 
 /** What a round is, for people; empty where there is one only. */
 export function roundText({ points, repeat }: ResolvedPlan, { point, repetition }: Place): string {
-  const values = points[point - 1]?.values;
-  const named = Object.entries(values ?? {}).map(([key, value]) => `${key} ${value}`);
+  const values = points[point - 1]?.values ?? {};
   const parts = [
-    ...(point === 0 ? [] : [`point ${point} of ${points.length}: ${named.join(', ')}`]),
+    ...(point === 0 ? [] : [`point ${point} of ${points.length}: ${pointText(values)}`]),
     ...(repetition === 0 ? [] : [`repetition ${repetition} of ${repeat}`]),
   ];
   return parts.join('; ');
