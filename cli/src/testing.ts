@@ -38,6 +38,7 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     point: 0,
     label: '',
     classes: [],
+    store: undefined,
     ...changes,
   };
 }

@@ -8,6 +8,7 @@ import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
 import { networkLines, portLines } from './network.js';
 import { roundLines } from './rounds.js';
+import { storeLines } from './store.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
 const shortOfDepth = 0.8;
@@ -121,7 +122,7 @@ function remarks(stage: StageResult): string[] {
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${seconds(stage.timed?.countedNs ?? stage.durationNs)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...errorLines(stage)];
+  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...storeLines(stage), ...errorLines(stage)];
 }
 
 /** What is to be known of a stage that goes by time. */

@@ -114,6 +114,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     preallocateNs: 0n,
     timed: undefined,
     classes: classResults(stage, seconds),
+    store: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

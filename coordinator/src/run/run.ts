@@ -71,9 +71,11 @@ export class Run {
     this.#lock = new TargetLock(members, plan, log);
   }
 
-  /** The run's own folders, where there are any. */
+  /** The run's own folders, or the beginning of its keys, where there are any. */
   get folders(): readonly string[] {
-    return this.plan.target.kind === 'file' ? this.plan.target.runFolders : [];
+    const { target } = this.plan;
+    if (target.kind === 's3') return [`s3://${[target.bucket, target.prefix, this.id].filter(Boolean).join('/')}/`];
+    return target.kind === 'file' ? target.runFolders : [];
   }
 
   /** What the run writes to, where that outlives it: its own folders, or a device. */

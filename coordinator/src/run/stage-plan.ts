@@ -78,14 +78,14 @@ export function stagePlan(
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
+    sync: stage.kind === 'write' ? syncOf(plan.target) : 'never',
     durationMs: stage.durationMs,
     rampMs: stage.rampMs ?? 0,
     until: stage.until,
     wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
-    removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
+    removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
     errors: plan.errors,
   };
@@ -93,7 +93,13 @@ export function stagePlan(
 
 /** Whether a stage's I/O leaves the agents' memory. */
 function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
-  return stage.kind !== 'generate' && 'engine' in target;
+  return stage.kind !== 'generate' && ['file', 'block', 's3'].includes(target.kind);
+}
+
+/** When a write counts as done. A store keeps an object when it acknowledged all of it. */
+function syncOf(target: ResolvedPlan['target']): SyncMode {
+  if (target.kind === 's3') return 'file';
+  return 'sync' in target ? target.sync : 'never';
 }
 
 const operations: Record<ResolvedDataStage['kind'], Operation> = {

@@ -18,6 +18,7 @@ import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import type { Stage } from './stage.js';
 import { readsBack } from './stage-plan.js';
+import { storeResult } from './store-totals.js';
 
 /** Where a stage stands. */
 export function stageProgress(stage: Stage): Progress {
@@ -125,6 +126,7 @@ export function stageResult(stage: Stage): StageResult {
       all.flatMap(({ totals }) => [...totals.classes.values()]),
       Number(counted.ns) / 1e9,
     ),
+    store: storeResult(all.map(({ totals }) => totals.store)),
   };
 }
 

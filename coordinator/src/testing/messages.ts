@@ -73,6 +73,7 @@ export function report(changes: Partial<Report> = {}): Report {
     notes: [],
     ioEngine: '',
     hostNetwork: undefined,
+    store: undefined,
     errors: [],
     evidenceSkipped: 0n,
     pools: [],

@@ -42,10 +42,10 @@ pub(super) struct Control {
     pub(super) start: Start,
     state: Mutex<State>,
     wake: Condvar,
-    halt: Halt,
+    halt: Arc<Halt>,
     /// What is submitted before this instant is the ramp.
     counts_from_ns: AtomicU64,
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
     queued: AtomicUsize,
@@ -82,9 +82,9 @@ impl Control {
             start: Start::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
-            halt: Halt::default(),
+            halt: Arc::default(),
             counts_from_ns: AtomicU64::new(0),
-            cancelled: AtomicBool::new(false),
+            cancelled: Arc::default(),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             ended_work: AtomicU64::new(0),
@@ -281,6 +281,12 @@ impl Control {
             self.wake.notify_all();
         }
         state.over
+    }
+
+    /// Until when what failed may be tried again; to be asked as often as it matters.
+    pub(super) fn retry_limit(&self) -> impl Fn() -> u64 + 'static {
+        let (halt, cancelled) = (Arc::clone(&self.halt), Arc::clone(&self.cancelled));
+        move || if cancelled.load(Ordering::Relaxed) { 0 } else { halt.first_ns() }
     }
 
     /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects

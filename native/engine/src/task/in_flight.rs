@@ -9,6 +9,7 @@ use super::lanes::{Flow, LaneRun};
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
 use super::spec::Operation;
+use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
 use crate::io::{FOR_EVER, Request};
@@ -28,7 +29,8 @@ impl LaneRun<'_> {
     /// Hands over and submits what is ready once that is worth a system call.
     pub(super) fn hand_over_some(&mut self) {
         let ready = self.queue.ready.len();
-        if ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
+        let is_store = matches!(self.io, Some(Way::Store(_)));
+        if is_store || ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
             self.hand_over();
             self.submit();
         }
@@ -68,17 +70,23 @@ impl LaneRun<'_> {
             if of.submission.at_ns == 0 {
                 of.submission.at_ns = at_ns;
             }
-            let moved = of.progress.moved();
-            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
-                unreachable!("only blocks of objects that are open are made ready")
-            };
-            let offset = object.position(of.block.in_object) + moved as u64;
-            // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
-            let memory = unsafe { self.slots.at(slot).add(moved) };
-            let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
-            // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long; when
-            // the lane leaves early, the I/O is dropped before the buffer is used again.
-            unsafe { io.push(request) };
+            match (&mut *io, hold.file, &hold.opened) {
+                (Way::Files(io), Some(file), Opened::File(object)) => {
+                    let moved = of.progress.moved();
+                    let offset = object.position(of.block.in_object) + moved as u64;
+                    // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
+                    let memory = unsafe { self.slots.at(slot).add(moved) };
+                    let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
+                    // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long;
+                    // when the lane leaves early, the I/O is dropped before the buffer is used again.
+                    unsafe { io.push(request) };
+                }
+                // SAFETY: as above.
+                (Way::Store(store), _, opened) => unsafe {
+                    store.push(slot, &self.shared.spec, &of.block, opened, self.slots);
+                },
+                _ => unreachable!("only blocks of objects that are open are made ready"),
+            }
         }
         if handed_over == 0 {
             return;

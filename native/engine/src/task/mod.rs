@@ -20,7 +20,9 @@ mod shared;
 mod snapshot;
 mod spec;
 pub(crate) mod start;
+mod stored;
 mod transfer;
+mod way;
 
 use std::sync::Arc;
 

@@ -29,8 +29,10 @@ import {
   operationToNumber,
   PoolCounters,
   Reading,
+  RequestCount,
   Residency,
   SparseHistogram,
+  StatusCount,
 } from "./common.js";
 
 /** How bad a finding of a check is. */
@@ -586,6 +588,16 @@ export interface Report {
   errors: IoError[];
   /** Faults whose bytes could not be kept, cumulative. */
   evidenceSkipped: bigint;
+  /** What was asked of a store; absent where the target is none. */
+  store: StoreWork | undefined;
+}
+
+/** What an agent asked of a store in a stage. */
+export interface StoreWork {
+  /** Requests by kind, cumulative. */
+  requests: RequestCount[];
+  /** Attempts that failed, by kind and status, cumulative. */
+  statuses: StatusCount[];
 }
 
 /** What one NUMA pool of an agent did of one class of operations in a stage. */
@@ -4342,6 +4354,7 @@ function createBaseReport(): Report {
     hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
+    store: undefined,
   };
 }
 
@@ -4406,6 +4419,9 @@ export const Report: MessageFns<Report> = {
         throw new globalThis.Error("value provided for field message.evidenceSkipped of type uint64 too large");
       }
       writer.uint32(168).uint64(message.evidenceSkipped);
+    }
+    if (message.store !== undefined) {
+      StoreWork.encode(message.store, writer.uint32(802).fork()).join();
     }
     return writer;
   },
@@ -4543,6 +4559,14 @@ export const Report: MessageFns<Report> = {
             message.evidenceSkipped = reader.uint64() as bigint;
             continue;
           }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.store = StoreWork.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4581,6 +4605,76 @@ export const Report: MessageFns<Report> = {
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
       : 0n;
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreWork.fromPartial(object.store)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreWork(): StoreWork {
+  return { requests: [], statuses: [] };
+}
+
+export const StoreWork: MessageFns<StoreWork> = {
+  encode(message: StoreWork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      RequestCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.statuses) {
+      StatusCount.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreWork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreWork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(RequestCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statuses.push(StatusCount.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreWork>, I>>(base?: I): StoreWork {
+    return StoreWork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreWork>, I>>(object: I): StoreWork {
+    const message = createBaseStoreWork();
+    message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
+    message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
     return message;
   },
 };

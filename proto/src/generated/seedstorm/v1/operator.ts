@@ -21,7 +21,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CheckFinding, TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters, Residency } from "./common.js";
+import {
+  ErrorDetail,
+  Finding,
+  FindingCount,
+  IoError,
+  PoolCounters,
+  RequestCount,
+  Residency,
+  StatusCount,
+} from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -388,6 +397,16 @@ export interface StageResult {
   label: string;
   /** What was done by class of operations, rework included. */
   classes: ClassResult[];
+  /** What was asked of a store; absent where the target is none. */
+  store: StoreResult | undefined;
+}
+
+/** What a stage asked of a store, all agents. */
+export interface StoreResult {
+  /** Requests by kind. */
+  requests: RequestCount[];
+  /** Attempts that failed, by kind and status. */
+  statuses: StatusCount[];
 }
 
 /** What a stage that goes by time or has a ramp has beside the rest. */
@@ -2816,6 +2835,7 @@ function createBaseStageResult(): StageResult {
     point: 0,
     label: "",
     classes: [],
+    store: undefined,
   };
 }
 
@@ -2973,6 +2993,9 @@ export const StageResult: MessageFns<StageResult> = {
     }
     for (const v of message.classes) {
       ClassResult.encode(v!, writer.uint32(1442).fork()).join();
+    }
+    if (message.store !== undefined) {
+      StoreResult.encode(message.store, writer.uint32(802).fork()).join();
     }
     return writer;
   },
@@ -3262,6 +3285,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.classes.push(ClassResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.store = StoreResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3345,6 +3376,76 @@ export const StageResult: MessageFns<StageResult> = {
     message.point = object.point ?? 0;
     message.label = object.label ?? "";
     message.classes = object.classes?.map((e) => ClassResult.fromPartial(e)) || [];
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreResult.fromPartial(object.store)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreResult(): StoreResult {
+  return { requests: [], statuses: [] };
+}
+
+export const StoreResult: MessageFns<StoreResult> = {
+  encode(message: StoreResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      RequestCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.statuses) {
+      StatusCount.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(RequestCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statuses.push(StatusCount.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreResult>, I>>(base?: I): StoreResult {
+    return StoreResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreResult>, I>>(object: I): StoreResult {
+    const message = createBaseStoreResult();
+    message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
+    message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
     return message;
   },
 };
