@@ -100,7 +100,10 @@ pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
         length: finding.length as f64,
         unit: finding.unit as f64,
         generation: u32::from(finding.expected_generation),
-        detail: detail_of(&finding.kind.behind(start), if matches!(origin, Origin::Store(_)) { "object" } else { "file" }),
+        detail: detail_of(
+            &finding.kind.behind(start),
+            if matches!(origin, Origin::Store(_)) { "object" } else { "file" },
+        ),
         lane: finding.lane as u32,
         read_ns: BigInt::from(finding.read_at_ns),
         fingerprint: finding.fingerprint,
