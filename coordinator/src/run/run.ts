@@ -4,17 +4,16 @@
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/proto';
-import { nowMs } from '../clock.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
 import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
-import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
+import { gather, preflight } from './gathering.js';
 import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
 import { sweepResult } from './points.js';
-import { noPlace, type Place, plansToCheck, type Round, roundsOf, roundText } from './rounds.js';
+import { noPlace, type Place, type Round, roundsOf, roundText } from './rounds.js';
 import type { RunLog } from './run-log.js';
 import { spreadsOf } from './spread.js';
 import { Stage } from './stage.js';
@@ -32,8 +31,6 @@ export interface RunOptions {
   /** Leave the data where it is, whatever happens. */
   readonly keep: boolean;
 }
-
-const agentsPollMs = 50;
 
 /** One run. */
 export class Run {
@@ -91,8 +88,8 @@ export class Run {
     for (const member of this.members.working()) this.#seen.add(member.name);
     let failure: SeedstormError | undefined;
     try {
-      await this.#gather();
-      if (!this.#cancelled) await this.#preflight();
+      await gather(this.members, this.options, () => this.#cancelled, this.log);
+      if (!this.#cancelled) await preflight(this.members, this.plan, this.id, () => this.#cancelled);
       if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
       failure = await this.#runStages();
       failure ??= this.#lossOfUnits();
@@ -121,39 +118,6 @@ export class Run {
     const kept = this.options.keep ? 'kept' : 'removed';
     this.log.event('warning', 'cancelled', `the run is being stopped; what it wrote is ${kept}`);
     this.#stage?.cancel();
-  }
-
-  /** Waits for enough agents. */
-  async #gather(): Promise<void> {
-    const { agents, agentsTimeoutMs } = this.options;
-    const deadline = agentsTimeoutMs === 0 ? undefined : nowMs() + agentsTimeoutMs;
-    let told = -1;
-    while (!this.#cancelled && this.members.working().length < agents) {
-      const present = this.members.working().length;
-      if (present !== told) this.log.event('info', 'waiting-for-agents', `${present} of ${agents} agents have joined`);
-      told = present;
-      if (deadline !== undefined && nowMs() > deadline) {
-        throw new SeedstormError({
-          code: 'SEEDSTORM_E_NO_AGENTS',
-          what: `${present} of ${agents} agents joined within ${agentsTimeoutMs / 1000} s`,
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, agentsPollMs));
-    }
-  }
-
-  /** Refuses to begin what would fail for want of space or rights. */
-  async #preflight(): Promise<void> {
-    for (const plan of plansToCheck(this.plan)) {
-      const checks = await checkTarget(this.members, plan, this.id, () => this.#cancelled);
-      for (const { name, checked } of checks) {
-        for (const { level, detail } of checked.findings) {
-          if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
-            throw SeedstormError.fromJSON({ ...detail, what: `agent ${name}: ${detail.what}` });
-          }
-        }
-      }
-    }
   }
 
   async #runStages(): Promise<SeedstormError | undefined> {

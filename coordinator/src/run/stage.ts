@@ -14,7 +14,6 @@ import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
-import { latest } from './numbers.js';
 import { type Participant, participantKey } from './participant.js';
 import { Passes } from './passes.js';
 import { Rereading } from './rereading.js';
@@ -25,7 +24,6 @@ import { isLocal, ledgerOptions, prepareStage, readsBack, type StagePlan } from 
 import { stageProgress } from './stage-result.js';
 import type { Standing, Written } from './standing.js';
 
-const secondNs = 1_000_000_000n;
 /** How long second looks at faults are waited for once everybody has ended. */
 const rereadTimeoutMs = 10_000;
 /** How long a stage goes on without any agent before it gives up. */
@@ -40,9 +38,6 @@ export class Stage extends Muster<StagePlan> {
   ranItsTime = false;
   /** How its throughput varies, where it ends when that is stable. */
   readonly stability: Stability | undefined;
-  /** When it was stable, on the coordinator's clock. */
-  stableNs: bigint | undefined;
-  #lookedNs = 0n;
   /** Who has what this stage works on. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
@@ -297,21 +292,13 @@ export class Stage extends Muster<StagePlan> {
     this.#watchForAgents();
   }
 
-  /** Each second after the ramp; the first of them is behind what was begun before. */
+  /** Ends the stage as soon as it is stable. */
   #watchStability(): void {
-    const { stability } = this;
     const now = nowNs();
-    if (stability === undefined || this.stableNs !== undefined || this.timeIsOver) return;
-    this.#lookedNs = latest(this.#lookedNs, this.countsFromNs);
-    if (now < this.#lookedNs + secondNs) return;
-    this.#lookedNs += secondNs;
-    const running = this.in('running');
-    stability.add(running.reduce((sum, { totals }) => sum + totals.bytesPerSecond(now), 0));
-    if (!stability.reached) return;
-    this.stableNs = now;
-    const { variation = 0, wanted, windowMs } = stability;
-    const how = `varied by ${percent(variation)} over ${windowMs / 1000} s, and ${percent(wanted)} was wanted`;
-    this.log.event('info', 'stable', `${this.plan.label} is stable: its throughput ${how}`);
+    if (this.stability === undefined || this.timeIsOver) return;
+    const rate = (): number => this.in('running').reduce((sum, { totals }) => sum + totals.bytesPerSecond(now), 0);
+    if (!this.stability.look(now, this.countsFromNs, rate)) return;
+    this.log.event('info', 'stable', `${this.plan.label} is stable: ${this.stability.text}`);
     this.moveEnd(now);
   }
 
@@ -340,10 +327,6 @@ export class Stage extends Muster<StagePlan> {
     // Who may take what also changes by time alone, when agents fall silent.
     if (this.doing === 'running' && !this.over()) this.#leasing?.supplyAll();
   }
-}
-
-function percent(part: number): string {
-  return `${(part * 100).toFixed(2)}%`;
 }
 
 /** A time of the coordinator's monotonic clock in ms, in ms since 1970. */
