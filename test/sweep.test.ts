@@ -48,8 +48,8 @@ target: { kind: file, path: ${sandbox.target}, files: { count: 8 } }
 sweep: { agents: [1, 2], block: [16KiB, 64KiB], queueDepth: [1, 4], knee: p99 < 60s }
 stages: [{ write: {} }, { read: { duration: 200ms } }, { delete: {} }]
 `);
-    const { code, result, lines, stdout } = await sandbox.run('run', plan, '--json');
-    expect(code, stdout.slice(-2000)).toBe(0);
+    const { code, result, lines, stderr } = await sandbox.run('run', plan, '--json');
+    expect(code, JSON.stringify([result.error, result.notes, stderr])).toBe(0);
     expect(result).toMatchObject({ outcome: 'passed', agentsSeen: 2, agentsLost: 0 });
     const combinations = [1, 2].flatMap((agents) =>
       [16_384, 65_536].flatMap((block) => [1, 4].map((queueDepth) => ({ agents, block, queueDepth }))),

@@ -104,7 +104,7 @@ export function stageResult(stage: Stage): StageResult {
     errors: BigInt(sum(all, (p) => p.totals.sum('errors'))),
     unitsReworked: BigInt(coverage?.rework ?? 0),
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
-    unitsLost: BigInt(coverage?.lost ?? 0),
+    unitsLost: BigInt(stage.lostUnits),
     unitsByTheirWriter: BigInt(stage.passes?.unitsByTheirWriter ?? 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,

@@ -36,6 +36,8 @@ export class Stage extends Muster<StagePlan> {
   passes: Passes | undefined;
   /** Whether it ended because its time was over, or it was stable. */
   ranItsTime = false;
+  /** Units that went with the agents that wrote them. */
+  lostUnits = 0;
   /** How its throughput varies, where it ends when that is stable. */
   readonly stability: Stability | undefined;
   /** Who has what this stage works on. */
@@ -94,7 +96,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   protected override unitsLost(): number {
-    return this.passes?.coverage().lost ?? 0;
+    return this.lostUnits;
   }
 
   /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
@@ -234,7 +236,9 @@ export class Stage extends Muster<StagePlan> {
     await this.waiters.until(() => passes.isOver() || this.timeIsOver || this.over());
     this.ranItsTime = this.timeIsOver && !this.over();
     if (!this.over()) this.#tellOfTime(passes);
+    // Before agents part: what is then left in a pass that time has ended was not lost with them.
     const { lost } = passes.coverage();
+    this.lostUnits = lost;
     // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
     if (lost > 0) {
       const what = `${lost} units of node-local data went with the agents that wrote them`;
