@@ -7,6 +7,7 @@ import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
 import { networkLines, portLines } from './network.js';
+import { roundLines } from './rounds.js';
 import { storeLines } from './store.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
@@ -25,7 +26,10 @@ export function showResult(result: RunResult): void {
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
   const overData = result.stages.filter(({ network }) => network === undefined);
-  if (overData.length > 0) lines.push(table(overData), ...overData.flatMap(remarks));
+  // A sweep has so many stages that its own table says more.
+  const whole = result.sweep === undefined ? overData : [];
+  if (whole.length > 0) lines.push(table(whole), ...whole.flatMap(remarks));
+  lines.push(...roundLines(result));
   for (const stage of result.stages) if (stage.network !== undefined) lines.push(...networkLines(stage, stage.network));
   lines.push(...result.stages.flatMap(portLines));
   for (const note of result.notes) lines.push(`note: ${printable(note)}`);
@@ -51,7 +55,7 @@ function table(stages: readonly StageResult[]): string {
     colAligns: head.map((_, i) => (i < 3 ? 'left' : 'right')),
   });
   for (const stage of stages) {
-    const { latency, name } = stage;
+    const { latency, label: name } = stage;
     rows.push([
       // What the page cache answered is not what the storage does.
       stage.cache?.reads === 'cached' ? `${name} (cached)` : name,
@@ -95,7 +99,7 @@ function agentRows(agent: AgentStageResult, seconds: number): string[][] {
 
 /** What a row cannot say. */
 function remarks(stage: StageResult): string[] {
-  const { name } = stage;
+  const { label: name } = stage;
   const parts = [
     ...namesRemark(stage),
     ...timedRemarks(stage),

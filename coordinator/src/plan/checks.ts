@@ -79,7 +79,7 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   const problems = checkTreeStages(stages, target);
   if (treeOf(target) !== undefined) {
     const times = stages.flatMap(({ kind, time }, index) =>
-      checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
+      time === undefined ? [] : checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
     );
     return [...problems, ...times, ...checkTreeOrder(stages)];
   }
@@ -91,7 +91,7 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    problems.push(...checkTime(path, name, time));
+    if (time !== undefined) problems.push(...checkTime(path, name, time));
     if (refused.has(index)) {
       // One word about it is enough.
     } else if (kind === 'write') {

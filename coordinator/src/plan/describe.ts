@@ -3,6 +3,7 @@ import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
 import type { ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
+import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -20,6 +21,7 @@ export function describePlan(plan: ResolvedPlan): string[] {
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
     `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...(plan.errors.inAll === 0 ? [] : [`errors   ${errorsText(plan)}`]),
+    ...roundsText(plan),
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
     ...plan.notes.map((note) => `note     ${note}`),
   ];
@@ -121,6 +123,27 @@ const syncText = {
 function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   if (layout.tree !== undefined) return `${formatCount(units / layout.unitsPerObject)} files`;
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
+}
+
+function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {
+  const lines = points.map(({ values }, at) => `point ${String(at + 1).padEnd(2)} ${pointText(values)}`);
+  if (knee !== undefined)
+    lines.push(`knee     the highest throughput with ${knee.percentile} < ${knee.belowNs / 1e6} ms`);
+  const rounds = Math.max(1, points.length) * repeat;
+  if (rounds > 1) {
+    const times = repeat > 1 && points.length > 0 ? `, ${formatCount(repeat)} at each point` : '';
+    lines.push(`rounds   the stages below are done ${formatCount(rounds)} times${times}`);
+  }
+  const known = stages.map((stage) => stage.delayMs + ('durationMs' in stage ? (stage.durationMs ?? 0) : 0));
+  const totalMs = rounds * known.reduce((sum, ms) => sum + ms, 0);
+  const others = stages.some((stage) => !('durationMs' in stage) || stage.durationMs === undefined);
+  if (stages.some((stage) => 'durationMs' in stage)) {
+    const more = others ? ', and as long as the other stages take' : '';
+    lines.push(
+      `time     ${stages.some((stage) => 'until' in stage) ? 'at most ' : ''}${formatDuration(totalMs)}${more}`,
+    );
+  }
+  return lines;
 }
 
 function timeText({ durationMs, rampMs, until }: ResolvedTime): string {

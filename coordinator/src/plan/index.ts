@@ -25,3 +25,4 @@ export {
 export { stagesOfRound } from './rounds.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
 export type { Knee } from './schema-sweep.js';
+export { agentsNeeded, pointText } from './sweep.js';

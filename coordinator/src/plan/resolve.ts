@@ -9,7 +9,8 @@ import { resolveTarget } from './resolve-target.js';
 import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
 import type { Plan } from './schema.js';
 import { type Knee, parseKnee } from './schema-sweep.js';
-import { pointsOf, resolvePoint } from './sweep.js';
+import type { TimeKeys } from './schema-time.js';
+import { agentsNeeded, pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -25,7 +26,7 @@ export interface ResolveContext {
 
 /** The plan with every default filled in. It takes what `parsePlan` returned, and never fails for such a plan. */
 export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
-  const { data, load, agents, control } = plan;
+  const { data, load, control } = plan;
   const geometry = geometryOf(plan);
   const { layout } = geometry;
   const dedupMilli = data.dedup?.ratio ?? defaults.ratioMilli;
@@ -52,7 +53,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     storageLanes: defaults.storageLanes,
     // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
     queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
-    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
+    agentsMinimum: agentsNeeded(plan),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
@@ -86,7 +87,7 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   const isTree = treeOf(target) !== undefined;
   return stages.map(({ kind, delay, time: typedTime, dropCaches, network, rename }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = resolveTime(typedTime);
+    const time = resolveTime(typedTime ?? {});
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
@@ -105,7 +106,7 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   });
 }
 
-function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
   const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
   if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
   const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;

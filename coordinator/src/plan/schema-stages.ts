@@ -19,7 +19,7 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
-  readonly time: TimeKeys;
+  readonly time?: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly rename?: RenameKeys;
@@ -143,10 +143,11 @@ export const stage = z
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
     const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
+    const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
     return {
       kind,
       delay: options?.delay,
-      time: { duration, ramp, until },
+      ...(byTime ? { time: { duration, ramp, until } } : {}),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.rename === undefined ? {} : { rename: item.rename }),

@@ -84,8 +84,8 @@ function stabilityResult(stage: Stage): StabilityResult | undefined {
   if (stability === undefined) return undefined;
   const { wanted, windowMs } = stability;
   return {
-    reached: stage.stableNs !== undefined,
-    afterNs: (stage.stableNs ?? latest(stage.startNs, stage.overNs ?? 0n)) - stage.startNs,
+    reached: stability.sinceNs !== undefined,
+    afterNs: (stability.sinceNs ?? latest(stage.startNs, stage.overNs ?? 0n)) - stage.startNs,
     variation: stability.variation ?? 0,
     wanted,
     windowMs: BigInt(windowMs),

@@ -14,9 +14,11 @@ import {
   type TreeNames,
 } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
+import { labelOf, noPlace, type Place } from './rounds.js';
 
 /** What a stage needs of the plan. */
 export interface StagePlan extends MusterPlan {
+  readonly place: Place;
   readonly runId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
@@ -61,8 +63,13 @@ export function stagePlan(
   wireStage: number,
   stage: ResolvedDataStage,
   sparedObjects: readonly number[],
+  place: Place = noPlace,
+  agents?: ReadonlySet<string>,
 ): StagePlan {
   return {
+    place,
+    agents,
+    label: labelOf(stage.kind, place),
     runId,
     index,
     wireStage,

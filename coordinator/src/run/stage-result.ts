@@ -33,7 +33,7 @@ export function stageProgress(stage: Stage): Progress {
   return {
     runId: plan.runId,
     stage: plan.index,
-    stageName: plan.name,
+    stageName: plan.label,
     phase: stage.phase,
     elapsedMs: elapsedNs / 1_000_000n,
     units: BigInt(plan.layout.units),
@@ -88,6 +88,9 @@ export function stageResult(stage: Stage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
+    label: plan.label,
+    repetition: plan.place.repetition,
+    point: plan.place.point,
     complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
@@ -101,7 +104,7 @@ export function stageResult(stage: Stage): StageResult {
     errors: BigInt(sum(all, (p) => p.totals.sum('errors'))),
     unitsReworked: BigInt(coverage?.rework ?? 0),
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
-    unitsLost: BigInt(coverage?.lost ?? 0),
+    unitsLost: BigInt(stage.lostUnits),
     unitsByTheirWriter: BigInt(stage.passes?.unitsByTheirWriter ?? 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
