@@ -2,12 +2,14 @@
 //! of units while it runs and gives counts; it must never know of runs, stages, leases or other agents.
 
 mod bits;
+mod cells;
 mod claims;
 mod control;
 mod durability;
 mod faults;
 mod findings;
 mod lanes;
+mod pattern;
 mod poison;
 mod queue;
 mod range;
