@@ -125,6 +125,7 @@ impl Case {
             operation: self.operation,
             content: Arc::new(Content::new(&self.content)?),
             generation: 0,
+            overwrites: None,
             layout: Layout::new(self.content.unit_bytes, units, units)?,
             sink: SinkSpec::File {
                 folders: vec![self.folder.clone()],

@@ -94,6 +94,8 @@ pub(crate) struct LaneCell {
     pub(crate) counters: LaneCounters,
     /// Service times of successful operations.
     pub(crate) latency: LaneHistogram,
+    /// Cells that were read of which nobody knows which of several generations they hold.
+    pub(crate) cells_in_doubt: Counter,
     /// The most blocks that were in flight at once.
     pub(crate) greatest_in_flight: Counter,
     /// When the lane passed the common start, by CLOCK_MONOTONIC in ns; 0: not yet.

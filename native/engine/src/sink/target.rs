@@ -20,10 +20,19 @@ pub(crate) const FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XG
 pub(crate) enum Intent {
     /// Make and write them.
     Write,
+    /// Read them and write over them where they are.
+    Change,
     /// Read them.
     Read,
     /// Remove them.
     Remove,
+}
+
+impl Intent {
+    /// Whether their bytes change.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Change)
+    }
 }
 
 /// A target that can be used.

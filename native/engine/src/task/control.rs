@@ -45,6 +45,8 @@ pub(super) struct Control {
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
     queued: AtomicUsize,
+    /// How often something changed that a lane may wait for whose operations are not allowed yet.
+    changes: AtomicU64,
     /// How often a lane came to the end of a range, of a sync or of a close.
     ended_work: AtomicU64,
     /// Whether objects stay open until they are synced at the end.
@@ -80,6 +82,7 @@ impl Control {
             cancelled: AtomicBool::new(false),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
             ended_work: AtomicU64::new(0),
             syncs_at_end,
         }
@@ -138,6 +141,7 @@ impl Control {
         let range = Arc::new(range);
         state.ranges.push(Arc::clone(&range));
         state.queue.push_back(range);
+        self.changes.fetch_add(1, Ordering::Release);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         drop(state);
         self.wake.notify_all();
@@ -148,8 +152,19 @@ impl Control {
         let mut state = self.lock();
         let Some(range) = state.ranges.iter().find(|range| range.id == id).cloned() else { return };
         range.fence();
+        self.changes.fetch_add(1, Ordering::Release);
         // A lane closes its files: closing may take its time, and the caller has none.
         state.to_close.push(range);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    /// Allows operations on the shards of a range.
+    pub(super) fn allow(&self, id: u64, limits: &[u64]) {
+        let state = self.lock();
+        let Some(range) = state.ranges.iter().find(|range| range.id == id) else { return };
+        range.shards.allow(limits);
+        self.changes.fetch_add(1, Ordering::Release);
         drop(state);
         self.wake.notify_all();
     }
@@ -299,6 +314,26 @@ impl Control {
             }
         }
         None
+    }
+
+    /// How often something changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Waits, for a lane with nothing in flight, until more has changed, the task ends early, or there is an object to be made
+    /// durable, which it gives.
+    pub(super) fn wait_for_change(&self, seen: u64) -> Option<u64> {
+        let mut state = self.lock();
+        loop {
+            if let Some(object) = self.some_sync(&mut state) {
+                return Some(object);
+            }
+            if self.changes() > seen || state.failure.is_some() {
+                return None;
+            }
+            state = self.wait(state);
+        }
     }
 
     fn some_sync(&self, state: &mut State) -> Option<u64> {

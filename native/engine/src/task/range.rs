@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::bits::{Bits, Copied};
 use super::claims::{Claim, Claims};
+use super::replay::Prefix;
+use super::shards::Shards;
 use crate::error::{Error, Result};
 use crate::sink::object::ObjectFile;
 
@@ -39,6 +41,9 @@ pub struct RangeProgress {
     pub drained: bool,
     /// Why what is not done will not be done.
     pub failed: Option<Error>,
+    /// Of a mixed task, how far each of its shards has come, in order: what is done in the plan's sense, and up to where
+    /// operations may be begun once [`super::Task::allow`] says so.
+    pub shards: Vec<Prefix>,
 }
 
 /// A value on cache lines of its own, so that those who write it do not slow down those who read its neighbours.
@@ -90,6 +95,8 @@ pub(super) struct SeedRange {
     /// A sync failed: what is not durable is lost.
     lost: AtomicBool,
     failed: OnceLock<Error>,
+    /// What is known of overwritten blocks; empty where there are none.
+    pub(super) shards: Shards,
 }
 
 impl SeedRange {
@@ -114,8 +121,14 @@ impl SeedRange {
             stopped: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             failed: OnceLock::new(),
+            shards: Shards::default(),
             claims,
         }
+    }
+
+    /// The same with what is known of its shards.
+    pub(super) fn with_shards(self, shards: Shards) -> Self {
+        Self { shards, ..self }
     }
 
     /// Takes the next claim. None is left, or the range was stopped: `None`.
@@ -296,6 +309,7 @@ impl SeedRange {
             drained,
             failed,
             failed_units,
+            shards: self.shards.progress(|shard| self.durable.as_ref().is_none_or(|durable| durable.contains(shard))),
             written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
             done,
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::control::Control;
 use super::errors::Errors;
 use super::findings::Findings;
+use super::replay::Replays;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::engine::Engine;
@@ -38,6 +39,7 @@ impl Sink {
         let intent = match spec.operation {
             Operation::Generate => return Ok(Self::Null),
             Operation::Write => Intent::Write,
+            Operation::Mixed => Intent::Change,
             Operation::Read | Operation::Verify => Intent::Read,
             Operation::Delete => Intent::Remove,
         };
@@ -72,6 +74,8 @@ pub(super) struct Member {
 pub(super) struct Shared {
     pub(super) spec: TaskSpec,
     pub(super) sink: Sink,
+    /// How shards are replayed, where blocks were overwritten or are to be.
+    pub(super) replays: Option<Replays>,
     pub(super) control: Control,
     pub(super) findings: Findings,
     pub(super) errors: Errors,
@@ -94,7 +98,14 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A task for these lanes of an engine.
-    pub(super) fn new(spec: TaskSpec, sink: Sink, engine: &Engine, lanes: &Lanes, ended: Ended) -> Self {
+    pub(super) fn new(
+        spec: TaskSpec,
+        sink: Sink,
+        replays: Option<Replays>,
+        engine: &Engine,
+        lanes: &Lanes,
+        ended: Ended,
+    ) -> Self {
         let placement = engine.placement();
         let members = members(placement, lanes);
         let mut notes = Vec::new();
@@ -115,6 +126,7 @@ impl Shared {
             ended: Mutex::new(Some(ended)),
             spec,
             sink,
+            replays,
             members,
             notes,
             of_engine: Arc::clone(&engine.notes),

@@ -8,6 +8,7 @@ use seedstorm_content::Content;
 use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::range::RangeSpec;
+use super::replay::{Overwrites, Replays};
 use crate::error::{Code, Error, Result};
 use crate::io::IoEngine;
 use crate::layout::Layout;
@@ -45,8 +46,17 @@ pub enum Operation {
     Read,
     /// Reads them and compares each byte with what it must be.
     Verify,
+    /// Reads, verifies and overwrites single blocks of them, in an order of its own.
+    Mixed,
     /// Removes their objects. An object belongs to the range that holds its first unit.
     Delete,
+}
+
+impl Operation {
+    /// Whether it changes what is on the sink, so that there is something to sync.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Mixed)
+    }
 }
 
 /// What a task is to do.
@@ -56,8 +66,10 @@ pub struct TaskSpec {
     pub operation: Operation,
     /// The content function of the run; its unit must be the layout's.
     pub content: Arc<Content>,
-    /// The generation that is written, or expected.
+    /// The generation that is written, or expected; where blocks were overwritten, that of the last write of all units.
     pub generation: u16,
+    /// What overwrote parts of the data, for a verify, and what is to, for a mixed task. `None`: nothing.
+    pub overwrites: Option<Arc<Overwrites>>,
     /// Where units are.
     pub layout: Layout,
     /// Where bytes go to or come from.
@@ -130,12 +142,13 @@ impl TaskSpec {
         if self.lanes == Some(0) {
             return refuse("a task of 0 lanes would never end".into(), "give at least one lane, or all");
         }
+        self.validate_overwrites()?;
         self.validate_sink()
     }
 
     fn validate_sink(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
-        let reads = matches!(self.operation, Operation::Read | Operation::Verify);
+        let reads = matches!(self.operation, Operation::Read | Operation::Verify | Operation::Mixed);
         match &self.sink {
             SinkSpec::Null if reads => refuse("the null sink gives nothing back".into(), "read from another sink"),
             SinkSpec::Memory(store)
@@ -145,6 +158,23 @@ impl TaskSpec {
             }
             _ => Ok(()),
         }
+    }
+
+    fn validate_overwrites(&self) -> Result<()> {
+        let block_bytes = self.block_bytes as u64;
+        let own = self.overwrites.as_ref().and_then(|overwrites| overwrites.own.as_ref());
+        if (self.operation == Operation::Mixed) != own.is_some_and(|own| own.block_bytes == block_bytes) {
+            let what = format!("a task of {:?} in blocks of {block_bytes} bytes has no such pattern", self.operation);
+            return Err(Error::new(Code::InvalidArgument, what, "give a mixed task its pattern, and no other one"));
+        }
+        self.replays().map(drop)
+    }
+
+    /// How the shards of the task are replayed; `None` where nothing was overwritten, nor is to be.
+    pub(super) fn replays(&self) -> Result<Option<Replays>> {
+        let made =
+            |overwrites: &Arc<Overwrites>| Replays::new(overwrites, &self.layout, self.generation, self.content.key());
+        self.overwrites.as_ref().map(made).transpose()
     }
 
     /// The least that holds both whole blocks and whole units, in bytes.
@@ -171,12 +201,12 @@ impl TaskSpec {
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
-        self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
+        self.operation.writes() && self.sink.sync().is_some_and(syncs)
     }
 
     /// Whether objects stay open until they are synced at the end.
     pub(super) fn syncs_at_end(&self) -> bool {
-        self.operation == Operation::Write && self.sink.sync() == Some(SyncPolicy::End)
+        self.operation.writes() && self.sink.sync() == Some(SyncPolicy::End)
     }
 
     /// Cuts a range into claims: of whole blocks and whole units; of whole objects for a delete.
@@ -194,6 +224,7 @@ impl TaskSpec {
         }
         let grain = match self.operation {
             Operation::Delete => self.layout.units_per_object(),
+            Operation::Mixed => self.overwrites.as_ref().map_or(1, |overwrites| overwrites.shard_units),
             _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
         };
         let claims = Claims::new(&self.layout, first..end, grain);

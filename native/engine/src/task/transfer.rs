@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use super::claims::Claim;
+use super::expected::{Expected, Stretch};
 use super::lanes::{Flow, LaneRun, fate_of};
 use super::poison;
-use super::queue::Fate;
+use super::queue::{Fate, Slot};
 use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
@@ -28,6 +29,8 @@ pub(super) struct Block {
     pub(super) in_object: u64,
     /// Its length in bytes.
     pub(super) bytes: usize,
+    /// Whether it goes to the sink, or else comes from it.
+    pub(super) writes: bool,
 }
 
 /// Blocks are made and compared in pieces of this size, which stay in the caches; before it makes or compares more than that,
@@ -45,7 +48,7 @@ impl LaneRun<'_> {
                 Operation::Write => lane.write(range, block, buffer),
                 Operation::Read => lane.read(range, block, buffer),
                 Operation::Verify => lane.verify(range, block, buffer),
-                Operation::Delete => unreachable!("a delete moves no bytes"),
+                Operation::Mixed | Operation::Delete => unreachable!("neither moves a claim's bytes in order"),
             }
         })
     }
@@ -74,7 +77,11 @@ impl LaneRun<'_> {
                 return Flow::Break(Fate::Abandoned);
             }
             let bytes = (end - offset).min(spec.block_bytes as u64) as usize;
-            each(self, Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes })?;
+            let writes = spec.operation.writes();
+            each(
+                self,
+                Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes, writes },
+            )?;
             offset += bytes as u64;
         }
         Flow::Continue(())
@@ -102,6 +109,11 @@ impl LaneRun<'_> {
 
     fn write(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         self.fill(block.offset, buffer, range)?;
+        self.keep(range, block, buffer)
+    }
+
+    /// Gives a block that is made to a sink that answers at once.
+    pub(super) fn keep(&mut self, range: &SeedRange, block: Block, buffer: &[u8]) -> Flow {
         let start_ns = self.may_submit(range)?;
         let outcome = match &mut self.memory {
             Some(memory) => memory.write(block.offset, buffer),
@@ -165,7 +177,7 @@ impl LaneRun<'_> {
 
     /// Makes what is in a slot's memory before its block goes to the system.
     pub(super) fn make(&mut self, slot: u32) -> Flow {
-        let block = self.queue.slot(slot).block;
+        let Slot { block, work, .. } = *self.queue.slot(slot);
         // SAFETY: the block is not handed over yet, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, block.bytes) };
         match self.shared.spec.operation {
@@ -180,16 +192,17 @@ impl LaneRun<'_> {
                     }
                 }
             }
+            Operation::Mixed if block.writes => return self.fill_cells(work, block, memory),
             // A read that delivers nothing must not pass because the right bytes were in the memory from before. Where
             // nobody will look at all bytes, marks are enough.
-            Operation::Verify => poison::fill(memory),
+            Operation::Verify | Operation::Mixed => poison::fill(memory),
             _ => poison::mark(memory),
         }
         Flow::Continue(())
     }
 
     /// So many bytes are to be made or compared next.
-    fn look_before(&mut self, bytes: usize) {
+    pub(super) fn look_before(&mut self, bytes: usize) {
         if self.unlooked_bytes + bytes > PIECE_BYTES {
             self.look();
         }
@@ -200,14 +213,13 @@ impl LaneRun<'_> {
     pub(super) fn answered(&mut self, answer: Answer) {
         let slot = answer.slot;
         self.queue.in_flight -= 1;
-        let writes = self.shared.spec.operation == Operation::Write;
         let (of, hold) = self.queue.slot_and_hold(slot);
         let Opened::File(file) = &hold.opened else {
             unreachable!("only blocks of objects that are open are in flight")
         };
         let (block, submitted_ns, done_ns) = (of.block, of.submitted_ns, of.done_ns);
         let (bytes, offset) = (block.bytes, block.in_object);
-        let step = file.answered(writes, bytes, offset, &mut of.progress, answer.outcome);
+        let step = file.answered(block.writes, bytes, offset, &mut of.progress, answer.outcome);
         let done = match step {
             Ok(Step::Again) => return self.queue.ready.push(slot),
             Ok(Step::Done(got)) => {
@@ -227,8 +239,8 @@ impl LaneRun<'_> {
         // SAFETY: the block is answered, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, got) };
         match self.shared.spec.operation {
-            Operation::Verify => {
-                let checked = self.check_pieces(slot, block, memory);
+            Operation::Verify | Operation::Mixed if !block.writes => {
+                let checked = self.check_read(slot, block, memory);
                 if got < block.bytes {
                     let (range, file) = self.range_and_file_of(slot);
                     self.truncated(&range, block, got, &file);
@@ -248,6 +260,50 @@ impl LaneRun<'_> {
             },
             _ => Flow::Continue(()),
         }
+    }
+
+    fn check_read(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
+        if self.mixed.is_some() {
+            let work = self.queue.slot(slot).work;
+            self.check_block(work, block, memory);
+            return Flow::Continue(());
+        }
+        if self.shared.replays.is_some() {
+            let range = self.range_of(slot);
+            return self.check_cells(&range, block, memory);
+        }
+        self.check_pieces(slot, block, memory)
+    }
+
+    /// Cuts the bytes of a block into pieces: where they begin in it, and how long they are.
+    pub(super) fn pieces(bytes: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..bytes).step_by(PIECE_BYTES).map(move |at| (at, PIECE_BYTES.min(bytes - at)))
+    }
+
+    /// Compares what was read with what cells hold that may have been overwritten.
+    fn check_cells(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+        let shared = self.shared;
+        let Some(replays) = &shared.replays else { return Flow::Continue(()) };
+        let mut wrong: Vec<Stretch> = Vec::new();
+        let mut at = 0;
+        while at < actual.len() {
+            let offset = block.offset + at as u64;
+            let of_range = range.shards.of_unit(offset / shared.spec.layout.unit_bytes());
+            let is_stopped = || shared.control.is_cancelled() || range.is_stopped();
+            let Some(shard) = of_range.and_then(|shard| shard.replayed(replays, is_stopped)) else {
+                return Flow::Break(Fate::Abandoned);
+            };
+            let bytes = (shard.end - offset).min((actual.len() - at).min(PIECE_BYTES) as u64);
+            self.look_before(bytes as usize);
+            let expected = Expected::new(&shared.spec.content, shard, offset, bytes);
+            self.cell.cells_in_doubt.add(expected.in_doubt());
+            wrong.extend(expected.compare(&actual[at..at + bytes as usize]));
+            at += bytes as usize;
+        }
+        if !wrong.is_empty() {
+            self.corrupt_cells(range, block, actual, wrong);
+        }
+        Flow::Continue(())
     }
 
     fn check_pieces(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
@@ -294,6 +350,9 @@ impl LaneRun<'_> {
 
     /// Compares what was read with what it must be.
     fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+        if self.shared.replays.is_some() {
+            return self.check_cells(range, block, actual);
+        }
         let spec = &self.shared.spec;
         match spec.content.compare(spec.generation, block.offset, actual) {
             Ok(None) => Flow::Continue(()),
@@ -306,7 +365,7 @@ impl LaneRun<'_> {
     }
 }
 
-fn not_in_memory(unit: u64) -> Error {
+pub(super) fn not_in_memory(unit: u64) -> Error {
     let what = format!("unit {unit} is not in memory");
     Error::new(Code::ObjectMissing, what, "write the data before it is read, with the same engine")
 }
@@ -319,6 +378,6 @@ fn undelivered(file: &str, offset: u64) -> Error {
     )
 }
 
-fn no_such_content(error: &dyn std::error::Error) -> Error {
+pub(super) fn no_such_content(error: &dyn std::error::Error) -> Error {
     Error::new(Code::InvalidArgument, format!("the content function refused: {error}"), "report this as a defect")
 }
