@@ -223,7 +223,7 @@ export class Agent implements ConnectionListener {
   #stage(work: StageWork | NetworkWork, message: Exclude<ToStage, { $case: 'prepareStage' | 'prepareNetwork' }>): void {
     switch (message.$case) {
       case 'startStage':
-        work.start(message.value.atAgentNs);
+        work.start(message.value.atAgentNs, message.value.overAtAgentNs);
         return;
       case 'reportAck':
         work.acknowledged(message.value.sequence);
@@ -241,7 +241,10 @@ export class Agent implements ConnectionListener {
 
   #data(
     work: StageWork,
-    message: Extract<ToStage, { $case: 'grantLease' | 'fenceLease' | 'syncStage' | 'rereadPlace' | 'findingKnown' }>,
+    message: Extract<
+      ToStage,
+      { $case: 'grantLease' | 'fenceLease' | 'syncStage' | 'moveStageEnd' | 'rereadPlace' | 'findingKnown' }
+    >,
   ): void {
     switch (message.$case) {
       case 'grantLease':
@@ -252,6 +255,9 @@ export class Agent implements ConnectionListener {
         return;
       case 'syncStage':
         work.sync();
+        return;
+      case 'moveStageEnd':
+        work.moveEnd(message.value.overAtAgentNs);
         return;
       case 'rereadPlace':
         work.reread(message.value);

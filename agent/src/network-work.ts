@@ -6,9 +6,9 @@ import { asSeedstormError } from '@seedstorm/errors';
 import { type Engine, monotonicNs, Network, type NetworkSnapshot } from '@seedstorm/native';
 import {
   type ConnectPeers,
+  classCounters,
   type EndStage,
   type ErrorDetail,
-  encodeHistogram,
   type PrepareNetwork,
   poolCounters,
   type StageEnded,
@@ -219,7 +219,7 @@ export class NetworkWork {
       startedNs: snapshot.startedNs,
       lastDoneNs: snapshot.lastDoneNs,
       pools: snapshot.pools.map(poolCounters),
-      latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
+      classes: classCounters(snapshot.pools),
       leases: [],
       findings: [],
       findingCounts: [],

@@ -130,8 +130,8 @@ describe('latency on its way from the lanes to the coordinator', () => {
     const take = async (): Promise<void> => {
       const report = sent(reportOf(await task.snapshot(), context));
       operations = report.pools.map((pool) => Number(pool.operations));
-      for (const [pool, histogram] of report.latency.entries()) {
-        const gains = decodeHistogram(histogram);
+      for (const { pool, service } of report.classes) {
+        const gains = decodeHistogram(service ?? { bucketGaps: [], counts: [], maxNs: 0n });
         counted[pool] = gains.counts.reduce((sum, count) => sum + count, counted[pool] ?? 0);
         maxNs = Math.max(maxNs, gains.maxNs);
         // The greatest value's bucket is the last that has gained anything yet.
@@ -170,7 +170,8 @@ describe('latency on its way from the lanes to the coordinator', () => {
       task.beginAt(0n);
       task.finish();
       await task.ended();
-      const histograms = (await task.snapshot()).pools.map(({ latency }) => latency);
+      const { pools } = await task.snapshot();
+      const histograms = pools.flatMap(({ classes }) => classes.map(({ service }) => service));
       const [one, ...others] = histograms.filter(({ counts }) => counts.length > 0);
       expect(others).toEqual([]);
       expect([...(one?.buckets ?? [])]).toEqual([bucketOf(one?.maxNs ?? 0)]);

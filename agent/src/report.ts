@@ -1,7 +1,7 @@
 /** From the engine's snapshot to the wire's report. Pure. */
 import type { Reread, TaskSnapshot } from '@seedstorm/native';
 import {
-  encodeHistogram,
+  classCounters,
   type HostNetwork,
   type Interval,
   type LeaseProgress,
@@ -34,7 +34,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     startedNs: snapshot.startedNs,
     lastDoneNs: snapshot.lastDoneNs,
     pools: snapshot.pools.map(poolCounters),
-    latency: snapshot.pools.map(({ latency }) => encodeHistogram(latency)),
+    classes: classCounters(snapshot.pools),
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
     findings: snapshot.findings.map((finding) => ({
       kind: finding.kind,

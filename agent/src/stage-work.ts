@@ -28,7 +28,10 @@ import { taskSpec } from './task-spec.js';
 import { Unacknowledged } from './unacknowledged.js';
 
 /** How often finished work is looked for, so that a fast agent is not idle until its next report. */
-const pollMs = 50;
+const pollMs = 10;
+/** How soon after a report another one tells of finished work; at once when few leases are left to work on. */
+const workReportMs = 50;
+const fewLeases = 4;
 const reportMs = 1000;
 /** Leases that the coordinator may have granted and this agent not yet finished. */
 const maxLeases = 4096;
@@ -110,9 +113,15 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at this instant of this agent's clock. */
-  start(atNs: bigint): void {
+  /** All begin at this instant of this agent's clock; the time is over at the other, unless that is 0 or moved. */
+  start(atNs: bigint, overAtNs = 0n): void {
+    if (overAtNs > 0n) this.#task?.endAt(overAtNs);
     this.#task?.beginAt(atNs);
+  }
+
+  /** The time is over at this instant of this agent's clock. */
+  moveEnd(overAtNs: bigint): void {
+    this.#task?.endAt(overAtNs);
   }
 
   /** Leases end at this instant of this agent's clock, unless it is moved. */
@@ -238,8 +247,9 @@ export class StageWork {
     // With a report under way, what is new since is in the next.
     if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.isFull) return;
     const { endedWork } = task;
-    const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
-    if (endedWork === this.#endedWork && !due) return;
+    const sinceMs = Number(monotonicNs() - this.#lastReportNs) / 1e6;
+    const tellsOfWork = endedWork !== this.#endedWork && (this.#epochs.size <= fewLeases || sinceMs >= workReportMs);
+    if (!tellsOfWork && sinceMs < reportMs) return;
     this.#endedWork = endedWork;
     this.#reporting = this.#report(task)
       .catch((error: unknown) => this.#endEarly(error))

@@ -81,6 +81,8 @@ export declare class NativeTask {
   beginAt(ns: bigint): void
   /** Lanes submit nothing after this instant of the monotonic clock, in ns, until it is moved. */
   setDeadline(ns: bigint): void
+  /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
+  endAt(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -218,6 +220,24 @@ export interface JsCache {
   sizeBytes: number
   /** OS indexes of the PUs that share it, ascending. */
   pus: Array<number>
+}
+
+/** What the lanes of one pool did of one class of operations. */
+export interface JsClassCounters {
+  /** What they did: write, read, stat, … */
+  operation: string
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string
+  /** Whether they are parts of other operations, which the pool's counters do not count. */
+  part: boolean
+  /** Operations that came back without an error. */
+  operations: number
+  /** Bytes of those operations. */
+  bytes: number
+  /** Operations that failed. */
+  errors: number
+  /** Service times since the snapshot before. */
+  service: JsHistogram
 }
 
 /** A core. */
@@ -442,7 +462,7 @@ export interface JsGroup {
   cpuset: Array<number>
 }
 
-/** Latency of a pool: the buckets that gained values, and by how many. */
+/** A histogram of times: the buckets that gained values, and by how many. */
 export interface JsHistogram {
   /** Bucket numbers, rising. */
   buckets: Uint32Array
@@ -712,8 +732,8 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
-  /** Latency since the snapshot before. */
-  latency: JsHistogram
+  /** The same by class of operations, those that there were. */
+  classes: Array<JsClassCounters>
 }
 
 /** The lanes of one NUMA node. */

@@ -1,8 +1,8 @@
 import type { AgentStageResult, NetworkResult, StageResult } from '@seedstorm/proto';
 import { describe, expect, test } from 'vitest';
+import { stageResult } from '../testing.js';
 import { networkLines, portLines } from './network.js';
 
-const latency = { count: 10n, p50Ns: 1000n, p90Ns: 2000n, p99Ns: 3000n, p999Ns: 4000n, maxNs: 5000n };
 const agent = (changes: Partial<AgentStageResult>): AgentStageResult => ({
   name: 'agent-1',
   host: 'host-1',
@@ -29,38 +29,16 @@ const network: NetworkResult = {
   firstDoneNs: 1_900_000_000n,
   lastDoneNs: 2_000_000_000n,
 };
-const stage = (changes: Partial<StageResult>): StageResult => ({
-  stage: 0,
-  name: 'network',
-  complete: true,
-  units: 0n,
-  unitsDone: 0n,
-  bytes: 5_000_000_000n,
-  durationNs: 2_000_000_000n,
-  bytesPerSecond: 2.5e9,
-  operationsPerSecond: 0,
-  latency,
-  corruptBlocks: 0n,
-  findingCounts: [],
-  errors: 2n,
-  unitsReworked: 0n,
-  unitsIndeterminate: 0n,
-  unitsLost: 0n,
-  unitsByTheirWriter: 0n,
-  unitsFailed: 0n,
-  unitsNotWritten: 0n,
-  ioErrors: [],
-  startSkewNs: 1000n,
-  clockErrorNs: 1000n,
-  agents: [agent({}), agent({ name: 'agent-2', state: 'lost' })],
-  closeNs: 0n,
-  queues: undefined,
-  cache: undefined,
-  preallocated: 0n,
-  preallocateNs: 0n,
-  network,
-  ...changes,
-});
+const stage = (changes: Partial<StageResult>): StageResult =>
+  stageResult({
+    name: 'network',
+    bytes: 5_000_000_000n,
+    bytesPerSecond: 2.5e9,
+    errors: 2n,
+    agents: [agent({}), agent({ name: 'agent-2', state: 'lost' })],
+    network,
+    ...changes,
+  });
 
 describe('the result of a network stage', () => {
   test('has a row an agent, names who was lost, the slowest pair, what broke and who was a stranger', () => {

@@ -125,5 +125,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  return `${stage.kind}${generation}${drops}${wait}`;
+  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  return `${stage.kind}${generation}${time}${drops}${wait}`;
 }

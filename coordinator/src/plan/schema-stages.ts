@@ -18,11 +18,23 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
+  /** In milliseconds. */
+  readonly duration?: number;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
 }
 
 const stageOptions = z.strictObject({ delay });
+
+/** What a stage has that may go by time. */
+const timedOptions = stageOptions.extend({
+  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
+    meaning:
+      'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
+    default: 'until every unit is done, once',
+    example: 'duration: 30s',
+  }),
+});
 
 const networkOptions = z.strictObject({
   delay,
@@ -55,7 +67,7 @@ const networkOptions = z.strictObject({
   }),
 });
 
-const readingOptions = stageOptions.extend({
+const readingOptions = timedOptions.extend({
   dropCaches: key(choiceOrBoolean(['auto']).optional(), {
     meaning:
       "Empties every agent's page cache before the stage. true fails where an agent may not; auto goes on there, and says so.",
@@ -67,7 +79,7 @@ const readingOptions = stageOptions.extend({
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
-    write: key(stageOptions.optional(), {
+    write: key(timedOptions.optional(), {
       meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
       example: '- write: {}',
     }),
@@ -79,7 +91,7 @@ export const stage = z
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
     }),
-    generate: key(stageOptions.optional(), {
+    generate: key(timedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
       example: '- generate: {}',
     }),
@@ -104,9 +116,11 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
+    const time = kind === 'network' || kind === 'delete' ? undefined : item[kind]?.duration;
     return {
       kind,
       delay: options?.delay,
+      ...(time === undefined ? {} : { duration: time }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
     };

@@ -1,9 +1,11 @@
-import { bucketOf, encodeHistogram, type Report } from '@seedstorm/proto';
+import { bucketOf, encodeHistogram, type Report, type SparseHistogram } from '@seedstorm/proto';
 import { describe, expect, test } from 'vitest';
-import { counters, report } from '../testing/messages.js';
+import { classOf, counters, report } from '../testing/messages.js';
 import { AgentTotals } from './agent-totals.js';
 
 const second = 1_000_000_000n;
+
+const oneOf5us = encodeHistogram({ buckets: [bucketOf(5000)], counts: [1], maxNs: 5000 });
 
 /** A report of one pool that has moved this much. */
 const moved = (sequence: bigint, operations: bigint, changes: Partial<Report> = {}): Report =>
@@ -13,9 +15,14 @@ const moved = (sequence: bigint, operations: bigint, changes: Partial<Report> = 
     startedNs: 1n,
     lastDoneNs: sequence * second - 1n,
     pools: [counters({ operations, bytes: operations * 4096n })],
-    latency: [encodeHistogram({ buckets: [bucketOf(5000)], counts: [1], maxNs: 5000 })],
+    classes: [classOf({ operations, bytes: operations * 4096n, service: oneOf5us })],
     ...changes,
   });
+
+/** A report whose one class has these times. */
+const timed = (service: SparseHistogram): Partial<Report> => ({
+  classes: [classOf({ operations: 11n, bytes: 45_056n, service })],
+});
 
 describe('the totals of an agent', () => {
   test('a report that comes again counts once: counters, latency and rate stay as they are', () => {
@@ -63,6 +70,31 @@ describe('the totals of an agent', () => {
     expect(totals.pools.map(({ counters: { numaNode } }) => numaNode)).toEqual([0, 1]);
   });
 
+  test('classes add up over pools, and parts of operations are told and not counted with them', () => {
+    const totals = new AgentTotals();
+    const gains = totals.take(
+      report({
+        pools: [counters({ operations: 2n }), counters({ numaNode: 1, operations: 3n })],
+        classes: [
+          classOf({ operation: 'read', size: '4KiB', operations: 2n, service: oneOf5us }),
+          classOf({ operation: 'first-byte', size: '4KiB', part: true, operations: 2n, service: oneOf5us }),
+          classOf({ operation: 'read', size: '4KiB', pool: 1, operations: 3n, errors: 1n, service: oneOf5us }),
+        ],
+      }),
+      second,
+    );
+    expect(gains?.map(({ pool, operation }) => [pool, operation])).toEqual([
+      [0, 'read'],
+      [0, 'first-byte'],
+      [1, 'read'],
+    ]);
+    expect([...totals.classes.values()]).toMatchObject([
+      { operation: 'read', operations: 5, errors: 1 },
+      { operation: 'first-byte', operations: 2 },
+    ]);
+    expect(totals.pools.map(({ latency }) => latency.summary().count)).toEqual([1n, 1n]);
+  });
+
   test('the rate is that of the last second, and none when nothing was heard for three', () => {
     const totals = new AgentTotals();
     totals.take(moved(1n, 100n, { startedNs: 1n }), 10n * second);
@@ -79,13 +111,24 @@ describe('the totals of an agent', () => {
     ['operations that go back', { pools: [counters({ operations: 9n, bytes: 40_960n })] }],
     ['bytes that go back', { pools: [counters({ operations: 10n, bytes: 40_959n })] }],
     ['a count beyond any stage', { pools: [counters({ operations: 2n ** 60n, bytes: 40_960n })] }],
-    ['a pool that vanishes', { pools: [], latency: [] }],
+    ['a pool that vanishes', { pools: [], classes: [] }],
     ['a pool that moves to another NUMA node', { pools: [counters({ numaNode: 1, operations: 11n, bytes: 50_000n })] }],
-    ['more pools than any machine has', { pools: Array.from({ length: 1025 }, () => counters()), latency: [] }],
-    ['latency of another number of pools', { latency: [] }],
-    ['a bucket that comes twice', { latency: [{ bucketGaps: [3, 0], counts: [1n, 1n], maxNs: 9n }] }],
-    ['a bucket that does not exist', { latency: [{ bucketGaps: [5000], counts: [1n], maxNs: 9n }] }],
-    ['buckets without counts', { latency: [{ bucketGaps: [3], counts: [], maxNs: 9n }] }],
+    ['more pools than any machine has', { pools: Array.from({ length: 1025 }, () => counters()) }],
+    ['a class of a pool that is not there', { classes: [classOf({ pool: 1, operations: 11n, bytes: 45_056n })] }],
+    ['a class that vanishes', { classes: [] }],
+    ['operations of a class that go back', { classes: [classOf({ operations: 9n, bytes: 45_056n })] }],
+    [
+      'errors of a class beyond any stage',
+      { classes: [classOf({ operations: 11n, bytes: 45_056n, errors: 2n ** 60n })] },
+    ],
+    ['a class with a name that is a book', { classes: [classOf({ operation: 'w'.repeat(21) })] }],
+    [
+      'more classes than there are',
+      { classes: Array.from({ length: 129 }, (_, i) => classOf({ operation: `o${i}`, operations: 11n })) },
+    ],
+    ['a bucket that comes twice', timed({ bucketGaps: [3, 0], counts: [1n, 1n], maxNs: 9n })],
+    ['a bucket that does not exist', timed({ bucketGaps: [5000], counts: [1n], maxNs: 9n })],
+    ['buckets without counts', timed({ bucketGaps: [3], counts: [], maxNs: 9n })],
     ['a clock that goes back', { agentNs: second - 1n }],
     ['work that begins after the report', { startedNs: 9n * second }],
     ['work that ends after the report', { lastDoneNs: 9n * second }],
@@ -119,6 +162,7 @@ describe('the totals of an agent', () => {
       totals.sequence,
       totals.pools.map(({ counters: counted, latency }) => [counted, latency.summary()]),
       [...totals.findingCounts],
+      [...totals.classes],
       totals.startedNs,
       totals.lastDoneNs,
     ];

@@ -3,12 +3,23 @@
  * and numbered, so that one that comes twice counts once. Must not know of leases: coverage is the ledger's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import { type BucketGains, decodeHistogram, type HostNetwork, type PoolCounters, type Report } from '@seedstorm/proto';
+import {
+  decodeHistogram,
+  type HostNetwork,
+  type PoolCounters,
+  type Report,
+  type ClassCounters as WireClass,
+} from '@seedstorm/proto';
+import { type ClassCounts, type ClassGains, classKey } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
 
 /** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
 const maxPools = 1024;
+/** Classes of operations that an agent may tell of; there are fewer. */
+const maxClasses = 128;
+/** Letters of a class's name; all are shorter. */
+const maxClassLength = 20;
 /** Kinds of findings; there are fewer. */
 const maxKinds = 64;
 /** Letters of the list of ways that I/O can go; all of them together are shorter. */
@@ -47,6 +58,8 @@ export interface PoolTotals {
 /** One incarnation of an agent in one stage. */
 export class AgentTotals {
   readonly pools: PoolTotals[] = [];
+  /** What it did by class of operations, all pools. */
+  readonly classes = new Map<string, ClassCounts>();
   readonly findingCounts = new Map<string, number>();
   /** Which ways its I/O went; empty when none did. */
   ioEngine = '';
@@ -69,23 +82,25 @@ export class AgentTotals {
   }
 
   /**
-   * Takes a report, received at `atNs`. Gives what latency gained, pool by pool, or undefined when it is not the next
+   * Takes a report, received at `atNs`. Gives what times gained, pool by pool and by class, or undefined when it is not the next
    * one: it came before and was counted, or it overtook another on a new stream and will be sent again behind it.
    * Latency and findings are told once only, so that none may be passed over.
    * @throws SeedstormError MESSAGE_INVALID when the report cannot be true; nothing of it is taken.
    */
-  take(report: Report, atNs: bigint): BucketGains[] | undefined {
+  take(report: Report, atNs: bigint): ClassGains[] | undefined {
     if (report.sequence !== this.#sequence + 1n) return undefined;
     this.#check(report);
-    const gains = report.latency.map(decodeHistogram);
+    const gains = report.classes.map(gainsOf);
+    const classes = classesOf(report);
+    this.#checkClasses(classes);
     this.#sequence = report.sequence;
     for (const [i, counters] of report.pools.entries()) {
       const pool = this.pools[i];
       if (pool === undefined) this.pools.push({ counters, latency: new LatencyTotals() });
       else pool.counters = counters;
-      const gain = gains[i];
-      if (gain !== undefined) this.pools[i]?.latency.add(gain);
     }
+    for (const { part, pool, service } of gains) if (!part) this.pools[pool]?.latency.add(service);
+    for (const [key, counts] of classes) this.classes.set(key, counts);
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
     this.ioEngine = report.ioEngine;
     this.evidenceSkipped = Number(report.evidenceSkipped);
@@ -117,11 +132,7 @@ export class AgentTotals {
   }
 
   #check(report: Report): void {
-    const wrong = (what: string): never => {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `a report cannot be true: ${what}` });
-    };
     if (report.pools.length > maxPools) wrong(`${report.pools.length} pools, the limit is ${maxPools}`);
-    if (report.latency.length !== report.pools.length) wrong('latency is not by pool');
     if (report.pools.length < this.pools.length) wrong('a pool is gone');
     for (const [i, counters] of report.pools.entries()) {
       const before = this.pools[i]?.counters;
@@ -145,6 +156,16 @@ export class AgentTotals {
     }
   }
 
+  #checkClasses(classes: ReadonlyMap<string, ClassCounts>): void {
+    if (classes.size > maxClasses) wrong(`more than ${maxClasses} classes of operations`);
+    for (const [key, before] of this.classes) {
+      const counts = classes.get(key);
+      if (counts === undefined) wrong(`${key} is gone`);
+      for (const name of ['operations', 'bytes', 'errors'] as const)
+        if (counts[name] < before[name]) wrong(`${name} of ${key} went back from ${before[name]} to ${counts[name]}`);
+    }
+  }
+
   #rate(sample: Sample, atNs: bigint): void {
     this.#latest = sample;
     this.#latestAtNs = atNs;
@@ -159,4 +180,33 @@ export class AgentTotals {
     this.#operationsPerSecond = (sample.operations - this.#before.operations) / seconds;
     this.#before = sample;
   }
+}
+
+function gainsOf({ pool, operation, size, part, service }: WireClass): ClassGains {
+  const nothing = { buckets: [], counts: [], maxNs: 0 };
+  return { pool, operation, size, part, service: service === undefined ? nothing : decodeHistogram(service) };
+}
+
+/** What a report says of each class, over all pools. */
+function classesOf({ classes, pools }: Report): Map<string, ClassCounts> {
+  const sums = new Map<string, ClassCounts>();
+  for (const { pool, operation, size, part, operations, bytes, errors } of classes) {
+    if (pool >= pools.length) wrong('a class of operations is of no pool');
+    if (operation.length > maxClassLength || size.length > maxClassLength) wrong('a class has too long a name');
+    const key = classKey({ operation, size });
+    const before = sums.get(key);
+    sums.set(key, {
+      operation,
+      size,
+      part,
+      operations: count(operations, 'operations') + (before?.operations ?? 0),
+      bytes: count(bytes, 'bytes') + (before?.bytes ?? 0),
+      errors: count(errors, 'errors') + (before?.errors ?? 0),
+    });
+  }
+  return sums;
+}
+
+function wrong(what: string): never {
+  throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `a report cannot be true: ${what}` });
 }

@@ -1,7 +1,8 @@
 /** What follows from the answers of all agents together: whether they see one device, and who would answer reads. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
 import { type CheckFinding, CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
-import { formatBytes, type ResolvedPlan } from '../plan/index.js';
+import { formatBytes } from '../plan/format.js';
+import type { ResolvedPlan } from '../plan/index.js';
 
 /** What one agent found. */
 export interface Checked {

@@ -14,11 +14,14 @@ import {
   type Unreached,
 } from '@seedstorm/native';
 import { type PoolCounters, poolCounters } from '@seedstorm/proto';
+import { type ClassCounts, ClassTimes } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 
 /** What lanes of the coordinator's host did. */
 export class NetworkHost {
   readonly #latency: LatencyTotals[] = [];
+  /** Times by class of operations. */
+  readonly classTimes = new ClassTimes();
   #latest: NetworkSnapshot | undefined;
 
   private constructor(
@@ -61,9 +64,13 @@ export class NetworkHost {
   /** Looks what was done so far. */
   async look(): Promise<void> {
     const snapshot = await this.network.snapshot();
-    for (const [i, { latency }] of snapshot.pools.entries()) {
-      this.#latency[i] ??= new LatencyTotals();
-      this.#latency[i].add({ buckets: [...latency.buckets], counts: [...latency.counts], maxNs: latency.maxNs });
+    for (const [pool, { classes }] of snapshot.pools.entries()) {
+      this.#latency[pool] ??= new LatencyTotals();
+      for (const { operation, size, part, service: given } of classes) {
+        const service = { buckets: [...given.buckets], counts: [...given.counts], maxNs: given.maxNs };
+        if (!part) this.#latency[pool].add(service);
+        this.classTimes.add({ pool, operation, size, part, service });
+      }
     }
     this.#latest = snapshot;
   }
@@ -82,6 +89,11 @@ export class NetworkHost {
       counters: poolCounters(pool),
       latency: this.#latency[i] ?? new LatencyTotals(),
     }));
+  }
+
+  /** Counters by class of operations, pool by pool. */
+  get classes(): ClassCounts[] {
+    return (this.#latest?.pools ?? []).flatMap(({ classes }) => classes);
   }
 
   /** What was exchanged with each agent. */

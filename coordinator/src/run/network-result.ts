@@ -1,7 +1,8 @@
 /** What a network stage says of itself: its progress once a second, and its result at the end. */
 import { hostname } from 'node:os';
-import type { AgentProgress, AgentStageResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
+import type { AgentProgress, AgentStageResult, ClassResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
+import { ClassTimes } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { coordinatorName } from './network-peers.js';
 import type { NetworkStage } from './network-stage.js';
@@ -65,7 +66,7 @@ export function networkResult(stage: NetworkStage): StageResult {
   const ends = all.flatMap(({ lastDoneNs }) => (lastDoneNs === undefined ? [] : [lastDoneNs]));
   if (host !== undefined && host.lastDoneNs > 0n) ends.push(host.lastDoneNs);
   const lastDoneNs = latest(stage.startNs, ...ends) - stage.startNs;
-  const durationNs = stage.completed ? latest(lastDoneNs, BigInt(plan.stage.durationMs) * 1_000_000n) : lastDoneNs;
+  const durationNs = stage.isComplete() ? latest(lastDoneNs, BigInt(plan.stage.durationMs) * 1_000_000n) : lastDoneNs;
   const seconds = Number(durationNs) / 1e9;
   const perSecond = (count: number): number => (seconds > 0 ? count / seconds : 0);
   const total = (counter: 'bytes' | 'receivedBytes' | 'operations' | 'errors'): number =>
@@ -78,7 +79,7 @@ export function networkResult(stage: NetworkStage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
-    complete: stage.completed,
+    complete: stage.isComplete(),
     units: 0n,
     unitsDone: 0n,
     bytes: BigInt(total('receivedBytes')),
@@ -107,6 +108,7 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    classes: classResults(stage, seconds),
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),
@@ -118,6 +120,15 @@ export function networkResult(stage: NetworkStage): StageResult {
       lastDoneNs,
     },
   };
+}
+
+/** What was sent by class, the coordinator's own lanes included. */
+function classResults({ participants, classTimes, host }: NetworkStage, seconds: number): ClassResult[] {
+  const times = new ClassTimes();
+  times.addAll(classTimes);
+  if (host !== undefined) times.addAll(host.classTimes);
+  const ofAgents = [...participants.values()].flatMap(({ totals }) => [...totals.classes.values()]);
+  return times.results([...ofAgents, ...(host?.classes ?? [])], seconds);
 }
 
 function agentResult(name: string, incarnations: readonly Participant[], seconds: number): AgentStageResult {

@@ -1,5 +1,12 @@
 /** Messages as an agent sends them, for specs. */
-import { encodeHistogram, type Finding, type Hello, type PoolCounters, type Report } from '@seedstorm/proto';
+import {
+  type ClassCounters,
+  encodeHistogram,
+  type Finding,
+  type Hello,
+  type PoolCounters,
+  type Report,
+} from '@seedstorm/proto';
 
 /** How an agent introduces itself. */
 export function hello(changes: Partial<Hello> = {}): Hello {
@@ -34,16 +41,30 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
   };
 }
 
-/** A report; its latency is empty unless it is given. */
+/** What a pool did of a class of operations: writes of 1 MiB, unless something else is given. */
+export function classOf(changes: Partial<ClassCounters> = {}): ClassCounters {
+  return {
+    pool: 0,
+    operation: 'write',
+    size: '1MiB',
+    part: false,
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    service: encodeHistogram({ buckets: [], counts: [], maxNs: 0 }),
+    ...changes,
+  };
+}
+
+/** A report; it tells of no class of operations unless one is given. */
 export function report(changes: Partial<Report> = {}): Report {
-  const { pools = [] } = changes;
   return {
     stage: 0,
     sequence: 1n,
     agentNs: 1_000_000_000n,
     startedNs: 0n,
     lastDoneNs: 0n,
-    latency: pools.map(() => encodeHistogram({ buckets: [], counts: [], maxNs: 0 })),
+    classes: [],
     leases: [],
     findings: [],
     findingCounts: [],
@@ -52,8 +73,8 @@ export function report(changes: Partial<Report> = {}): Report {
     hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
+    pools: [],
     ...changes,
-    pools,
   };
 }
 

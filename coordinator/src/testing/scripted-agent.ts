@@ -19,7 +19,7 @@ import {
   type Report,
   tokenMetadata,
 } from '@seedstorm/proto';
-import { counters, hello, report } from './messages.js';
+import { classOf, counters, hello, report } from './messages.js';
 
 type Said = NonNullable<AttendResponse['message']>;
 type Say = NonNullable<AttendRequest['message']>;
@@ -138,12 +138,16 @@ export class ScriptedAgent {
       startedNs: agentNs > 1n ? 1n : 0n,
       lastDoneNs: agentNs,
       pools: [counters({ operations: this.#operations, bytes: this.#operations * unitBytes })],
-      latency: [
-        encodeHistogram(
-          units > 0n
-            ? { buckets: [bucketOf(1_000_000)], counts: [Number(units)], maxNs: 1_000_000 }
-            : { buckets: [], counts: [], maxNs: 0 },
-        ),
+      classes: [
+        classOf({
+          operations: this.#operations,
+          bytes: this.#operations * unitBytes,
+          service: encodeHistogram(
+            units > 0n
+              ? { buckets: [bucketOf(1_000_000)], counts: [Number(units)], maxNs: 1_000_000 }
+              : { buckets: [], counts: [], maxNs: 0 },
+          ),
+        }),
       ],
       leases: [{ leaseId, epoch, done: [], written: [], failed: [], error: undefined, complete: false, ...progress }],
     });

@@ -4,6 +4,7 @@
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::classes::{ByClass, Class};
 use crate::histogram::LaneHistogram;
 
 /// Declares each counter once: as an atomic that a lane writes and as a number in a snapshot.
@@ -44,7 +45,7 @@ counters! {
     corrupt_units,
     /// Blocks in which at least one byte was missing or not what it must be.
     corrupt_blocks,
-    /// Time inside I/O operations, in ns: the sum of what the latency histogram counts.
+    /// Time inside I/O operations, in ns: the sum of their service times.
     io_ns,
     /// Time between them, spent on making, poisoning and comparing bytes, in ns.
     content_ns,
@@ -92,8 +93,8 @@ impl Counter {
 #[repr(align(128))]
 pub(crate) struct LaneCell {
     pub(crate) counters: LaneCounters,
-    /// Service times of successful operations.
-    pub(crate) latency: LaneHistogram,
+    /// What is counted by class of operations.
+    pub(crate) classes: ByClass<ClassCell>,
     /// Cells that were read of which nobody knows which of several generations they hold.
     pub(crate) cells_in_doubt: Counter,
     /// The most blocks that were in flight at once.
@@ -106,9 +107,56 @@ pub(crate) struct LaneCell {
     pub(crate) last_done_ns: Counter,
 }
 
+/// What one lane counts of one class of operations.
+#[derive(Default)]
+pub(crate) struct ClassCell {
+    /// Operations that came back without an error.
+    pub(crate) operations: Counter,
+    /// Bytes of those operations.
+    pub(crate) bytes: Counter,
+    /// Operations that failed.
+    pub(crate) errors: Counter,
+    /// Service times of successful operations.
+    pub(crate) service: LaneHistogram,
+}
+
+impl LaneCell {
+    /// Counts a successful operation that took so long. Only ever called by the cell's lane.
+    #[inline]
+    pub(crate) fn count(&self, class: Class, service_ns: u64, bytes: u64) {
+        let of = self.classes.of(class);
+        of.service.record(service_ns);
+        of.operations.add(1);
+        of.bytes.add(bytes);
+        if class.operation.is_part() {
+            return;
+        }
+        self.counters.operations.add(1);
+        self.counters.bytes.add(bytes);
+        self.counters.io_ns.add(service_ns);
+    }
+
+    /// Counts an operation that failed. Only ever called by the cell's lane.
+    pub(crate) fn count_error(&self, class: Class) {
+        self.classes.of(class).errors.add(1);
+        self.counters.errors.add(1);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classes::OperationKind;
+
+    #[test]
+    fn the_time_to_a_first_byte_is_told_and_is_no_operation_of_its_own() {
+        let cell = LaneCell::default();
+        cell.count(Class::of(OperationKind::FirstByte, 4096), 10, 0);
+        cell.count(Class::of(OperationKind::Read, 4096), 30, 4096);
+        let sum = Counts { operations: 1, bytes: 4096, io_ns: 30, ..Counts::default() };
+        assert_eq!(cell.counters.read(), sum);
+        assert_eq!(cell.classes.of(Class::of(OperationKind::FirstByte, 1)).operations.get(), 1);
+    }
 
     #[test]
     fn the_counts_of_a_pool_are_the_sum_of_its_lanes() {

@@ -6,6 +6,7 @@ mod bell;
 pub mod bench;
 mod cgroup;
 pub mod check;
+pub mod classes;
 pub mod clock;
 pub mod counters;
 pub mod cpuset;

@@ -86,7 +86,7 @@ fn whatever_is_sent_is_received_and_told_by_peer_and_lasts_as_long_as_was_asked(
             }
             let [pool] = &snapshot.pools[..] else { panic!("{snapshot:?}") };
             assert_eq!((pool.lanes, pool.counts.errors), (lanes, 0));
-            assert_eq!(pool.latency.count(), pool.counts.operations);
+            assert_eq!(pool.timed(), pool.counts.operations);
             assert!(pool.counts.operations > 0 && pool.counts.bytes >= pool.counts.operations * (64 << 10));
             let took_ms = (snapshot.last_done_ns - snapshot.started_ns) / MS;
             assert!((250..2000).contains(&took_ms), "{took_ms}");

@@ -10,7 +10,8 @@ use napi::bindgen_prelude::{BigInt, Float64Array, Uint32Array};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::histogram::SparseHistogram;
-use seedstorm_engine::task::{ErrorRow, FindingKind, PoolCounters, RangeProgress, Task, TaskSnapshot};
+use seedstorm_engine::pool_counters::{ClassCounters, PoolCounters};
+use seedstorm_engine::task::{ErrorRow, FindingKind, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
 use crate::finding::{JsFinding, Origin, finding_of};
@@ -19,7 +20,7 @@ use crate::settle::{Settle, value};
 /// Snapshots of one task that may be asked for and not yet there. More mean that somebody asks without ever waiting.
 const MAX_ASKED: usize = 1024;
 
-/// Latency of a pool: the buckets that gained values, and by how many.
+/// A histogram of times: the buckets that gained values, and by how many.
 #[napi(object, object_from_js = false)]
 pub struct JsHistogram {
     /// Bucket numbers, rising.
@@ -55,8 +56,27 @@ pub struct JsPoolCounters {
     pub greatest_in_flight: f64,
     /// In a network stage: bytes that peers sent and these lanes received.
     pub received_bytes: f64,
-    /// Latency since the snapshot before.
-    pub latency: JsHistogram,
+    /// The same by class of operations, those that there were.
+    pub classes: Vec<JsClassCounters>,
+}
+
+/// What the lanes of one pool did of one class of operations.
+#[napi(object, object_from_js = false)]
+pub struct JsClassCounters {
+    /// What they did: write, read, stat, …
+    pub operation: String,
+    /// The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none.
+    pub size: String,
+    /// Whether they are parts of other operations, which the pool's counters do not count.
+    pub part: bool,
+    /// Operations that came back without an error.
+    pub operations: f64,
+    /// Bytes of those operations.
+    pub bytes: f64,
+    /// Operations that failed.
+    pub errors: f64,
+    /// Service times since the snapshot before.
+    pub service: JsHistogram,
 }
 
 /// An error as plain data.
@@ -238,8 +258,7 @@ fn error_row_of(row: ErrorRow) -> JsErrorRow {
 
 /// A pool's counters.
 pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
-    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, latency } = pool;
-    let SparseHistogram { buckets, counts: gained, max_ns, .. } = latency;
+    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, classes } = pool;
     JsPoolCounters {
         numa_node,
         lanes: lanes as u32,
@@ -252,11 +271,27 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
         received_bytes: counts.received_bytes as f64,
-        latency: JsHistogram {
-            buckets: buckets.into(),
-            counts: gained.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
-            max_ns: max_ns as f64,
-        },
+        classes: classes.into_iter().map(class_of).collect(),
+    }
+}
+
+fn class_of(of: ClassCounters) -> JsClassCounters {
+    JsClassCounters {
+        operation: of.class.operation.name().to_owned(),
+        size: of.class.size.name().to_owned(),
+        part: of.class.operation.is_part(),
+        operations: of.operations as f64,
+        bytes: of.bytes as f64,
+        errors: of.errors as f64,
+        service: histogram_of(of.service),
+    }
+}
+
+fn histogram_of(of: SparseHistogram) -> JsHistogram {
+    JsHistogram {
+        buckets: of.buckets.into(),
+        counts: of.counts.into_iter().map(|count| count as f64).collect::<Vec<_>>().into(),
+        max_ns: of.max_ns as f64,
     }
 }
 

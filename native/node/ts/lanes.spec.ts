@@ -51,7 +51,9 @@ describe.each(machines)('$lanes lanes of $name', ({ name, smt, lanes, nodes }) =
       expect(after.lanesReady).toBe(lanes);
       expect(after.allBegunNs).toBeGreaterThanOrEqual(startNs);
       expect(operations(after)).toBe((units * content.unitBytes) / spec.blockBytes);
-      for (const pool of after.pools) expect(sum(pool.latency.counts)).toBe(pool.operations);
+      for (const pool of after.pools) {
+        expect(sum(pool.classes.flatMap(({ service }) => [...service.counts]))).toBe(pool.operations);
+      }
     }
     // A few of the lanes do what is for a few.
     const few = await Task.prepare(engine, { ...spec, lanes: 3 });

@@ -146,7 +146,8 @@ describe('a task', () => {
     const rising = snapshots.map(operations);
     expect(rising).toEqual(rising.toSorted((a, b) => a - b));
     expect(rising.slice(50)).toEqual(Array(50).fill(units * blocksPerUnit));
-    const latencies = snapshots.flatMap(({ pools }) => pools.map(({ latency }) => latency));
+    const classes = snapshots.flatMap(({ pools }) => pools.flatMap((pool) => pool.classes));
+    const latencies = classes.map(({ service }) => service);
     expect(latencies.flatMap(({ counts }) => [...counts]).reduce((sum, count) => sum + count, 0)).toBe(rising.at(-1));
     expect(snapshots.filter(({ ranges }) => ranges.some(({ complete }) => complete))).toHaveLength(1);
   });

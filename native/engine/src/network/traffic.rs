@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::shared::{Connection, Shared};
 use super::system_error;
+use crate::classes::{Class, OperationKind};
 use crate::clock::{now_ns, timespec};
 use crate::counters::LaneCell;
 use crate::error::Result;
@@ -123,9 +124,12 @@ impl<'a> Traffic<'a> {
             open.at = 0;
             let block_ns = now_ns - open.since_ns;
             open.since_ns = now_ns;
-            self.cell.latency.record(block_ns);
             counters.operations.add(1);
             counters.io_ns.add(block_ns);
+            let class = self.cell.classes.of(Class::of(OperationKind::Send, block.len() as u64));
+            class.service.record(block_ns);
+            class.operations.add(1);
+            class.bytes.add(block.len() as u64);
         }
     }
 

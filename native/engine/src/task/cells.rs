@@ -41,15 +41,17 @@ pub(super) struct Doubt {
 impl Doubt {
     /// Whether the cell may hold this generation.
     pub(super) fn allows(&self, generation: u16) -> bool {
-        let nth = generation.checked_sub(FIRST_OVERWRITE).map(|nth| (nth + OVERWRITES - self.from) % OVERWRITES);
-        generation == self.before || nth.is_some_and(|nth| u64::from(nth) < self.count)
+        let round = u32::from(OVERWRITES);
+        let nth = generation.checked_sub(FIRST_OVERWRITE).filter(|nth| *nth < OVERWRITES);
+        let behind = nth.map(|nth| (u32::from(nth) + round - u32::from(self.from)) % round);
+        generation == self.before || behind.is_some_and(|behind| u64::from(behind) < self.count)
     }
 }
 
 /// The generation of the nth overwrite of a cell, counted from 1 in rounds of [`OVERWRITES`].
 fn generation_of(overwrites: u16) -> u16 {
     // None, after a whole round, is the last.
-    FIRST_OVERWRITE + (overwrites + OVERWRITES - 1) % OVERWRITES
+    FIRST_OVERWRITE + overwrites.checked_sub(1).unwrap_or(OVERWRITES - 1)
 }
 
 impl Cells {

@@ -8,12 +8,20 @@ use super::control::Parked;
 use super::lanes::{Flow, LaneRun};
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
+use crate::classes::Class;
 use crate::clock::now_ns;
 use crate::io::{FOR_EVER, Request};
 
 /// As soon as blocks of this many bytes are ready they are handed over, while the next are made; smaller ones go together
 /// in one system call.
 const HANDED_OVER_BYTES: usize = 64 << 10;
+
+/// When an operation was submitted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Submission {
+    /// In ns; 0: it was not.
+    pub(super) at_ns: u64,
+}
 
 impl LaneRun<'_> {
     /// Hands over and submits what is ready once that is worth a system call.
@@ -26,11 +34,14 @@ impl LaneRun<'_> {
     }
 
     /// Hands what is ready to the lane's I/O, if that is allowed now; whoever calls this submits it, or waits, which
-    /// submits too. Past the deadline it waits, with nothing in flight.
+    /// submits too. Past the deadline it waits, with nothing in flight; when the task's time is over it drops what is ready.
     pub(super) fn hand_over(&mut self) {
         while !self.queue.ready.is_empty() {
             let now_ns = self.note_content();
-            if now_ns >= self.shared.control.deadline_ns() {
+            if now_ns >= self.shared.control.halt_ns() {
+                if self.shared.control.time_is_over(now_ns) {
+                    return self.drop_stopped();
+                }
                 if self.queue.in_flight > 0 {
                     return;
                 }
@@ -52,8 +63,8 @@ impl LaneRun<'_> {
         for at in 0..handed_over {
             let slot = self.queue.ready[at];
             let (of, hold) = self.queue.slot_and_hold(slot);
-            if of.submitted_ns == 0 {
-                of.submitted_ns = at_ns;
+            if of.submission.at_ns == 0 {
+                of.submission.at_ns = at_ns;
             }
             let moved = of.progress.moved();
             let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
@@ -160,21 +171,21 @@ impl LaneRun<'_> {
         now_ns
     }
 
-    /// Waits until something may be submitted, and says what time it then is, in ns. Nothing may be in flight.
+    /// Waits until something may be submitted, and says what time it then is. Nothing may be in flight.
     #[inline]
-    pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<u64> {
+    pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<Submission> {
         let now_ns = self.note_content();
-        if now_ns < self.shared.control.deadline_ns() {
+        if now_ns < self.shared.control.halt_ns() {
             if self.cell.started_ns.get() == 0 {
                 self.cell.started_ns.set(now_ns);
             }
-            return Flow::Continue(now_ns);
+            return Flow::Continue(Submission { at_ns: now_ns });
         }
         self.wait_for_deadline(range)
     }
 
     #[cold]
-    fn wait_for_deadline(&mut self, range: &SeedRange) -> Flow<u64> {
+    fn wait_for_deadline(&mut self, range: &SeedRange) -> Flow<Submission> {
         loop {
             match self.shared.control.park(range) {
                 Parked::Go => {
@@ -187,23 +198,18 @@ impl LaneRun<'_> {
         }
     }
 
-    /// Counts an operation that went well, by when it was submitted and when it was seen to be done.
+    /// Counts an operation of this class that went well, by when it was submitted and when it was seen to be done.
     #[inline]
-    pub(super) fn count(&mut self, start_ns: u64, done_ns: u64, bytes: u64) {
-        let service_ns = done_ns - start_ns;
-        let counters = &self.cell.counters;
-        self.cell.latency.record(service_ns);
-        counters.operations.add(1);
-        counters.bytes.add(bytes);
-        counters.io_ns.add(service_ns);
+    pub(super) fn count(&mut self, class: Class, submission: Submission, done_ns: u64, bytes: u64) {
+        self.cell.count(class, done_ns - submission.at_ns, bytes);
         self.cell.last_done_ns.set(done_ns);
     }
 
     /// Counts an operation that is done at this moment.
     #[inline]
-    pub(super) fn count_now(&mut self, start_ns: u64, bytes: u64) {
+    pub(super) fn count_now(&mut self, class: Class, submission: Submission, bytes: u64) {
         let now_ns = now_ns();
-        self.count(start_ns, now_ns, bytes);
+        self.count(class, submission, now_ns, bytes);
         self.since_ns = now_ns;
     }
 }

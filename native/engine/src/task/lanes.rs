@@ -15,7 +15,7 @@ use super::spec::Operation;
 use super::transfer::Block;
 use crate::clock::now_ns;
 use crate::counters::LaneCell;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, ErrorKind, Result};
 use crate::io::{Answer, IoOptions, LaneIo};
 use crate::lane::{Job, Lane};
 use crate::sink::memory::MemoryLane;
@@ -32,6 +32,10 @@ impl Job for Shared {
             Err(error) => return self.control.end_early(error),
         };
         let cell = cell.get_or_init(Box::default);
+        // What most of its operations are counted in is made before the start.
+        for writes in [false, true].into_iter().filter(|writes| *writes || self.spec.operation == Operation::Mixed) {
+            cell.classes.of(self.spec.class_of(writes, self.spec.block_bytes));
+        }
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -170,7 +174,7 @@ impl LaneRun<'_> {
                 Work::Range(range) => self.work_on(range),
                 Work::Close(range) => {
                     if range.is_idle() {
-                        self.close_all(&range);
+                        self.end_stopped(&range);
                     }
                 }
                 Work::Sync { object, last } => self.sync_object(object, last),
@@ -282,9 +286,13 @@ impl LaneRun<'_> {
         }
     }
 
-    fn leave(&mut self, range: &SeedRange) {
+    fn leave(&mut self, range: &Arc<SeedRange>) {
         if range.leave() {
-            self.close_all(range);
+            if range.is_short() {
+                self.shared.control.close_later(Arc::clone(range));
+            } else {
+                self.close_all(range);
+            }
         }
         self.shared.control.note_ended_work();
     }
@@ -409,7 +417,12 @@ impl LaneRun<'_> {
     }
 
     pub(super) fn abandon(&mut self, work: u32) {
-        if let Some(through) = self.queue.abandon(work) {
+        self.end_work(work, Fate::Abandoned);
+    }
+
+    /// No more is cut from a claim, and no better than this becomes of it.
+    pub(super) fn end_work(&mut self, work: u32, fate: Fate) {
+        if let Some(through) = self.queue.end(work, fate) {
             self.work_through(work, through);
         }
     }
@@ -427,13 +440,11 @@ impl LaneRun<'_> {
             self.cutting = None;
         }
         let Slot { work, block, number, .. } = *self.queue.slot(slot);
-        if self.mixed.is_some() {
-            self.operation_through(work, block, number, fate);
-        }
-        match self.queue.through(slot, fate) {
+        let after = self.operation_through(work, block, number, fate);
+        match self.queue.through(slot, after) {
             Some(through) => self.work_through(work, through),
             // What of a mixed task's shard is given up leaves a gap: nothing behind it is begun.
-            None if self.mixed.is_some() && fate == Fate::Abandoned => self.abandon(work),
+            None if self.mixed.is_some() && fate == Fate::Abandoned => self.end_work(work, after),
             None => {}
         }
     }
@@ -467,7 +478,9 @@ impl LaneRun<'_> {
     /// say.
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
-        self.cell.counters.errors.add(1);
+        let spec = &self.shared.spec;
+        let reads = error.about.as_ref().is_some_and(|about| about.kind == ErrorKind::Read);
+        self.cell.count_error(spec.class_of(!reads, spec.block_bytes));
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }

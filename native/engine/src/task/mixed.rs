@@ -244,7 +244,8 @@ impl LaneRun<'_> {
             if active.range.is_stopped() {
                 if !active.ended {
                     active.ended = true;
-                    self.abandon(work);
+                    let fate = end_of(&active.range);
+                    self.end_work(work, fate);
                 }
             } else if active.is_ready(replays) {
                 return Some(work);
@@ -307,11 +308,11 @@ impl LaneRun<'_> {
             return self.keep(&range, block, buffer);
         }
         poison::fill(buffer);
-        let start_ns = self.may_submit(&range)?;
+        let submission = self.may_submit(&range)?;
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(&range, not_in_memory(unit));
         }
-        self.count_now(start_ns, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
         self.check_block(work, block, buffer);
         Flow::Continue(())
     }
@@ -358,16 +359,22 @@ impl LaneRun<'_> {
         }
     }
 
-    /// What became of an operation.
-    pub(super) fn operation_through(&mut self, work: u32, block: Block, number: u64, fate: Fate) {
+    /// What became of an operation. Says what with that becomes of its shard.
+    pub(super) fn operation_through(&mut self, work: u32, block: Block, number: u64, fate: Fate) -> Fate {
         let block_bytes = self.shared.spec.block_bytes as u64;
-        let Some(mixed) = &mut self.mixed else { return };
+        let Some(mixed) = &mut self.mixed else { return fate };
         let active = mixed.get(work);
         active.flip((block.offset - active.shard.start) / block_bytes);
         if fate == Fate::Whole {
             active.acknowledge(number);
-        } else {
-            active.ended = true;
+            return fate;
         }
+        active.ended = true;
+        if fate == Fate::Abandoned { end_of(&active.range) } else { fate }
     }
+}
+
+/// What becomes of a shard whose range is stopped: one whose time is over has done what it did.
+fn end_of(range: &SeedRange) -> Fate {
+    if range.is_short() { Fate::Whole } else { Fate::Abandoned }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::claims::Claim;
+use super::in_flight::Submission;
 use super::range::{Opened, SeedRange};
 use super::transfer::Block;
 use crate::io::FileHandle;
@@ -52,8 +53,8 @@ pub(super) struct Slot {
     /// Which operation of its claim it is, in a mixed task.
     pub(super) number: u64,
     pub(super) progress: Progress,
-    /// When it was first handed to the system, in ns; 0: it was not.
-    pub(super) submitted_ns: u64,
+    /// When it was first handed to the system.
+    pub(super) submission: Submission,
     /// When its answer was seen, in ns.
     pub(super) done_ns: u64,
 }
@@ -162,7 +163,7 @@ impl Queue {
 
     fn insert(&mut self, work: u32, block: Block, number: u64) -> u32 {
         let progress = Progress::default();
-        self.slots.insert(Slot { work, block, number, progress, submitted_ns: 0, done_ns: 0 })
+        self.slots.insert(Slot { work, block, number, progress, submission: Submission::default(), done_ns: 0 })
     }
 
     /// A block is through; its slot is free again. Gives its claim back when that was the last of it. When the block failed
@@ -178,10 +179,10 @@ impl Queue {
         self.end_if_done(work)
     }
 
-    /// No more blocks are cut from a claim. Gives it back when none of it is outstanding.
-    pub(super) fn abandon(&mut self, work: u32) -> Option<Through> {
+    /// No more blocks are cut from a claim, and no better than this becomes of it. Gives it back when none of it is outstanding.
+    pub(super) fn end(&mut self, work: u32, fate: Fate) -> Option<Through> {
         let of = self.works.get(work);
-        of.fate = Fate::Abandoned;
+        of.fate = of.fate.max(fate);
         of.end = of.next;
         self.end_if_done(work)
     }
@@ -284,7 +285,7 @@ mod tests {
     fn what_is_left_in_the_middle_counts_neither_as_done_nor_as_failed() {
         let (mut queue, work, [first, second]) = at_work();
         assert!(queue.through(first, Fate::Whole).is_none());
-        assert!(queue.abandon(work).is_none());
+        assert!(queue.end(work, Fate::Abandoned).is_none());
         assert_eq!(queue.through(second, Fate::Failed).map(|through| through.fate), Some(Fate::Abandoned));
     }
 }

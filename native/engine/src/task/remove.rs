@@ -4,8 +4,11 @@ use super::claims::Claim;
 use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::Sink;
+use crate::classes::{Class, OperationKind};
 use crate::sink::file::{FileSink, Removed};
 use crate::sink::objects::ObjectSink;
+
+const REMOVED: Class = Class::of(OperationKind::Delete, 0);
 
 impl LaneRun<'_> {
     /// Removes the object of a claim, which is a whole segment.
@@ -27,10 +30,10 @@ impl LaneRun<'_> {
             // A device keeps its bytes.
             Sink::Objects(_) | Sink::Null => Flow::Continue(()),
             Sink::Memory(store) => {
-                let start_ns = self.may_submit(range)?;
+                let submission = self.may_submit(range)?;
                 let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();
                 if removed > 0 {
-                    self.count_now(start_ns, 0);
+                    self.count_now(REMOVED, submission, 0);
                 } else {
                     self.cell.counters.absent.add(1);
                 }
@@ -40,10 +43,10 @@ impl LaneRun<'_> {
     }
 
     fn remove_object(&mut self, range: &SeedRange, sink: &FileSink, object: u64) -> Flow {
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         match sink.remove(object) {
             Ok(Removed::Removed) => {
-                self.count_now(start_ns, 0);
+                self.count_now(REMOVED, submission, 0);
                 Flow::Continue(())
             }
             Ok(Removed::Absent) => {

@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::range::RangeSpec;
 use super::replay::{Overwrites, Replays};
+use crate::classes::{Class, OperationKind};
 use crate::error::{Code, Error, Result};
 use crate::io::IoEngine;
 use crate::layout::Layout;
@@ -99,7 +100,27 @@ pub struct Policy {
     pub errors: ErrorLimits,
 }
 
+impl Operation {
+    /// What its I/O is counted as: a verify reads.
+    const fn kind(self, writes: bool) -> OperationKind {
+        match self {
+            Self::Generate => OperationKind::Generate,
+            Self::Write => OperationKind::Write,
+            Self::Mixed if writes => OperationKind::Write,
+            Self::Read | Self::Verify | Self::Mixed => OperationKind::Read,
+            Self::Delete => OperationKind::Delete,
+        }
+    }
+}
+
 impl TaskSpec {
+    /// What an I/O of so many bytes is counted as. `writes`: whether they go to the sink, which a mixed task does with some.
+    #[inline]
+    pub(super) fn class_of(&self, writes: bool, bytes: usize) -> Class {
+        let bytes = if self.operation == Operation::Delete { 0 } else { bytes as u64 };
+        Class::of(self.operation.kind(writes), bytes)
+    }
+
     /// Refuses what cannot be done.
     pub(super) fn validate(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));

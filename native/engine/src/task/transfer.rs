@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Claim;
 use super::expected::{Expected, Stretch};
+use super::in_flight::Submission;
 use super::lanes::{Flow, LaneRun, fate_of};
 use super::poison;
 use super::queue::{Fate, Slot};
@@ -91,11 +92,11 @@ impl LaneRun<'_> {
     /// and one look at the clock is enough: for small blocks a second one would be a tenth of the work.
     fn generate(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         let first = self.cell.started_ns.get() == 0;
-        let late = self.since_ns >= self.shared.control.deadline_ns();
-        let start_ns = if first || late { self.may_submit(range)? } else { self.since_ns };
+        let late = self.since_ns >= self.shared.control.halt_ns();
+        let submission = if first || late { self.may_submit(range)? } else { Submission { at_ns: self.since_ns } };
         self.fill(block.offset, buffer, range)?;
         null::write(buffer);
-        self.count_now(start_ns, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
         Flow::Continue(())
     }
 
@@ -114,7 +115,7 @@ impl LaneRun<'_> {
 
     /// Gives a block that is made to a sink that answers at once.
     pub(super) fn keep(&mut self, range: &SeedRange, block: Block, buffer: &[u8]) -> Flow {
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         let outcome = match &mut self.memory {
             Some(memory) => memory.write(block.offset, buffer),
             None => {
@@ -124,7 +125,7 @@ impl LaneRun<'_> {
         };
         match outcome {
             Ok(()) => {
-                self.count_now(start_ns, block.bytes as u64);
+                self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
                 Flow::Continue(())
             }
             Err(error) => self.fail(range, error),
@@ -135,11 +136,11 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass. Nobody looks at all the bytes here, so marks are enough.
         poison::mark(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(range, not_in_memory(unit));
         }
-        self.count_now(start_ns, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
         match self.undelivered(block, buffer) {
             None => Flow::Continue(()),
             Some(error) => self.fail(range, error),
@@ -150,9 +151,9 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass because the right bytes were in the buffer from before.
         poison::fill(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let start_ns = self.may_submit(range)?;
+        let submission = self.may_submit(range)?;
         if store.read(block.offset, buffer).is_ok() {
-            self.count_now(start_ns, block.bytes as u64);
+            self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
             return self.check(range, block, buffer);
         }
         // Some unit is not there: what is there of the block is still verified, unit by unit.
@@ -162,10 +163,10 @@ impl LaneRun<'_> {
             let bytes = (unit_bytes - (block.offset as usize + at) % unit_bytes).min(block.bytes - at);
             let part =
                 Block { offset: block.offset + at as u64, in_object: block.in_object + at as u64, bytes, ..block };
-            let start_ns = self.may_submit(range)?;
+            let submission = self.may_submit(range)?;
             match store.read(part.offset, &mut buffer[..bytes]) {
                 Ok(()) => {
-                    self.count_now(start_ns, bytes as u64);
+                    self.count_now(self.shared.spec.class_of(block.writes, bytes), submission, bytes as u64);
                     self.check(range, part, &buffer[..bytes])?;
                 }
                 Err(_) => self.missing_unit(range, part),
@@ -217,13 +218,13 @@ impl LaneRun<'_> {
         let Opened::File(file) = &hold.opened else {
             unreachable!("only blocks of objects that are open are in flight")
         };
-        let (block, submitted_ns, done_ns) = (of.block, of.submitted_ns, of.done_ns);
+        let (block, submission, done_ns) = (of.block, of.submission, of.done_ns);
         let (bytes, offset) = (block.bytes, block.in_object);
         let step = file.answered(block.writes, bytes, offset, &mut of.progress, answer.outcome);
         let done = match step {
             Ok(Step::Again) => return self.queue.ready.push(slot),
             Ok(Step::Done(got)) => {
-                self.count(submitted_ns, done_ns, got as u64);
+                self.count(self.shared.spec.class_of(block.writes, block.bytes), submission, done_ns, got as u64);
                 self.moved(slot, block, got)
             }
             Err(error) => {

@@ -46,8 +46,8 @@ fn nothing_is_submitted_past_the_deadline_and_moving_it_resumes() {
     let deadline_ns = now_ns() + 10_000_000;
     run.task.set_deadline(deadline_ns);
     // Past the deadline plus the longest operation nothing can be in flight any more.
-    let late = run.until(|snapshot| now_ns() > deadline_ns + 2 * snapshot.pools[0].latency.max_ns + 20_000_000);
-    let slowest_ns = late.pools.iter().map(|pool| pool.latency.max_ns).max().unwrap();
+    let late = run.until(|snapshot| now_ns() > deadline_ns + 2 * snapshot.pools[0].slowest_ns() + 20_000_000);
+    let slowest_ns = late.pools.iter().map(|pool| pool.slowest_ns()).max().unwrap();
     assert!(late.last_done_ns < deadline_ns + slowest_ns, "submitted after the deadline");
     run.task.set_deadline(u64::MAX);
     run.until(|snapshot| operations(snapshot) > operations(&late));

@@ -47,7 +47,7 @@ fn preallocated_files_have_the_right_bytes_and_the_time_is_in_no_latency() {
         assert_eq!(work.preallocated.objects, 4);
         assert!(work.preallocated.spent_ns > 0);
     }
-    let timed: u64 = outcome.last.pools.iter().map(|pool| pool.latency.count()).sum();
+    let timed: u64 = outcome.last.pools.iter().map(|pool| pool.timed()).sum();
     assert_eq!(timed, 30, "only the writes are timed as such");
     for object in 0..4 {
         assert_eq!(fs::read(plan.file(object)).unwrap(), plan.bytes_of(object));

@@ -22,7 +22,7 @@ fn round_trip(plan: &Plan) {
         read.expect_all_done(units);
         assert_eq!(count(&read.last, |counts| counts.bytes), bytes);
         assert_eq!(read.last.finding_counts, FindingCounts::default());
-        let timed: u64 = read.last.pools.iter().map(|pool| pool.latency.count()).sum();
+        let timed: u64 = read.last.pools.iter().map(|pool| pool.timed()).sum();
         assert_eq!(timed, read.operations(), "every operation has a latency");
     }
     let deleted = plan.over_all(&engine, Operation::Delete);

@@ -184,6 +184,9 @@ export interface AttendResponse {
     | //
     /** All that is known of a fault whose bytes the agent keeps. */
     { $case: "findingKnown"; value: FindingKnown }
+    | //
+    /** The time of a stage is over at another instant. */
+    { $case: "moveStageEnd"; value: MoveStageEnd }
     | undefined;
 }
 
@@ -509,6 +512,16 @@ export interface StartStage {
   stage: number;
   /** When, by the agent's monotonic clock, in ns. */
   atAgentNs: bigint;
+  /** When the stage's time is over, by the agent's monotonic clock, in ns: nothing is submitted from then on. 0: never. */
+  overAtAgentNs: bigint;
+}
+
+/** The time of a stage is over at another instant than StartStage said. */
+export interface MoveStageEnd {
+  /** The stage. */
+  stage: number;
+  /** When, by the agent's monotonic clock, in ns. */
+  overAtAgentNs: bigint;
 }
 
 /** A seed range to work on. */
@@ -551,8 +564,8 @@ export interface Report {
   lastDoneNs: bigint;
   /** Counters by pool. */
   pools: PoolCounters[];
-  /** Latency by pool, in the order of pools: what was gained since the report before. */
-  latency: SparseHistogram[];
+  /** The same by pool and class of operations. */
+  classes: ClassCounters[];
   /** The leases that the agent holds. */
   leases: LeaseProgress[];
   /** Faults found since the report before, the first ones in full. */
@@ -571,6 +584,26 @@ export interface Report {
   errors: IoError[];
   /** Faults whose bytes could not be kept, cumulative. */
   evidenceSkipped: bigint;
+}
+
+/** What one NUMA pool of an agent did of one class of operations in a stage. */
+export interface ClassCounters {
+  /** Which pool: its place among the report's pools. */
+  pool: number;
+  /** What was done: write, read, stat, …. */
+  operation: string;
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string;
+  /** Whether they are parts of other operations, which the pool's counters do not count. */
+  part: boolean;
+  /** Operations that came back without an error, cumulative. */
+  operations: bigint;
+  /** Bytes of those operations, cumulative. */
+  bytes: bigint;
+  /** Operations that failed, cumulative. */
+  errors: bigint;
+  /** Service times: what was gained since the report before. */
+  service: SparseHistogram | undefined;
 }
 
 /** How far a lease has come. */
@@ -1177,6 +1210,9 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "findingKnown":
         FindingKnown.encode(message.message.value, writer.uint32(210).fork()).join();
         break;
+      case "moveStageEnd":
+        MoveStageEnd.encode(message.message.value, writer.uint32(1122).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1338,6 +1374,14 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "findingKnown", value: FindingKnown.decode(reader, reader.uint32()) };
             continue;
           }
+          case 140: {
+            if (tag !== 1122) {
+              break;
+            }
+
+            message.message = { $case: "moveStageEnd", value: MoveStageEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1461,6 +1505,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "findingKnown": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "findingKnown", value: FindingKnown.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "moveStageEnd": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "moveStageEnd", value: MoveStageEnd.fromPartial(object.message.value) };
         }
         break;
       }
@@ -3874,7 +3924,7 @@ export const UnreachedPeer: MessageFns<UnreachedPeer> = {
 };
 
 function createBaseStartStage(): StartStage {
-  return { stage: 0, atAgentNs: 0n };
+  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n };
 }
 
 export const StartStage: MessageFns<StartStage> = {
@@ -3887,6 +3937,12 @@ export const StartStage: MessageFns<StartStage> = {
         throw new globalThis.Error("value provided for field message.atAgentNs of type uint64 too large");
       }
       writer.uint32(16).uint64(message.atAgentNs);
+    }
+    if (message.overAtAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.overAtAgentNs) !== message.overAtAgentNs) {
+        throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.overAtAgentNs);
     }
     return writer;
   },
@@ -3920,6 +3976,14 @@ export const StartStage: MessageFns<StartStage> = {
             message.atAgentNs = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.overAtAgentNs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3939,6 +4003,81 @@ export const StartStage: MessageFns<StartStage> = {
     const message = createBaseStartStage();
     message.stage = object.stage ?? 0;
     message.atAgentNs = (object.atAgentNs !== undefined && object.atAgentNs !== null) ? BigInt(object.atAgentNs) : 0n;
+    message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
+      ? BigInt(object.overAtAgentNs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseMoveStageEnd(): MoveStageEnd {
+  return { stage: 0, overAtAgentNs: 0n };
+}
+
+export const MoveStageEnd: MessageFns<MoveStageEnd> = {
+  encode(message: MoveStageEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.overAtAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.overAtAgentNs) !== message.overAtAgentNs) {
+        throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.overAtAgentNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveStageEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveStageEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.overAtAgentNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MoveStageEnd>, I>>(base?: I): MoveStageEnd {
+    return MoveStageEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MoveStageEnd>, I>>(object: I): MoveStageEnd {
+    const message = createBaseMoveStageEnd();
+    message.stage = object.stage ?? 0;
+    message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
+      ? BigInt(object.overAtAgentNs)
+      : 0n;
     return message;
   },
 };
@@ -4175,7 +4314,7 @@ function createBaseReport(): Report {
     startedNs: 0n,
     lastDoneNs: 0n,
     pools: [],
-    latency: [],
+    classes: [],
     leases: [],
     findings: [],
     findingCounts: [],
@@ -4219,8 +4358,8 @@ export const Report: MessageFns<Report> = {
     for (const v of message.pools) {
       PoolCounters.encode(v!, writer.uint32(50).fork()).join();
     }
-    for (const v of message.latency) {
-      SparseHistogram.encode(v!, writer.uint32(58).fork()).join();
+    for (const v of message.classes) {
+      ClassCounters.encode(v!, writer.uint32(1442).fork()).join();
     }
     for (const v of message.leases) {
       LeaseProgress.encode(v!, writer.uint32(66).fork()).join();
@@ -4313,12 +4452,12 @@ export const Report: MessageFns<Report> = {
             message.pools.push(PoolCounters.decode(reader, reader.uint32()));
             continue;
           }
-          case 7: {
-            if (tag !== 58) {
+          case 180: {
+            if (tag !== 1442) {
               break;
             }
 
-            message.latency.push(SparseHistogram.decode(reader, reader.uint32()));
+            message.classes.push(ClassCounters.decode(reader, reader.uint32()));
             continue;
           }
           case 8: {
@@ -4410,7 +4549,7 @@ export const Report: MessageFns<Report> = {
       ? BigInt(object.lastDoneNs)
       : 0n;
     message.pools = object.pools?.map((e) => PoolCounters.fromPartial(e)) || [];
-    message.latency = object.latency?.map((e) => SparseHistogram.fromPartial(e)) || [];
+    message.classes = object.classes?.map((e) => ClassCounters.fromPartial(e)) || [];
     message.leases = object.leases?.map((e) => LeaseProgress.fromPartial(e)) || [];
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
@@ -4423,6 +4562,158 @@ export const Report: MessageFns<Report> = {
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseClassCounters(): ClassCounters {
+  return { pool: 0, operation: "", size: "", part: false, operations: 0n, bytes: 0n, errors: 0n, service: undefined };
+}
+
+export const ClassCounters: MessageFns<ClassCounters> = {
+  encode(message: ClassCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pool !== 0) {
+      writer.uint32(8).uint32(message.pool);
+    }
+    if (message.operation !== "") {
+      writer.uint32(18).string(message.operation);
+    }
+    if (message.size !== "") {
+      writer.uint32(26).string(message.size);
+    }
+    if (message.part !== false) {
+      writer.uint32(32).bool(message.part);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.bytes);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.errors);
+    }
+    if (message.service !== undefined) {
+      SparseHistogram.encode(message.service, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pool = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.operation = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.size = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.part = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.service = SparseHistogram.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClassCounters>, I>>(base?: I): ClassCounters {
+    return ClassCounters.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClassCounters>, I>>(object: I): ClassCounters {
+    const message = createBaseClassCounters();
+    message.pool = object.pool ?? 0;
+    message.operation = object.operation ?? "";
+    message.size = object.size ?? "";
+    message.part = object.part ?? false;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.service = (object.service !== undefined && object.service !== null)
+      ? SparseHistogram.fromPartial(object.service)
+      : undefined;
     return message;
   },
 };

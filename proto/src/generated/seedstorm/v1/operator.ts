@@ -271,6 +271,28 @@ export interface StageResult {
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+  /** What was done by class of operations, rework included. */
+  classes: ClassResult[];
+}
+
+/** What a stage did of one class of operations: what was done, with how many bytes. */
+export interface ClassResult {
+  /** What was done: write, read, stat, …; first-byte is a part of a read, and in no sum of operations. */
+  operation: string;
+  /** The most bytes that an operation of the class has: 4KiB, 64KiB, 1MiB, 16MiB, or larger; empty where there are none. */
+  size: string;
+  /** Operations that came back without an error. */
+  operations: bigint;
+  /** Bytes of those operations. */
+  bytes: bigint;
+  /** Operations that failed. */
+  errors: bigint;
+  /** Operations over the stage's duration. */
+  operationsPerSecond: number;
+  /** Bytes over the stage's duration. */
+  bytesPerSecond: number;
+  /** Service times. */
+  latency: Latency | undefined;
 }
 
 /** How deep the lanes' queues were. */
@@ -1879,6 +1901,7 @@ function createBaseStageResult(): StageResult {
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
+    classes: [],
   };
 }
 
@@ -2021,6 +2044,9 @@ export const StageResult: MessageFns<StageResult> = {
     }
     for (const v of message.ioErrors) {
       IoError.encode(v!, writer.uint32(258).fork()).join();
+    }
+    for (const v of message.classes) {
+      ClassResult.encode(v!, writer.uint32(1442).fork()).join();
     }
     return writer;
   },
@@ -2270,6 +2296,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.ioErrors.push(IoError.decode(reader, reader.uint32()));
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.classes.push(ClassResult.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2346,6 +2380,168 @@ export const StageResult: MessageFns<StageResult> = {
       ? BigInt(object.unitsNotWritten)
       : 0n;
     message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
+    message.classes = object.classes?.map((e) => ClassResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClassResult(): ClassResult {
+  return {
+    operation: "",
+    size: "",
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    operationsPerSecond: 0,
+    bytesPerSecond: 0,
+    latency: undefined,
+  };
+}
+
+export const ClassResult: MessageFns<ClassResult> = {
+  encode(message: ClassResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operation !== "") {
+      writer.uint32(10).string(message.operation);
+    }
+    if (message.size !== "") {
+      writer.uint32(18).string(message.size);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.errors !== 0n) {
+      if (BigInt.asUintN(64, message.errors) !== message.errors) {
+        throw new globalThis.Error("value provided for field message.errors of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.errors);
+    }
+    if (message.operationsPerSecond !== 0) {
+      writer.uint32(49).double(message.operationsPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(57).double(message.bytesPerSecond);
+    }
+    if (message.latency !== undefined) {
+      Latency.encode(message.latency, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClassResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClassResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.size = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.errors = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.operationsPerSecond = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.latency = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClassResult>, I>>(base?: I): ClassResult {
+    return ClassResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClassResult>, I>>(object: I): ClassResult {
+    const message = createBaseClassResult();
+    message.operation = object.operation ?? "";
+    message.size = object.size ?? "";
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
+    message.operationsPerSecond = object.operationsPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.latency = (object.latency !== undefined && object.latency !== null)
+      ? Latency.fromPartial(object.latency)
+      : undefined;
     return message;
   },
 };
