@@ -228,6 +228,7 @@ export class NetworkWork {
       hostNetwork,
       errors: [],
       evidenceSkipped: 0n,
+      cellsInDoubt: 0n,
     };
     this.#unacknowledged.keep(report);
     this.host.say({ $case: 'report', value: report });

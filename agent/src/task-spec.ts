@@ -3,12 +3,14 @@ import { SeedstormError } from '@seedstorm/errors';
 import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
 import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
 import { runFolders } from './file-target.js';
+import { overwritesOf } from './overwrites.js';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
   [Operation.WRITE]: 'write',
   [Operation.READ]: 'read',
   [Operation.VERIFY]: 'verify',
+  [Operation.MIXED]: 'mixed',
   [Operation.DELETE]: 'delete',
 };
 
@@ -41,6 +43,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     operation,
     content: contentParameters(content),
     generation: message.generation,
+    ...(message.overwrites === undefined ? {} : { overwrites: overwritesOf(message.overwrites) }),
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
     blockBytes: Number(message.blockBytes),

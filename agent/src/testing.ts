@@ -21,6 +21,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     units: 64n,
     unitsPerObject: 16n,
     objectSizes: [],
+    overwrites: undefined,
     blockBytes: 65_536n,
     lanes: 0,
     target: { kind: { $case: 'null', value: {} } },

@@ -33,6 +33,8 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     preallocated: 0n,
     preallocateNs: 0n,
     network: undefined,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     classes: [],
     ...changes,
   };

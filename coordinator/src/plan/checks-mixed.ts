@@ -1,5 +1,6 @@
 /** What must hold between the keys of a mixed stage, and between these and the data and the target. */
 import { defaults } from './choices.js';
+import { geometryOf } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
 import type { Plan } from './schema.js';
 import type { MixedKeys } from './schema-mixed.js';
@@ -53,4 +54,27 @@ export function checkMixed(
     refuse(['block'], `${formatSize(block)} is more than all of the data`, 'choose a smaller block');
   }
   return problems;
+}
+
+/** The most shards of a run: what the coordinator keeps of each is a few numbers for each mixed stage. */
+const maxShards = 2 ** 22;
+/** The most numbers that a lease's message tells of its shards: it must fit a message. */
+const maxTold = 200_000;
+
+/** Whether what is known of shards fits memory and messages. The plan's sections are valid, by themselves and together. */
+export function checkShards(plan: Plan): Problem[] {
+  const stage = plan.stages.findIndex(({ mixed }) => mixed !== undefined);
+  if (stage < 0) return [];
+  const { layout, shardUnits = 1, leaseUnits } = geometryOf(plan);
+  const path = ['stages', stage, 'mixed'];
+  const refuse = (what: string, mend: string): Problem[] => [
+    invalid(path, `stages[${stage}].mixed: ${what}`, mend, 'key'),
+  ];
+  const shards = Math.ceil(layout.units / layout.unitsPerObject) * Math.ceil(layout.unitsPerObject / shardUnits);
+  if (shards > maxShards) return refuse(`the data has ${shards} shards, more than ${maxShards}`, 'lower data.size');
+  const layers = plan.stages.filter(({ mixed }) => mixed !== undefined).length;
+  const ofLease = Math.ceil(leaseUnits / shardUnits) + Math.ceil(leaseUnits / layout.unitsPerObject);
+  if (ofLease * (2 * layers + 4) <= maxTold) return [];
+  const mend = 'cut the data into more files, or have fewer mixed stages';
+  return refuse(`a lease has ${ofLease} shards, of too many mixed stages`, mend);
 }

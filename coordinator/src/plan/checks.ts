@@ -5,6 +5,7 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
+import { checkMixed, checkShards } from './checks-mixed.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
@@ -16,6 +17,13 @@ export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
 /** What does not fit together. */
 export function checkSections(sections: Sections): Problem[] {
+  const problems = checkEach(sections);
+  const { data, target, stages } = sections;
+  if (problems.length > 0 || data === undefined || target === undefined || stages === undefined) return problems;
+  return checkShards({ ...sections, data, target, stages });
+}
+
+function checkEach(sections: Sections): Problem[] {
   const { data, target, stages } = sections;
   return [
     ...(data === undefined ? [] : checkDedup(data)),
@@ -27,6 +35,7 @@ export function checkSections(sections: Sections): Problem[] {
       : checkDepth(data, target.io?.block, sections.load)),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
+    ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
   ];
 }
 
@@ -80,6 +89,10 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   return problems;
 }
 
+function checkMixedStages(stages: Plan['stages'], around: Sections & { readonly target: Plan['target'] }): Problem[] {
+  return stages.flatMap(({ mixed }, index) => (mixed === undefined ? [] : checkMixed(index, mixed, around)));
+}
+
 function checkNetwork(path: (string | number)[], name: string, network: Plan['stages'][number]['network']): Problem[] {
   if (network?.direction !== 'one-way' || network.pattern === 'pairs' || network.pattern === 'coordinator') return [];
   const what = `${name}.direction: all-to-all is both ways by its nature`;
@@ -89,5 +102,6 @@ function checkNetwork(path: (string | number)[], name: string, network: Plan['st
 const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, string> = {
   read: 'read',
   verify: 'verified',
+  mixed: 'overwritten',
   delete: 'deleted',
 };

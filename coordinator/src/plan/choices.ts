@@ -21,7 +21,9 @@ export const scopes = ['shared', 'local'] as const;
 /** The most paths that a file target may have. */
 export const maxPaths = 256;
 /** The stages, in the order of the reference page. */
-export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
+export const stageKinds = ['write', 'read', 'verify', 'mixed', 'generate', 'network', 'delete'] as const;
+/** Which blocks the operations of a mixed stage go to. */
+export const mixedOrders = ['sequential', 'random', 'strided', 'zipfian'] as const;
 /** Who sends to whom in a network stage. */
 export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
 /** Which way the bytes of a network stage go. */
@@ -56,4 +58,12 @@ export const defaults = {
   networkBlockBytes: MiB,
   networkStreams: 1,
   networkDirection: 'both',
+  mixedReads: 70,
+  mixedWrites: 30,
+  mixedBlockBytes: 4 * KiB,
+  mixedOrder: 'random',
+  mixedStrideBlocks: 16,
+  mixedThetaMilli: 990,
+  /** Rounds over the size of the data, by time: few operations on each shard, so that all of the data is visited soon. */
+  mixedRounds: 16,
 } as const;

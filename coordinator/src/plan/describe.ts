@@ -1,6 +1,6 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedMixedStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -113,6 +113,16 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
+function mixText({ mix, durationMs }: ResolvedMixedStage): string {
+  const { writesOf65536, blockBytes, order, strideBlocks, thetaMilli, operations } = mix;
+  const writes = Math.round((writesOf65536 / 65_536) * 1000) / 10;
+  const how = { strided: ` by ${formatSize(strideBlocks * blockBytes)}`, zipfian: ` with theta ${thetaMilli / 1000}` };
+  const orderText = `${order}${order === 'strided' || order === 'zipfian' ? how[order] : ''}`;
+  const amount = `${formatCount(operations)} operations`;
+  const time = durationMs === undefined ? amount : `for ${formatDuration(durationMs)} in rounds of ${amount}`;
+  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${time}`;
+}
+
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   if (stage.kind === 'network') {
@@ -120,6 +130,7 @@ function stageText(stage: ResolvedStage): string {
     const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
     return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
   }
+  if (stage.kind === 'mixed') return `${mixText(stage)}${wait}`;
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
   const drops =
     stage.dropCaches === undefined

@@ -10,6 +10,7 @@ export {
   type ErrorPolicy,
   type ResolvedContent,
   type ResolvedDataStage,
+  type ResolvedMix,
   type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,

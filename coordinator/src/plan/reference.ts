@@ -58,9 +58,13 @@ function stageSections(): string[] {
   const seen = new Set<string>();
   for (const key of planKeys) {
     const [root, , name] = key.path;
-    if (root !== 'stages' || name === undefined || key.path.length !== 3 || seen.has(name)) continue;
-    seen.add(name);
-    const takers = planKeys.filter(({ path }) => path[0] === 'stages' && path.length === 3 && path[2] === name);
+    const said = `${name} ${key.doc.meaning}`;
+    if (root !== 'stages' || name === undefined || key.path.length !== 3 || seen.has(said)) continue;
+    seen.add(said);
+    const takers = planKeys.filter(
+      ({ path, doc }) =>
+        path[0] === 'stages' && path.length === 3 && path[2] === name && doc.meaning === key.doc.meaning,
+    );
     const kinds = takers.map(({ path }) => `\`${path[1]}\``);
     const who = kinds.length === stageKinds.length ? '' : inWords(kinds);
     groups.set(who, [...(groups.get(who) ?? []), key]);

@@ -4,7 +4,7 @@ import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
+import type { ErrorPolicy, ResolvedMix, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
 import type { Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -51,7 +51,8 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
-    stages: resolveStages(plan),
+    ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
+    stages: resolveStages(plan, layout.units * layout.unitBytes),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
 }
@@ -66,10 +67,10 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
   return { ofKind, inAll: upTo ?? named.reduce((sum, kind) => sum + (errors[kind] ?? 0), 0) };
 }
 
-function resolveStages({ stages, target }: Plan): ResolvedStage[] {
+function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, duration, dropCaches, network }) => {
+  return stages.map(({ kind, mixed, delay, duration, dropCaches, network }) => {
     const delayMs = delay ?? defaults.delayMs;
     const time = duration === undefined ? {} : { durationMs: duration };
     if (kind === 'network') return resolveNetwork(delayMs, network);
@@ -77,11 +78,31 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
       writes += 1;
       return { kind, delayMs, generation: writes - 1, ...time };
     }
+    if (kind === 'mixed') {
+      const generation = Math.max(0, writes - 1);
+      return { kind, delayMs, generation, ...time, mix: resolveMix(mixed, dataBytes, duration !== undefined) };
+    }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
     const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...time, ...drops };
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveMix(mixed: Plan['stages'][number]['mixed'] = {}, dataBytes: number, byTime: boolean): ResolvedMix {
+  const { block = defaults.mixedBlockBytes, order = defaults.mixedOrder, stride, theta, amount } = mixed;
+  const isWeighed = mixed.read !== undefined || mixed.write !== undefined;
+  const reads = mixed.read ?? (isWeighed ? 0 : defaults.mixedReads);
+  const writes = mixed.write ?? (isWeighed ? 0 : defaults.mixedWrites);
+  const bytes = amount === undefined ? dataBytes / (byTime ? defaults.mixedRounds : 1) : Number(amount);
+  return {
+    writesOf65536: Math.round((65_536 * writes) / (reads + writes)),
+    blockBytes: block,
+    order,
+    strideBlocks: order === 'strided' ? (stride === undefined ? defaults.mixedStrideBlocks : stride / block) : 0,
+    thetaMilli: order === 'zipfian' ? (theta ?? defaults.mixedThetaMilli) : 0,
+    operations: Math.max(1, Math.ceil(bytes / block)),
+  };
 }
 
 function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {
@@ -140,6 +161,10 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   const { target } = resolved;
   if ((target.kind === 'file' || target.kind === 'block') && target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  const mixesByTime = resolved.stages.some((stage) => stage.kind === 'mixed' && stage.durationMs !== undefined);
+  if (mixesByTime && 'sync' in target && target.sync === 'end') {
+    notes.push('with sync: end, a mixed stage by time makes each range durable: its rounds go on from what is');
   }
   if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
     notes.push('delete removes nothing from a block device: what was written stays there');

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { type MixedKeys, mixedKeys } from './schema-mixed.js';
 import { formatDuration, formatSize } from './units.js';
 
 const MiB = 1024 ** 2;
@@ -22,6 +23,7 @@ export interface TypedStage {
   readonly duration?: number;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
+  readonly mixed?: MixedKeys;
 }
 
 const stageOptions = z.strictObject({ delay });
@@ -30,7 +32,7 @@ const stageOptions = z.strictObject({ delay });
 const timedOptions = stageOptions.extend({
   duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
     meaning:
-      'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
+      'How long the stage goes on. Reading, verifying, mixing and generating begin again when they are through; a write also ends when all is written.',
     default: 'until every unit is done, once',
     example: 'duration: 30s',
   }),
@@ -76,6 +78,8 @@ const readingOptions = timedOptions.extend({
   }),
 });
 
+const mixedOptions = timedOptions.extend(mixedKeys);
+
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
@@ -90,6 +94,11 @@ export const stage = z
     verify: key(readingOptions.optional(), {
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
+    }),
+    mixed: key(mixedOptions.optional(), {
+      meaning:
+        'Reads and overwrites single blocks, each shard of the data in an order of its own. What is read is verified against what the block must hold by then, and so it is in later stages.',
+      example: '- mixed: { read: 70, write: 30, block: 4KiB, order: random, duration: 5m }',
     }),
     generate: key(timedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
@@ -123,6 +132,7 @@ export const stage = z
       ...(time === undefined ? {} : { duration: time }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
+      ...(item.mixed === undefined ? {} : { mixed: item.mixed }),
     };
   });
 type NetworkKeys = z.output<typeof networkOptions>;

@@ -108,6 +108,8 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     classes: classResults(stage, seconds),
     network: {
       pattern: stage.pattern,

@@ -5,12 +5,13 @@
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/proto';
 import { nowMs } from '../clock.js';
-import type { Ledger } from '../ledger/index.js';
+import type { Ledger, Range } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
 import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
 import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
+import { MixedHistory, type MixedLayer } from './mixed-history.js';
 import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
@@ -49,6 +50,8 @@ export class Run {
   #hasData = false;
   #stage: Stage | NetworkStage | undefined;
   readonly #lock: TargetLock;
+  /** What mixed stages did to the data; absent where the plan has none. */
+  readonly #mixed: MixedHistory | undefined;
   /** Units of node-local data that some stage could not reach any more. */
   #lostUnits = 0;
   #cancelled = false;
@@ -70,6 +73,8 @@ export class Run {
   ) {
     this.#notes = [...plan.notes];
     this.#lock = new TargetLock(members, plan, log);
+    const { shardUnits, layout } = plan;
+    this.#mixed = shardUnits === undefined ? undefined : new MixedHistory({ ...layout, shardUnits });
   }
 
   /** The run's own folders, where there are any. */
@@ -205,12 +210,19 @@ export class Run {
     if (resolved.kind === 'write') this.#hasData = true;
     const sparedObjects = spared === 'all' ? [] : spared;
     const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
-    const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
+    const own = resolved.kind === 'mixed' ? this.#mixed?.begin(resolved.mix) : undefined;
+    const unknown = (this.#mixed?.failed ?? []).map(({ first, end }): Range => [first, end]);
+    // Who reads without looking, or writes or removes everything, need not know what single blocks hold.
+    const shards = plan.name === 'mixed' || plan.name === 'verify' ? this.#mixed?.shards(own) : undefined;
+    const { members, log, findings } = this;
+    const stage = new Stage(plan, members, log, findings, this.#written, this.#mutations, shards, unknown);
     const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
-    if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
+    if (resolved.kind === 'write') this.#mixed?.rewritten();
+    if (own !== undefined) this.#mixedWas(stage, own);
+    if (plan.needsSettled) this.#mutations.push(...(stage.passes?.ledgers ?? []));
     this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
     this.#evidenceSkipped += stage.evidenceSkipped;
     const failedUnits = stage.ledger?.coverage().failed ?? 0;
@@ -223,6 +235,7 @@ export class Run {
       // Nothing is removed from a device.
       this.#hasData = this.plan.target.kind === 'block';
       this.#written = undefined;
+      if (!this.#hasData) this.#mixed?.deleted();
       if (spared.length > 0) this.#leave();
       else if (!stage.folderRemoved) this.#leaveFolders();
     }
@@ -236,6 +249,15 @@ export class Run {
       return undefined;
     }
     return this.#unlessWhole(resolved.kind, outcome);
+  }
+
+  /** A mixed stage is over. */
+  #mixedWas({ passes }: Stage, own: MixedLayer): void {
+    for (const [first, end] of passes?.failedRanges() ?? []) own.failed.push({ first, end });
+    const note =
+      'mixed: blocks that were overwritten are copies of no others any more: the data has not exactly the dedup ratio of the plan until it is written again';
+    const { dedupMilli } = this.plan.content;
+    if (dedupMilli > 1000 && this.#mixed?.hasOverwrites === true && !this.#notes.includes(note)) this.#notes.push(note);
   }
 
   /** Leaves nothing behind that nobody asked for. */

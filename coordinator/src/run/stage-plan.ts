@@ -1,5 +1,5 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type Overwrites, type PrepareStage, type Target } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
@@ -36,6 +36,8 @@ export interface StagePlan extends MusterPlan {
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
+  /** Whether each unit has one holder at a time: who mixes must know what a block holds. */
+  readonly isExclusive: boolean;
 }
 
 /** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
@@ -57,8 +59,8 @@ export function stagePlan(
     generation: stage.generation,
     content: plan.content,
     layout: plan.layout,
-    target: plan.target,
-    blockBytes: plan.blockBytes,
+    target: targetOf(plan, stage),
+    blockBytes: stage.kind === 'mixed' ? stage.mix.blockBytes : plan.blockBytes,
     leaseUnits: plan.leaseUnits,
     grainUnits: plan.grainUnits,
     leaseMs: plan.leaseMs,
@@ -67,15 +69,32 @@ export function stagePlan(
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
+    sync: syncOf(plan, stage),
     durationMs: stage.durationMs,
     wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
-    needsSettled: stage.kind === 'delete' || stage.kind === 'write',
+    needsSettled: stage.kind === 'delete' || changes(stage.kind),
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
     errors: plan.errors,
+    isExclusive: stage.kind === 'mixed',
   };
+}
+
+/** When a write of the stage counts as done. A mixed stage's next round goes on from what of the one before is durable. */
+function syncOf(plan: ResolvedPlan, stage: ResolvedDataStage): SyncMode {
+  const target = targetOf(plan, stage);
+  return changes(stage.kind) && 'sync' in target ? target.sync : 'never';
+}
+
+function targetOf({ target }: ResolvedPlan, stage: ResolvedDataStage): ResolvedPlan['target'] {
+  const byRounds = stage.kind === 'mixed' && stage.durationMs !== undefined;
+  return byRounds && 'sync' in target && target.sync === 'end' ? { ...target, sync: 'range' } : target;
+}
+
+/** Whether a stage of this kind changes bytes on the target. */
+function changes(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'mixed';
 }
 
 /** Whether a stage's I/O leaves the agents' memory. */
@@ -87,6 +106,7 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
   write: Operation.WRITE,
   read: Operation.READ,
   verify: Operation.VERIFY,
+  mixed: Operation.MIXED,
   generate: Operation.GENERATE,
   delete: Operation.DELETE,
 };
@@ -96,6 +116,7 @@ export function prepareStage(
   plan: StagePlan,
   member: Member,
   shares: ReadonlyMap<string, HostShare>,
+  overwrites: Overwrites | undefined,
 ): { $case: 'prepareStage'; value: PrepareStage } {
   const { layout } = plan;
   return {
@@ -106,6 +127,7 @@ export function prepareStage(
       operation: operations[plan.name],
       content: contentMessage(plan.content),
       generation: plan.generation,
+      overwrites,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
       objectSizes: [...(layout.sizes ?? [])],
@@ -206,7 +228,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: readsBack(plan) ? leftOut : [],
+    leftOut: readsBack(plan) || plan.name === 'mixed' ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -214,7 +236,7 @@ export function ledgerOptions(
     leaseMs: times.leaseMs,
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
-    durable: plan.name !== 'write' || plan.sync !== 'never',
+    durable: !changes(plan.name) || plan.sync !== 'never',
     endsTogether: !plan.wraps,
   };
 }

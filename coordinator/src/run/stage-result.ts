@@ -3,6 +3,7 @@ import type {
   AgentProgress,
   AgentStageResult,
   FindingCount,
+  MixedResult,
   PoolStageResult,
   Progress,
   QueueDepths,
@@ -26,7 +27,7 @@ export function stageProgress(stage: Stage): Progress {
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
-  const bytesDone = moves(stage) ? bytesOf(stage, coverage?.done ?? 0) : 0;
+  const bytesDone = bytesThatCount(stage, coverage?.done ?? 0);
   return {
     runId: plan.runId,
     stage: plan.index,
@@ -75,7 +76,7 @@ export function stageResult(stage: Stage): StageResult {
   const coverage = stage.passes?.coverage();
   const all = [...stage.participants.values()];
   const done = coverage?.done ?? 0;
-  const bytes = moves(stage) ? bytesOf(stage, done) : 0;
+  const bytes = bytesThatCount(stage, done);
   const durationNs = durationOf(stage);
   const seconds = Number(durationNs) / 1e9;
   const latency = new LatencyTotals();
@@ -111,10 +112,28 @@ export function stageResult(stage: Stage): StageResult {
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
+    mixed: mixedResult(stage, all),
+    cellsInDoubt: BigInt(sum(all, (p) => p.totals.cellsInDoubt)),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
       seconds,
     ),
+  };
+}
+
+/** What a mixed stage did, beside what is in the classes of operations. */
+function mixedResult({ mixed }: Stage, all: readonly Participant[]): MixedResult | undefined {
+  const own = mixed?.own;
+  if (own === undefined) return undefined;
+  const bytesOfKind = (kind: string): number =>
+    sum(all, ({ totals }) =>
+      sum([...totals.classes.values()], ({ operation, bytes }) => (operation === kind ? bytes : 0)),
+    );
+  return {
+    operations: BigInt(own.doneOperations),
+    operationsInDoubt: BigInt(own.operationsInDoubt),
+    verifiedBytes: BigInt(bytesOfKind('read')),
+    writtenBytes: BigInt(bytesOfKind('write')),
   };
 }
 
@@ -147,7 +166,7 @@ function agentResult(
     host: last?.member.host ?? '',
     state: last?.member.state ?? 'lost',
     unitsDone: BigInt(unitsDone),
-    bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
+    bytesPerSecond: seconds > 0 ? bytesOfAgent(stage, incarnations, unitsDone) / seconds : 0,
     pools: poolResults(incarnations),
     sentBytesPerSecond: 0,
     receivedBytesPerSecond: 0,
@@ -161,6 +180,21 @@ function durationOf(stage: Stage): bigint {
     lastDoneNs === undefined ? [] : [lastDoneNs],
   );
   return latest(stage.startNs, ...ends) - stage.startNs;
+}
+
+/** Bytes of the units that are done; of a mixed stage those of its operations, each once. */
+function bytesThatCount(stage: Stage, unitsDone: number): number {
+  const own = stage.mixed?.own;
+  if (own !== undefined) return own.doneOperations * Number(own.pattern.blockBytes);
+  return moves(stage) ? bytesOf(stage, unitsDone) : 0;
+}
+
+/** An agent's part of the bytes that count. */
+function bytesOfAgent(stage: Stage, incarnations: readonly Participant[], unitsDone: number): number {
+  if (stage.mixed?.own === undefined) return bytesThatCount(stage, unitsDone);
+  const moved = (all: readonly Participant[]): number => sum(all, ({ totals }) => totals.sum('bytes'));
+  const all = moved([...stage.participants.values()]);
+  return all > 0 ? bytesThatCount(stage, unitsDone) * (moved(incarnations) / all) : 0;
 }
 
 /** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */

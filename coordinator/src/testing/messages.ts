@@ -73,6 +73,7 @@ export function report(changes: Partial<Report> = {}): Report {
     hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
+    cellsInDoubt: 0n,
     pools: [],
     ...changes,
   };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::claims::Claim;
 use super::control::Work;
 use super::mixed::MixedLane;
-use super::queue::{Fate, Hold, Queue, Slot, Through};
+use super::queue::{Fate, Hold, Queue, Through};
 use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
 use super::spec::Operation;
@@ -439,8 +439,9 @@ impl LaneRun<'_> {
         if fate == Fate::Failed && self.cutting == Some(self.queue.slot(slot).work) {
             self.cutting = None;
         }
-        let Slot { work, block, number, .. } = *self.queue.slot(slot);
-        let after = self.operation_through(work, block, number, fate);
+        let of = *self.queue.slot(slot);
+        let work = of.work;
+        let after = self.operation_through(&of, fate);
         match self.queue.through(slot, after) {
             Some(through) => self.work_through(work, through),
             // What of a mixed task's shard is given up leaves a gap: nothing behind it is begun.

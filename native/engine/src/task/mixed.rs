@@ -8,7 +8,7 @@ use super::expected::Expected;
 use super::lanes::{Flow, LaneRun, fate_of};
 use super::pattern::Operation;
 use super::poison;
-use super::queue::Fate;
+use super::queue::{Fate, Slot};
 use super::range::{Opened, SeedRange};
 use super::replay::{Replays, Shard};
 use super::shared::{Shared, Sink};
@@ -360,16 +360,19 @@ impl LaneRun<'_> {
     }
 
     /// What became of an operation. Says what with that becomes of its shard.
-    pub(super) fn operation_through(&mut self, work: u32, block: Block, number: u64, fate: Fate) -> Fate {
+    pub(super) fn operation_through(&mut self, of: &Slot, fate: Fate) -> Fate {
         let block_bytes = self.shared.spec.block_bytes as u64;
         let Some(mixed) = &mut self.mixed else { return fate };
-        let active = mixed.get(work);
-        active.flip((block.offset - active.shard.start) / block_bytes);
+        let active = mixed.get(of.work);
+        active.flip((of.block.offset - active.shard.start) / block_bytes);
         if fate == Fate::Whole {
-            active.acknowledge(number);
+            active.acknowledge(of.number);
             return fate;
         }
         active.ended = true;
+        if fate == Fate::Abandoned && of.submission.at_ns == 0 {
+            active.range.shards.nth(active.nth).take_back(of.number);
+        }
         if fate == Fate::Abandoned { end_of(&active.range) } else { fate }
     }
 }

@@ -42,7 +42,7 @@ pub struct RangeProgress {
     /// Why what is not done will not be done.
     pub failed: Option<Error>,
     /// Of a mixed task, how far each of its shards has come, in order: what is done in the plan's sense, and up to where
-    /// operations may be begun once [`super::Task::allow`] says so.
+    /// operations may be begun once [`super::Task::allow`] says so; in a range that is complete or drained, were begun.
     pub shards: Vec<Prefix>,
 }
 
@@ -319,14 +319,16 @@ impl SeedRange {
         let failed = self.failed.get().cloned();
         let failed_units = self.passed_over.get().map_or_else(Vec::new, |failed| self.units(failed));
         let units = self.claims.units();
+        // After the units: before they were done there may have been nothing open yet.
+        let complete = covers(&done, &failed_units, units) && failed.is_none() && all_closed();
+        let is_durable = |shard| self.durable.as_ref().is_none_or(|durable| durable.contains(shard));
         RangeProgress {
             id: self.id,
-            // After the units: before they were done there may have been nothing open yet.
-            complete: covers(&done, &failed_units, units) && failed.is_none() && all_closed(),
+            complete,
             drained,
             failed,
             failed_units,
-            shards: self.shards.progress(|shard| self.durable.as_ref().is_none_or(|durable| durable.contains(shard))),
+            shards: self.shards.progress(complete || drained, is_durable),
             written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
             done,
         }

@@ -100,15 +100,18 @@ impl Shards {
     }
 
     /// How far each has come, where operations were begun or allowed: what counts of it as done, and up to where operations may
-    /// be begun next. `is_durable`: of the nth, whether what is acknowledged is done in the plan's sense.
-    pub(super) fn progress(&self, is_durable: impl Fn(u64) -> bool) -> Vec<Prefix> {
+    /// be begun next; where the range has ended, what was begun, by earlier holders too. `is_durable`: of the nth, whether what
+    /// is acknowledged is done in the plan's sense.
+    pub(super) fn progress(&self, has_ended: bool, is_durable: impl Fn(u64) -> bool) -> Vec<Prefix> {
         let of_shard = |(nth, shard): (usize, &RangeShard)| {
             let begun = shard.begun.load(Ordering::Acquire);
             let ahead = (2 * (begun - shard.told.swap(begun, Ordering::Relaxed))).clamp(MIN_AHEAD, MAX_AHEAD);
             let wanted = begun.saturating_add(ahead).min(shard.history.own.operations);
             let done =
                 if is_durable(nth as u64) { shard.done.load(Ordering::Acquire) } else { shard.history.own.before.done };
-            Prefix { done, reserved: shard.limit.load(Ordering::Acquire).max(wanted) }
+            let before = shard.history.own.before.reserved;
+            let reserved = if has_ended { begun.max(before) } else { shard.limit().max(wanted) };
+            Prefix { done, reserved }
         };
         self.0.iter().enumerate().map(of_shard).collect()
     }
@@ -141,6 +144,11 @@ impl RangeShard {
     #[inline]
     pub(super) fn set_begun(&self, operations: u64) {
         self.begun.store(operations, Ordering::Release);
+    }
+
+    /// This operation, and those behind it, came to nothing: they were never handed to the sink.
+    pub(super) fn take_back(&self, operation: u64) {
+        self.begun.fetch_min(operation, Ordering::AcqRel);
     }
 
     /// All operations below this one were acknowledged.
@@ -206,13 +214,16 @@ mod tests {
     fn operations_are_reserved_ahead_of_those_that_were_begun_and_only_what_is_durable_is_done() {
         let layout = Layout::new(4096, 8, 8).unwrap();
         let shards = Shards::new(Some(&replays(&layout)), &layout, 0..8, vec![fresh(10); 2]).unwrap();
-        assert_eq!(shards.progress(|_| true)[0], Prefix { done: 0, reserved: MIN_AHEAD });
+        assert_eq!(shards.progress(false, |_| true)[0], Prefix { done: 0, reserved: MIN_AHEAD });
         assert_eq!(shards.nth(0).limit(), 10, "what is told is not yet allowed");
         shards.allow(&[MIN_AHEAD, 5]);
         assert_eq!((shards.nth(0).limit(), shards.nth(1).limit()), (MIN_AHEAD, 10));
         shards.nth(0).set_begun(4000);
         shards.nth(0).set_done(3990);
-        assert_eq!(shards.progress(|_| true)[0], Prefix { done: 3990, reserved: 4000 + 8000 });
-        assert_eq!(shards.progress(|_| false)[0], Prefix { done: 0, reserved: 4000 + MIN_AHEAD });
+        assert_eq!(shards.progress(false, |_| true)[0], Prefix { done: 3990, reserved: 4000 + 8000 });
+        assert_eq!(shards.progress(false, |_| false)[0], Prefix { done: 0, reserved: 4000 + MIN_AHEAD });
+        assert_eq!(shards.progress(true, |_| true)[0], Prefix { done: 3990, reserved: 4000 }, "nothing more comes");
+        shards.nth(0).take_back(3990);
+        assert_eq!(shards.progress(true, |_| true)[0], Prefix { done: 3990, reserved: 3990 });
     }
 }

@@ -21,6 +21,8 @@ export enum Operation {
   VERIFY = "OPERATION_VERIFY",
   /** DELETE - Remove the objects. */
   DELETE = "OPERATION_DELETE",
+  /** MIXED - Read, verify and overwrite single blocks of them. */
+  MIXED = "OPERATION_MIXED",
   UNRECOGNIZED = "UNRECOGNIZED",
 }
 
@@ -44,6 +46,9 @@ export function operationFromJSON(object: any): Operation {
     case 5:
     case "OPERATION_DELETE":
       return Operation.DELETE;
+    case 120:
+    case "OPERATION_MIXED":
+      return Operation.MIXED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -65,6 +70,8 @@ export function operationToNumber(object: Operation): number {
       return 4;
     case Operation.DELETE:
       return 5;
+    case Operation.MIXED:
+      return 120;
     case Operation.UNRECOGNIZED:
     default:
       return -1;
