@@ -223,7 +223,7 @@ export class Agent implements ConnectionListener {
   #stage(work: StageWork | NetworkWork, message: Exclude<ToStage, { $case: 'prepareStage' | 'prepareNetwork' }>): void {
     switch (message.$case) {
       case 'startStage':
-        work.start(message.value.atAgentNs, message.value.overAtAgentNs);
+        work.start(message.value);
         return;
       case 'reportAck':
         work.acknowledged(message.value.sequence);

@@ -12,6 +12,7 @@ import {
   type PrepareNetwork,
   poolCounters,
   type StageEnded,
+  type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
@@ -120,8 +121,8 @@ export class NetworkWork {
   }
 
   /** All begin at this instant of this agent's clock. */
-  start(atNs: bigint): void {
-    this.#network?.beginAt(atNs);
+  start({ atAgentNs }: StartStage): void {
+    this.#network?.beginAt(atAgentNs);
   }
 
   /** A report was taken, and those before it. */
@@ -229,6 +230,7 @@ export class NetworkWork {
       errors: [],
       evidenceSkipped: 0n,
       cellsInDoubt: 0n,
+      store: undefined,
     };
     this.#unacknowledged.keep(report);
     this.host.say({ $case: 'report', value: report });

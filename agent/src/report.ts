@@ -8,6 +8,7 @@ import {
   poolCounters,
   type Reading,
   type Report,
+  type StoreWork,
 } from '@seedstorm/proto';
 import { shardProgress } from './overwrites.js';
 
@@ -24,6 +25,21 @@ export interface ReportContext {
   readonly evidenceSkipped: () => number;
   /** What the host's ports carried. */
   readonly hostNetwork: HostNetwork | undefined;
+}
+
+/** What was asked of a store, on the wire. */
+function storeWork({ store }: TaskSnapshot): StoreWork | undefined {
+  return (
+    store && {
+      requests: store.requests.map(({ kind, requests, attempts, failed }) => ({
+        kind,
+        requests: BigInt(requests),
+        attempts: BigInt(attempts),
+        failed: BigInt(failed),
+      })),
+      statuses: store.statuses.map(({ kind, status, count }) => ({ kind, status, count: BigInt(count) })),
+    }
+  );
 }
 
 /** The report of a snapshot. */
@@ -63,6 +79,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     notes: snapshot.notes,
     ioEngine: snapshot.ioEngine,
     hostNetwork: context.hostNetwork,
+    store: storeWork(snapshot),
     errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
       kind,
       path,

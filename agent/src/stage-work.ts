@@ -4,7 +4,7 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { dropCaches, type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import { clearS3, dropCaches, type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
@@ -16,6 +16,7 @@ import {
   type Reading,
   type RereadPlace,
   type Residency,
+  type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
@@ -114,10 +115,11 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at this instant of this agent's clock; the time is over at the other, unless that is 0 or moved. */
-  start(atNs: bigint, overAtNs = 0n): void {
-    if (overAtNs > 0n) this.#task?.endAt(overAtNs);
-    this.#task?.beginAt(atNs);
+  /** All begin at an instant of this agent's clock; the ramp and the time are over at others, where these are not 0. */
+  start({ atAgentNs, overAtAgentNs, countFromAgentNs }: StartStage): void {
+    if (overAtAgentNs > 0n) this.#task?.endAt(overAtAgentNs);
+    if (countFromAgentNs > 0n) this.#task?.countFrom(countFromAgentNs);
+    this.#task?.beginAt(atAgentNs);
   }
 
   /** The time is over at this instant of this agent's clock. */
@@ -227,7 +229,13 @@ export class StageWork {
     clearInterval(this.#poll);
     if (this.#abandoned) return;
     const fileWork = fileWorkOf(task);
-    const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
+    let runFolderRemoved = true;
+    try {
+      if (message.removeRunFolder) runFolderRemoved = await clearRun(this.message);
+    } catch (thrown) {
+      error ??= toErrorDetail(thrown);
+      runFolderRemoved = false;
+    }
     // What is to be said of evidence goes with the last report.
     await this.host.evidence?.written();
     try {
@@ -300,8 +308,13 @@ async function lookAt(message: PrepareStage, question: RereadPlace): Promise<Rea
   }
 }
 
-/** Removes the run's own folder in each path if nothing is left in it; true when all of them are gone. */
-async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
+/**
+ * Removes the run's own folder in each path if nothing is left in it, and from a store what no object is: open uploads and
+ * older versions. True when nothing of the run is left.
+ */
+async function clearRun(message: PrepareStage): Promise<boolean> {
+  const { target } = message;
+  if (target?.kind?.$case === 's3') return clearS3(taskSpec(message, 1));
   if (target?.kind?.$case !== 'file') return true;
   const gone = await Promise.all(
     runFolders(target.kind.value).map(async (folder) => {

@@ -35,7 +35,9 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     network: undefined,
     mixed: undefined,
     cellsInDoubt: 0n,
+    timed: undefined,
     classes: [],
+    store: undefined,
     ...changes,
   };
 }

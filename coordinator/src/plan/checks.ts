@@ -6,6 +6,8 @@ import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
 import { checkMixed, checkShards } from './checks-mixed.js';
+import { checkSweep } from './checks-sweep.js';
+import { checkTime } from './checks-time.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
@@ -30,12 +32,13 @@ function checkEach(sections: Sections): Problem[] {
     ...(target?.kind === 'file' ? checkPaths(target) : []),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
     ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined || target === undefined || (target.kind !== 'file' && target.kind !== 'block')
-      ? []
-      : checkDepth(data, target.io?.block, sections.load)),
+    ...(data === undefined || target === undefined ? [] : checkLoad({ data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
     ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
+    ...(data === undefined || target === undefined || stages === undefined
+      ? []
+      : checkSweep({ ...sections, data, target, stages }, checkLoad)),
   ];
 }
 
@@ -48,6 +51,11 @@ function checkDedup(data: Plan['data']): Problem[] {
 
 /** The most memory of the blocks that one lane has in flight: what Linux registers in one piece. */
 const maxLaneBytes = 1024 ** 3;
+
+/** Checks what the lanes of a plan have in flight. */
+function checkLoad({ data, target, load }: Pick<Plan, 'data' | 'target'> & { load?: Plan['load'] }): Problem[] {
+  return target.kind === 'file' || target.kind === 'block' ? checkDepth(data, target.io?.block, load) : [];
+}
 
 function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
   const block = wanted ?? largestBlock(data.unit ?? defaults.unitBytes);
@@ -63,9 +71,10 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind }] of stages.entries()) {
+  for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
+    problems.push(...checkTime(path, name, time));
     if (kind === 'write') {
       written = true;
       deletedBy = undefined;

@@ -1,6 +1,6 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
-import type { ResolvedMixedStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedMixedStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -113,14 +113,27 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
-function mixText({ mix, durationMs }: ResolvedMixedStage): string {
+function mixText({ mix, ...stage }: ResolvedMixedStage): string {
   const { writesOf65536, blockBytes, order, strideBlocks, thetaMilli, operations } = mix;
   const writes = Math.round((writesOf65536 / 65_536) * 1000) / 10;
   const how = { strided: ` by ${formatSize(strideBlocks * blockBytes)}`, zipfian: ` with theta ${thetaMilli / 1000}` };
   const orderText = `${order}${order === 'strided' || order === 'zipfian' ? how[order] : ''}`;
   const amount = `${formatCount(operations)} operations`;
-  const time = durationMs === undefined ? amount : `for ${formatDuration(durationMs)} in rounds of ${amount}`;
-  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${time}`;
+  const rounds = stage.durationMs === undefined ? '' : ' a round';
+  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${amount}${rounds}${timeText(stage)}`;
+}
+
+function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
+  const ramp = rampMs === undefined ? '' : `, the first ${formatDuration(rampMs)} not counted`;
+  if (durationMs === undefined) return ramp;
+  if (until === undefined) return `, for ${formatDuration(durationMs)}${ramp}`;
+  const stable = `${formatNumber(until.variation * 100)}% over ${formatDuration(until.windowMs)}`;
+  return `, until its throughput varies by at most ${stable}, for at most ${formatDuration(durationMs)}${ramp}`;
+}
+
+/** A number with at most two decimals. */
+function formatNumber(value: number): string {
+  return String(Math.round(value * 100) / 100);
 }
 
 function stageText(stage: ResolvedStage): string {
@@ -136,6 +149,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  const time = timeText(stage);
   return `${stage.kind}${generation}${time}${drops}${wait}`;
 }

@@ -4,6 +4,7 @@ import { defaults, networkDirections, networkPatterns, stageKinds } from './choi
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { type MixedKeys, mixedKeys } from './schema-mixed.js';
+import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize } from './units.js';
 
 const MiB = 1024 ** 2;
@@ -19,8 +20,7 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
-  /** In milliseconds. */
-  readonly duration?: number;
+  readonly time: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly mixed?: MixedKeys;
@@ -29,14 +29,7 @@ export interface TypedStage {
 const stageOptions = z.strictObject({ delay });
 
 /** What a stage has that may go by time. */
-const timedOptions = stageOptions.extend({
-  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
-    meaning:
-      'How long the stage goes on. Reading, verifying, mixing and generating begin again when they are through; a write also ends when all is written.',
-    default: 'until every unit is done, once',
-    example: 'duration: 30s',
-  }),
-});
+const timedOptions = stageOptions.extend(timeKeys);
 
 const networkOptions = z.strictObject({
   delay,
@@ -125,11 +118,11 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const time = kind === 'network' || kind === 'delete' ? undefined : item[kind]?.duration;
+    const { duration, ramp, until } = kind === 'network' || kind === 'delete' ? {} : (item[kind] ?? {});
     return {
       kind,
       delay: options?.delay,
-      ...(time === undefined ? {} : { duration: time }),
+      time: { duration, ramp, until },
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.mixed === undefined ? {} : { mixed: item.mixed }),

@@ -8,11 +8,13 @@ import {
   type HostNetwork,
   type PoolCounters,
   type Report,
+  type StoreWork,
   type ClassCounters as WireClass,
 } from '@seedstorm/proto';
 import { type ClassCounts, type ClassGains, classKey } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
+import { storeFault } from './store-totals.js';
 
 /** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
 const maxPools = 1024;
@@ -41,6 +43,8 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'rampOperations',
+  'rampBytes',
 ] as const;
 
 interface Sample {
@@ -69,6 +73,8 @@ export class AgentTotals {
   cellsInDoubt = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** What it asked of a store. */
+  store: StoreWork | undefined;
   /** What the ports of its host carried. */
   hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
@@ -109,6 +115,7 @@ export class AgentTotals {
     this.cellsInDoubt = Number(report.cellsInDoubt);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.store = report.store ?? this.store;
     this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
@@ -150,6 +157,8 @@ export class AgentTotals {
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    const fault = report.store === undefined ? undefined : storeFault(report.store);
+    if (fault !== undefined) wrong(fault);
     if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
     if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');

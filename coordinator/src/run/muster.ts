@@ -58,6 +58,14 @@ export interface MusterPlan {
   readonly dropCaches: string;
 }
 
+/** What of a stage goes by time. */
+export interface StageTimes {
+  /** What begins before this does not count; nothing without it. */
+  readonly rampMs?: number | undefined;
+  /** How long it goes on at most; without it until all is done. */
+  readonly durationMs?: number | undefined;
+}
+
 /** Which share of its host's cores each agent gets. */
 export type Shares = ReturnType<typeof hostShares>;
 
@@ -70,6 +78,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly classTimes = new ClassTimes();
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
+  /** When the ramp is over, on the coordinator's clock: what begins before does not count. */
+  countsFromNs = 0n;
   /** When the stage's time is over, on the coordinator's clock; undefined: when all is done. */
   overNs: bigint | undefined;
   /** The largest error bound of a clock that the start relied on. */
@@ -299,11 +309,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     }
   }
 
-  /** Tells all who are ready when to begin, at one instant, and where it goes by time, how long it lasts at most. */
-  protected startTogether(ready: readonly Participant[], durationMs?: number): void {
+  /** Tells all who are ready when to begin, at one instant, when the ramp is over, and how long it lasts at most. */
+  protected startTogether(ready: readonly Participant[], { rampMs = 0, durationMs }: StageTimes = {}): void {
     this.clockErrorNs = latest(0n, ...ready.map(({ member }) => member.clock.errorNs));
     const { least, most, perClockError } = startLeadNs;
     this.startNs = nowNs() + earliest(most, least + perClockError * this.clockErrorNs);
+    this.countsFromNs = this.startNs + BigInt(rampMs) * 1_000_000n;
     this.overNs = durationMs === undefined ? undefined : this.startNs + BigInt(durationMs) * 1_000_000n;
     this.doing = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
@@ -364,7 +375,10 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     const { member } = participant;
     const atAgentNs = member.clock.toAgent(latest(this.startNs, nowNs()));
     const overAtAgentNs = this.overNs === undefined ? 0n : member.clock.toAgent(this.overNs);
-    member.send({ $case: 'startStage', value: { stage: this.plan.wireStage, atAgentNs, overAtAgentNs } });
+    const hasRamp = this.countsFromNs > this.startNs;
+    const countFromAgentNs = hasRamp ? member.clock.toAgent(this.countsFromNs) : 0n;
+    const value = { stage: this.plan.wireStage, atAgentNs, overAtAgentNs, countFromAgentNs };
+    member.send({ $case: 'startStage', value });
   }
 
   /** The stage's time is over at this instant of the coordinator's clock. */

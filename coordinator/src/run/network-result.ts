@@ -37,6 +37,7 @@ export function networkProgress(stage: NetworkStage): Progress {
     corruptBlocks: 0n,
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    rampMs: 0n,
     durationMs: BigInt(plan.stage.durationMs),
   };
 }
@@ -110,7 +111,9 @@ export function networkResult(stage: NetworkStage): StageResult {
     preallocateNs: 0n,
     mixed: undefined,
     cellsInDoubt: 0n,
+    timed: undefined,
     classes: classResults(stage, seconds),
+    store: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

@@ -37,6 +37,8 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
     ...changes,
   };
 }
@@ -71,6 +73,7 @@ export function report(changes: Partial<Report> = {}): Report {
     notes: [],
     ioEngine: '',
     hostNetwork: undefined,
+    store: undefined,
     errors: [],
     evidenceSkipped: 0n,
     cellsInDoubt: 0n,

@@ -37,6 +37,10 @@ counters! {
     operations,
     /// Bytes of those operations.
     bytes,
+    /// Of the operations, those that were submitted before the task counts: they are in no histogram.
+    ramp_operations,
+    /// Bytes of those.
+    ramp_bytes,
     /// Bytes that peers sent and this lane received.
     received_bytes,
     /// Operations, syncs and closes that failed.
@@ -131,6 +135,19 @@ impl LaneCell {
         if class.operation.is_part() {
             return;
         }
+        self.counters.operations.add(1);
+        self.counters.bytes.add(bytes);
+        self.counters.io_ns.add(service_ns);
+    }
+
+    /// Counts a successful operation that was submitted before the task counts. Only ever called by the cell's lane.
+    #[inline]
+    pub(crate) fn count_in_ramp(&self, class: Class, service_ns: u64, bytes: u64) {
+        if class.operation.is_part() {
+            return;
+        }
+        self.counters.ramp_operations.add(1);
+        self.counters.ramp_bytes.add(bytes);
         self.counters.operations.add(1);
         self.counters.bytes.add(bytes);
         self.counters.io_ns.add(service_ns);

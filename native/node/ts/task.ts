@@ -106,6 +106,11 @@ export class Task {
     native(() => this.inner.endAt(ns));
   }
 
+  /** What is submitted before this instant of the monotonic clock is told apart and not timed. */
+  countFrom(ns: bigint): void {
+    native(() => this.inner.countFrom(ns));
+  }
+
   /** Adds units [first, end) under an id of the caller's, with what is known of their shards where blocks were overwritten. */
   addRange(id: bigint, first: bigint, end: bigint, shards: ShardHistory[] = []): void {
     native(() => this.inner.addRange(id, first, end, shards));

@@ -8,6 +8,7 @@ use super::control::Parked;
 use super::lanes::{Flow, LaneRun};
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
+use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
 use crate::io::{FOR_EVER, Request};
@@ -27,7 +28,8 @@ impl LaneRun<'_> {
     /// Hands over and submits what is ready once that is worth a system call.
     pub(super) fn hand_over_some(&mut self) {
         let ready = self.queue.ready.len();
-        if ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
+        let is_store = matches!(self.io, Some(Way::Store(_)));
+        if is_store || ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
             self.hand_over();
             self.submit();
         }
@@ -66,18 +68,24 @@ impl LaneRun<'_> {
             if of.submission.at_ns == 0 {
                 of.submission.at_ns = at_ns;
             }
-            let moved = of.progress.moved();
-            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
-                unreachable!("only blocks of objects that are open are made ready")
-            };
-            let offset = object.position(of.block.in_object) + moved as u64;
-            // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
-            let memory = unsafe { self.slots.at(slot).add(moved) };
-            let request =
-                Request { slot, writes: of.block.writes, file, offset, memory, bytes: of.block.bytes - moved };
-            // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long; when
-            // the lane leaves early, the I/O is dropped before the buffer is used again.
-            unsafe { io.push(request) };
+            match (&mut *io, hold.file, &hold.opened) {
+                (Way::Files(io), Some(file), Opened::File(object)) => {
+                    let moved = of.progress.moved();
+                    let offset = object.position(of.block.in_object) + moved as u64;
+                    // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
+                    let memory = unsafe { self.slots.at(slot).add(moved) };
+                    let request =
+                        Request { slot, writes: of.block.writes, file, offset, memory, bytes: of.block.bytes - moved };
+                    // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long;
+                    // when the lane leaves early, the I/O is dropped before the buffer is used again.
+                    unsafe { io.push(request) };
+                }
+                // SAFETY: as above.
+                (Way::Store(store), _, opened) => unsafe {
+                    store.push(slot, &self.shared.spec, &of.block, opened, self.slots);
+                },
+                _ => unreachable!("only blocks of objects that are open are made ready"),
+            }
         }
         if handed_over == 0 {
             return;
@@ -201,7 +209,12 @@ impl LaneRun<'_> {
     /// Counts an operation of this class that went well, by when it was submitted and when it was seen to be done.
     #[inline]
     pub(super) fn count(&mut self, class: Class, submission: Submission, done_ns: u64, bytes: u64) {
-        self.cell.count(class, done_ns - submission.at_ns, bytes);
+        let service_ns = done_ns - submission.at_ns;
+        if submission.at_ns < self.shared.control.counts_from_ns() {
+            self.cell.count_in_ramp(class, service_ns, bytes);
+        } else {
+            self.cell.count(class, service_ns, bytes);
+        }
         self.cell.last_done_ns.set(done_ns);
     }
 
