@@ -120,6 +120,12 @@ export declare function bufferPlace(buffer: Uint8Array): JsBufferPlace
 /** Asks for the bucket, on a thread of its own; how far the store's clock is ahead, in ms, or null. */
 export declare function checkS3(sink: JsS3Sink): Promise<number | null>
 
+/**
+ * Ends what a delete began: gives up uploads of the run that are still open and removes older versions of its objects, but
+ * for those that are spared. On a thread of its own; whether nothing of the run is left.
+ */
+export declare function clearS3(spec: JsTaskSpec): Promise<boolean>
+
 /** `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time. */
 export declare function contentBytes(parameters: ContentParameters, generation: number, offset: bigint, length: number): Buffer
 
@@ -776,6 +782,18 @@ export interface JsReadiness {
   linuxAioLeft?: number
 }
 
+/** Requests of one kind. */
+export interface JsRequestCount {
+  /** PUT, GET, begin upload and so on. */
+  kind: string
+  /** Requests that have ended. */
+  requests: number
+  /** Attempts at them: those beyond one for each are retries. */
+  attempts: number
+  /** Requests that failed for good. */
+  failed: number
+}
+
 /** A second look at the place of a fault. */
 export interface JsReread {
   /** Whether it was read past every cache of this host; otherwise the page cache was asked to forget the place first. */
@@ -840,6 +858,24 @@ export interface JsS3Sink {
   timeoutMs: number
 }
 
+/** Failed attempts of one kind with one status. */
+export interface JsStatusCount {
+  /** What was asked for. */
+  kind: string
+  /** Status of the answer; 0: there was none. */
+  status: number
+  /** How many. */
+  count: number
+}
+
+/** What a task asked of a store, since the beginning. */
+export interface JsStoreWork {
+  /** The kinds that there were requests of. */
+  requests: Array<JsRequestCount>
+  /** Attempts that failed. */
+  statuses: Array<JsStatusCount>
+}
+
 /** Somebody to send to. */
 export interface JsTarget {
   /** The peer's number. */
@@ -876,6 +912,8 @@ export interface JsTaskSnapshot {
   errors: Array<JsErrorRow>
   /** What fell back. */
   notes: Array<string>
+  /** What was asked of a store, where the sink is one. */
+  store?: JsStoreWork
 }
 
 /** What a task does, over which layout, on which sink. */
@@ -890,6 +928,8 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  /** Units of the objects of each group, where sizes differ; the content's seed puts them in order. */
+  objectSizes?: Array<number>
   /** Bytes of an I/O. */
   blockBytes: number
   /** Blocks that each lane keeps in flight; 1 when absent. */
@@ -901,11 +941,13 @@ export interface JsTaskSpec {
   /** Objects that a delete leaves alone. */
   sparedObjects: Array<number>
   /** Where bytes go to or come from. */
-  sink: 'null' | 'memory' | 'file' | 'block'
+  sink: 'null' | 'memory' | 'file' | 'block' | 's3'
   /** The run's own folder in each path of the target, for files. */
   folders?: Array<string>
   /** The device, for a block device. */
   place?: JsBlockPlace
+  /** The store, for objects in a bucket. */
+  s3?: JsS3Sink
   /** Whether files bypass the page cache: true, false or auto. */
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */

@@ -10,8 +10,6 @@ use serde::Deserialize;
 
 use super::attempt::Attempt;
 use super::counts::RequestKind;
-use super::lane::tried;
-use super::lent::Loan;
 use super::request::S3Error;
 use super::store::Store;
 use crate::error::{Code, Error};
@@ -72,11 +70,11 @@ impl Store {
     /// Whether the bucket is there and may be asked.
     pub(super) async fn look(&self) -> Result<BucketSeen, S3Error> {
         let what = self.about("HEAD", "");
-        let asked = tried(self, RequestKind::Head, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+        let asked = self.patiently(RequestKind::Head, &what, async |store: &Self, attempt| {
             store.ask(attempt, Method::HEAD, "", &[]).await?;
             Ok(BucketSeen { server_time: attempt.server_time.get() })
         });
-        match asked.await.outcome {
+        match asked.await {
             // The answer to HEAD has no body, so no code of S3 in it.
             Err(error) if error.status == 404 => {
                 let what = format!("the bucket {:?} is not at {}", self.target.spec.bucket, self.base().endpoint);
@@ -155,10 +153,10 @@ impl Store {
 
     async fn remove(&self, key: &str, which: (&str, &str)) -> Result<Vec<u8>, S3Error> {
         let what = self.about("DELETE", key);
-        let asked = tried(self, RequestKind::Delete, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+        let asked = self.patiently(RequestKind::Delete, &what, async |store: &Self, attempt| {
             store.ask(attempt, Method::DELETE, key, &[which]).await
         });
-        asked.await.outcome
+        asked.await
     }
 
     fn is_own(&self, key: &str) -> bool {

@@ -287,6 +287,18 @@ async fn collect_now(in_flight: &mut InFlight, ended: &mut Vec<S3Done>) {
     .await;
 }
 
+impl Store {
+    /// Tries a request that moves no memory of the lane, whatever the deadline.
+    pub(super) async fn patiently<T>(
+        &self,
+        kind: RequestKind,
+        what: &str,
+        once: impl AsyncFnMut(&Store, &Rc<Attempt>) -> std::result::Result<T, S3Error>,
+    ) -> std::result::Result<T, S3Error> {
+        tried(self, kind, what, &|| u64::MAX, &Loan::new(), once).await.outcome
+    }
+}
+
 /// A request from its first attempt to its end.
 ///
 /// # Safety
@@ -311,7 +323,7 @@ async unsafe fn run(
 }
 
 /// A request that was tried as often as it had to be, or as the plan lets it.
-pub(super) struct Tried<T> {
+struct Tried<T> {
     /// When the last attempt began.
     attempt_ns: u64,
     /// When the head of its answer was there; 0: there was none.
@@ -319,12 +331,12 @@ pub(super) struct Tried<T> {
     done_ns: u64,
     /// The attempts before.
     failed: Vec<FailedAttempt>,
-    pub(super) outcome: std::result::Result<T, S3Error>,
+    outcome: std::result::Result<T, S3Error>,
 }
 
 /// Tries a request, waits, and tries again, until it went well, will never do, or the plan or the deadline says that it is
 /// enough; and counts it. Memory that an attempt has is lent from `loan`.
-pub(super) async fn tried<T>(
+async fn tried<T>(
     store: &Store,
     kind: RequestKind,
     what: &str,
