@@ -38,7 +38,15 @@ const sent = (report: Report): Report => Report.decode(Report.encode(report).fin
 
 describe('a report', () => {
   test('tells of each lease what is done and what is only written, under the epoch that it was granted with', () => {
-    const range = { id: 5n, done: [0, 4, 9, 10], written: [0, 10], failed: [4, 9], shards: [], ended: false, complete: false };
+    const range = {
+      id: 5n,
+      done: [0, 4, 9, 10],
+      written: [0, 10],
+      failed: [4, 9],
+      shards: [],
+      ended: false,
+      complete: false,
+    };
     const report = sent(reportOf(snapshot({ ranges: [range] }), context));
     expect(report).toMatchObject({ stage: 3, sequence: 7n, agentNs: 9n, startedNs: 1n, lastDoneNs: 8n });
     expect(report.leases).toEqual([

@@ -4,8 +4,8 @@
  */
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
-import { checkS3 } from './checks-s3.js';
 import { checkMixed, checkShards } from './checks-mixed.js';
+import { checkS3 } from './checks-s3.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
 import { defaults } from './choices.js';
@@ -87,7 +87,7 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
       problems.push(invalid(path, what, 'use a file, S3 or memory target, or remove the stage', 'key'));
     } else if (!written) {
       const why = deletedBy === undefined ? 'nothing was written before it' : `stages[${deletedBy}] deleted the data`;
-      const what = `${name}: there is nothing to ${kind}; ${why}`;
+      const what = `${name}: there is nothing to ${kind === 'mixed' ? 'overwrite' : kind}; ${why}`;
       const mend = deletedBy === undefined ? 'put a write stage before it' : 'put it before the delete stage';
       problems.push(invalid(path, what, kind === 'delete' && deletedBy !== undefined ? 'remove it' : mend, 'key'));
     } else if (kind === 'delete') {

@@ -6,8 +6,6 @@ export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
-export { stagesOfRound } from './rounds.js';
-export type { Knee } from './schema-sweep.js';
 export {
   type ErrorPolicy,
   planAt,
@@ -24,4 +22,6 @@ export {
   type Stability,
   type SweepPoint,
 } from './resolved.js';
+export { stagesOfRound } from './rounds.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
+export type { Knee } from './schema-sweep.js';

@@ -1,5 +1,5 @@
 /** The keys of a `mixed` stage. A part of schema.ts, which says how plans are looked at. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { defaults, mixedOrders } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, decimal, integer, largeSize, size } from './leaf.js';

@@ -69,7 +69,19 @@ describe('what is known of overwritten blocks', () => {
     expect(known.shards(undefined)).toBeUndefined();
     const layer = known.begin(mix());
     known.grant(all, layer, 0);
-    known.report(all, layer, progress([[1n, 5n], [2n, 2n], [0n, 0n], [0n, 0n], [0n, 0n], [0n, 0n]]), false);
+    known.report(
+      all,
+      layer,
+      progress([
+        [1n, 5n],
+        [2n, 2n],
+        [0n, 0n],
+        [0n, 0n],
+        [0n, 0n],
+        [0n, 0n],
+      ]),
+      false,
+    );
     const later = known.shards(undefined);
     expect(later?.overwrites.layers).toMatchObject([{ rewritten: false, pattern: { stage: 0, blockBytes: 4096n } }]);
     expect(later?.grant({ first: 0, end: 8 }, 0).map(({ layers }) => layers)).toEqual([
