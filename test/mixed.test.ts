@@ -137,7 +137,7 @@ stages: [{ write: {} }, { mixed: { write: 60, read: 40, block: 4KiB } }, { verif
 
   test('what a killed agent may have overwritten, and nobody did again, is indeterminate and never wrong', async () => {
     await using sandbox = new Sandbox();
-    const cluster = await Cluster.start(sandbox, 2);
+    const cluster = await Cluster.start(sandbox, 4);
     const mixed = '{ mixed: { write: 60, read: 40, duration: 4s } }';
     const again = '{ mixed: { write: 1, order: sequential } }';
     const stages = `${mixed}, { verify: {} }, ${again}, { verify: {} }, { delete: {} }`;

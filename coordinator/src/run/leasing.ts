@@ -84,7 +84,7 @@ export class Leasing {
         what: `agent ${name} reports what cannot be true (${outcome.reason}): ${outcome.detail}`,
       });
     }
-    if (lease !== undefined) this.mixed?.report(lease, progress, outcome.kind === 'fenced');
+    if (lease !== undefined) this.mixed?.report({ ...lease, id: leaseId }, progress, outcome.kind === 'fenced');
     if (progress.error === undefined || outcome.kind === 'fenced') return undefined;
     this.passes.undo(name, member.incarnation, leaseId, nowMs());
     return fromErrorDetail(progress.error);

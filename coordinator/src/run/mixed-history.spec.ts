@@ -16,7 +16,7 @@ const mix = (changes: Partial<ResolvedMix> = {}): ResolvedMix => ({
 
 /** Two objects of ten units, each in shards of 4, 4 and 2. */
 const history = (): MixedHistory => new MixedHistory({ units: 20, unitsPerObject: 10, shardUnits: 4 });
-const all = { first: 0, end: 20 };
+const all = { id: 1, first: 0, end: 20 };
 
 function progress(shards: readonly [bigint, bigint][], changes: Partial<LeaseProgress> = {}): LeaseProgress {
   const nothing = { leaseId: 1n, epoch: 1n, done: [], written: [], failed: [], error: undefined };
@@ -35,7 +35,7 @@ describe('what is known of overwritten blocks', () => {
         (operations, units, unitsPerObject, shardUnits) => {
           const known = new MixedHistory({ units, unitsPerObject, shardUnits });
           const layer = known.begin(mix({ operations }));
-          const shards = known.grant({ first: 0, end: units }, layer, 0);
+          const shards = known.grant({ id: 1, first: 0, end: units }, layer, 0);
           expect(shards.reduce((sum, shard) => sum + shard.operations, 0n)).toBe(BigInt(operations));
         },
       ),
@@ -46,22 +46,34 @@ describe('what is known of overwritten blocks', () => {
     const known = history();
     const layer = known.begin(mix({ operations: 100_000 }));
     expect(known.grant(all, layer, 0)).toHaveLength(6);
-    const [first] = known.grant({ first: 0, end: 4 }, layer, 0);
+    const [first] = known.grant({ id: 1, first: 0, end: 4 }, layer, 0);
     expect(first).toMatchObject({ layers: [], done: 0n, reserved: 4096n, limit: 4096n, operations: 20_000n });
-    known.report({ first: 0, end: 4 }, layer, progress([[4000n, 9000n]]), false);
-    const [second] = known.grant({ first: 0, end: 4 }, layer, 0);
+    known.report({ id: 1, first: 0, end: 4 }, layer, progress([[4000n, 9000n]]), false);
+    const [second] = known.grant({ id: 1, first: 0, end: 4 }, layer, 0);
     expect(second).toMatchObject({ done: 4000n, reserved: 9000n, limit: 9000n });
-    expect(known.grant({ first: 4, end: 8 }, layer, 1)).toMatchObject([{ done: 0n, operations: 40_000n }]);
+    expect(known.grant({ id: 1, first: 4, end: 8 }, layer, 1)).toMatchObject([{ done: 0n, operations: 40_000n }]);
   });
 
   test('what a holder that was fenced did does not count, but what it may have begun is in doubt', () => {
     const known = history();
     const layer = known.begin(mix({ operations: 100_000 }));
-    known.grant({ first: 0, end: 4 }, layer, 0);
-    known.report({ first: 0, end: 4 }, layer, progress([[100n, 6000n]]), true);
+    known.grant({ id: 1, first: 0, end: 4 }, layer, 0);
+    known.report({ id: 1, first: 0, end: 4 }, layer, progress([[100n, 6000n]]), true);
     expect([layer.done[0], layer.reserved[0]]).toEqual([0, 6000]);
-    known.report({ first: 0, end: 4 }, layer, progress([[200n, 200n]], { ended: true }), false);
+    known.report({ id: 1, first: 0, end: 4 }, layer, progress([[200n, 200n]], { ended: true }), false);
     expect([layer.done[0], layer.reserved[0]]).toEqual([200, 200]);
+  });
+
+  test('one that says late that it has ended takes nothing from who goes on', () => {
+    const known = history();
+    const layer = known.begin(mix({ operations: 160 }));
+    const units = { first: 0, end: 4 };
+    known.grant({ id: 1, ...units }, layer, 0);
+    known.report({ id: 1, ...units }, layer, progress([[32n, 32n]]), false);
+    known.grant({ id: 2, ...units }, layer, 1);
+    known.report({ id: 2, ...units }, layer, progress([[40n, 64n]]), false);
+    known.report({ id: 1, ...units }, layer, progress([[32n, 32n]], { ended: true }), false);
+    expect([layer.done[0], layer.reserved[0]]).toEqual([40, 64]);
   });
 
   test('a later stage is told of what may be in doubt, until all is written again', () => {
@@ -84,7 +96,7 @@ describe('what is known of overwritten blocks', () => {
     );
     const later = known.shards(undefined);
     expect(later?.overwrites.layers).toMatchObject([{ rewritten: false, pattern: { stage: 0, blockBytes: 4096n } }]);
-    expect(later?.grant({ first: 0, end: 8 }, 0).map(({ layers }) => layers)).toEqual([
+    expect(later?.grant({ id: 1, first: 0, end: 8 }, 0).map(({ layers }) => layers)).toEqual([
       [1n, 200n],
       [2n, 200n],
     ]);

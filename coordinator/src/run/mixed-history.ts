@@ -17,6 +17,11 @@ interface Units {
   readonly end: number;
 }
 
+/** Units that a lease is about. */
+interface Leased extends Units {
+  readonly id: number;
+}
+
 /** How the run's data is cut into shards. */
 export interface ShardLayout {
   readonly units: number;
@@ -32,6 +37,8 @@ export class MixedLayer {
   readonly done: Float64Array;
   /** Of each shard: none at or behind was begun. */
   readonly reserved: Float64Array;
+  /** The lease under which each shard was last given out. */
+  readonly lease: Float64Array;
   /** Units of shards of which an operation failed: nobody knows what they hold. */
   readonly failed: Units[] = [];
 
@@ -43,6 +50,7 @@ export class MixedLayer {
   ) {
     this.done = new Float64Array(shards);
     this.reserved = new Float64Array(shards);
+    this.lease = new Float64Array(shards);
   }
 
   /** Operations that are done, each once, whoever did it. */
@@ -70,13 +78,13 @@ export class MixedShards {
   }
 
   /** See {@link MixedHistory.grant}. */
-  grant(units: Units, round: number): ShardHistory[] {
-    return this.history.grant(units, this.own, round);
+  grant(lease: Leased, round: number): ShardHistory[] {
+    return this.history.grant(lease, this.own, round);
   }
 
   /** See {@link MixedHistory.report}. */
-  report(units: Units, progress: LeaseProgress, isFenced: boolean): void {
-    if (this.own !== undefined) this.history.report(units, this.own, progress, isFenced);
+  report(lease: Leased, progress: LeaseProgress, isFenced: boolean): void {
+    if (this.own !== undefined) this.history.report(lease, this.own, progress, isFenced);
   }
 }
 
@@ -142,9 +150,9 @@ export class MixedHistory {
    * What an agent has to know of the shards of a lease. Of a mixed stage's own layer, it may then begin some operations of
    * round `round`, which count as reserved from now on.
    */
-  grant(units: Units, own: MixedLayer | undefined, round: number): ShardHistory[] {
+  grant(lease: Leased, own: MixedLayer | undefined, round: number): ShardHistory[] {
     const earlier = this.#earlier(own);
-    return this.#shardsOf(units).map((shard) => {
+    return this.#shardsOf(lease).map((shard) => {
       const layers = earlier.flatMap(({ done, reserved }) => [BigInt(done[shard] ?? 0), BigInt(reserved[shard] ?? 0)]);
       if (own === undefined) return { layers, done: 0n, reserved: 0n, limit: 0n, operations: 0n };
       const operations = this.#operationsOf(own, shard) * BigInt(round + 1);
@@ -152,6 +160,7 @@ export class MixedHistory {
       const reserved = own.reserved[shard] ?? 0;
       const limit = Math.max(reserved, Math.min(done + firstAhead, Number(operations)));
       own.reserved[shard] = limit;
+      own.lease[shard] = lease.id;
       return { layers, done: BigInt(done), reserved: BigInt(reserved), limit: BigInt(limit), operations };
     });
   }
@@ -161,9 +170,9 @@ export class MixedHistory {
    * have begun does.
    * @throws SeedstormError MESSAGE_INVALID when it cannot be true; nothing is changed.
    */
-  report(units: Units, own: MixedLayer, progress: LeaseProgress, isFenced: boolean): void {
+  report(lease: Leased, own: MixedLayer, progress: LeaseProgress, isFenced: boolean): void {
     if (progress.shards.length === 0) return;
-    const shards = this.#shardsOf(units);
+    const shards = this.#shardsOf(lease);
     const invalid = (what: string): SeedstormError =>
       new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `an agent tells of ${what}` });
     if (progress.shards.length !== shards.length)
@@ -182,7 +191,9 @@ export class MixedHistory {
         continue;
       }
       own.done[shard] = Math.max(own.done[shard] ?? 0, Number(done));
-      own.reserved[shard] = progress.ended
+      // All may be done, and the next holder at work, before the files are closed and this one says that it has ended.
+      const isLast = progress.ended && own.lease[shard] === lease.id;
+      own.reserved[shard] = isLast
         ? Math.max(own.done[shard] ?? 0, Number(reserved))
         : Math.max(known, Number(reserved));
     }
