@@ -61,6 +61,8 @@ describe('a report', () => {
         error: undefined,
         complete: false,
         failed: [{ first: 4n, end: 9n }],
+        shards: [],
+        ended: false,
       },
     ]);
   });
