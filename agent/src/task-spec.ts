@@ -1,10 +1,19 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
 import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
-import { type BlockTarget, type Content, Operation, type PrepareStage } from '@seedstorm/proto';
+import {
+  type BlockTarget,
+  type Content,
+  Operation,
+  type PrepareStage,
+  type TreeLayout,
+  type TreeNames,
+} from '@seedstorm/proto';
 import { runFolders } from './file-target.js';
 import { overwritesOf } from './overwrites.js';
 import { s3Target } from './s3-target.js';
+
+type Tree = NonNullable<TaskSpec['tree']>;
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -13,6 +22,11 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.VERIFY]: 'verify',
   [Operation.MIXED]: 'mixed',
   [Operation.DELETE]: 'delete',
+  [Operation.STAT]: 'stat',
+  [Operation.LIST]: 'list',
+  [Operation.MKDIR]: 'mkdir',
+  [Operation.CREATE]: 'create',
+  [Operation.RENAME]: 'rename',
 };
 
 const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
@@ -38,6 +52,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     ...(message.overwrites === undefined ? {} : { overwrites: overwritesOf(message.overwrites) }),
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
+    ...(message.tree === undefined ? {} : { tree: treeOf(message.tree) }),
     ...(message.objectSizes.length === 0 ? {} : { objectSizes: message.objectSizes }),
     blockBytes: Number(message.blockBytes),
     queueDepth: message.queueDepth,
@@ -64,6 +79,19 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
       : {}),
     ...(sink.$case === 's3' ? { s3: s3Target(sink.value) } : {}),
     ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
+  };
+}
+
+/** The engine's tree of files. */
+function treeOf({ directories, filesPerDirectory, fileBytes, branching, names, next }: TreeLayout): Tree {
+  const named = ({ renames, shift }: TreeNames) => ({ renames, shift: Number(shift) });
+  return {
+    directories: Number(directories),
+    filesPerDirectory: Number(filesPerDirectory),
+    fileBytes: Number(fileBytes),
+    branching: Number(branching),
+    names: named(names ?? { renames: 0, shift: 0n }),
+    ...(next === undefined ? {} : { next: named(next) }),
   };
 }
 

@@ -354,7 +354,7 @@ export interface JsError {
 
 /** How many I/O errors a task lets pass. */
 export interface JsErrorLimits {
-  /** By kind: open, read, write, sync, delete, full, missing; none of those that are not named. */
+  /** By kind: open, read, write, sync, delete, full, missing, mkdir, stat, list, rename; none of those that are not named. */
   ofKind: Record<string, number>
   /** Of all kinds together. */
   inAll: number
@@ -362,7 +362,7 @@ export interface JsErrorLimits {
 
 /** I/O errors of one kind, at one object, in one lane. */
 export interface JsErrorRow {
-  /** open, read, write, sync, delete, full or missing. */
+  /** open, read, write, sync, delete, full, missing, mkdir, stat, list or rename. */
   kind: string
   /** The object; empty where it is not known, and in the row for those that are not kept one by one. */
   path: string
@@ -416,7 +416,7 @@ export interface JsFileWork {
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long". */
   kind: string
   /** Number of the object in the layout. */
   object: number
@@ -588,6 +588,14 @@ export interface JsMemoryOptions {
   binding: 'preferred' | 'strict'
   /** How large its pages are. */
   hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
+}
+
+/** A generation of names in a tree. */
+export interface JsNames {
+  /** How many times each file was renamed. */
+  renames: number
+  /** How many directories behind its home a file lies. */
+  shift: number
 }
 
 /** This build on this machine. */
@@ -776,6 +784,12 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
+  existed: number
+  /** Names that a list found and the layout does not make. */
+  foreign: number
+  /** Directories that were made, listed or removed. */
+  folders: number
   /** Of the operations, those that were submitted before the task counts. */
   rampOperations: number
   /** Bytes of those. */
@@ -984,7 +998,7 @@ export interface JsTaskSnapshot {
 /** What a task does, over which layout, on which sink. */
 export interface JsTaskSpec {
   /** What it does with its units. */
-  operation: 'generate' | 'write' | 'read' | 'verify' | 'mixed' | 'delete'
+  operation: 'generate' | 'write' | 'read' | 'verify' | 'mixed' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
   /** The content function of the run. */
   content: ContentParameters
   /** The generation that is written, or expected. */
@@ -993,6 +1007,8 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  /** The tree of directories and files, where the layout is one; `units` and `units_per_object` follow from it. */
+  tree?: JsTree
   /** Units of the objects of each group, where sizes differ; the content's seed puts them in order. */
   objectSizes?: Array<number>
   /** Bytes of an I/O. */
@@ -1074,6 +1090,22 @@ export interface JsTopologySource {
   xmlFile?: string
   /** hwloc's synthetic description. */
   synthetic?: string
+}
+
+/** A tree of directories with many small files. */
+export interface JsTree {
+  /** How many directories there are. */
+  directories: number
+  /** How many files each of them is home to. */
+  filesPerDirectory: number
+  /** Bytes of each file. */
+  fileBytes: number
+  /** How many directories lie in each directory, and at the top; 0: all lie side by side at the top. */
+  branching: number
+  /** What files are called now, and where they lie. */
+  names: JsNames
+  /** What a rename makes of that; a delete removes what has either name. */
+  next?: JsNames
 }
 
 /** A peer that could not be reached. */

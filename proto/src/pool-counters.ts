@@ -18,6 +18,9 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     ioNs: BigInt(plain.ioNs),
     greatestInFlight: BigInt(plain.greatestInFlight),
     receivedBytes: BigInt(plain.receivedBytes),
+    existed: BigInt(plain.existed),
+    foreign: BigInt(plain.foreign),
+    folders: BigInt(plain.folders),
     rampOperations: BigInt(plain.rampOperations),
     rampBytes: BigInt(plain.rampBytes),
   };

@@ -25,6 +25,10 @@ export function checkMixed(
     refuse([], what, 'use a file, block or memory target, or remove the stage', 'key');
     return problems;
   }
+  if (target.kind === 'file' && target.tree !== undefined) {
+    refuse([], 'files of a tree are not overwritten in parts', 'use files without a tree, or remove the stage', 'key');
+    return problems;
+  }
   const { block = defaults.mixedBlockBytes, order = defaults.mixedOrder, stride, theta, read, write } = mixed;
   if ((read !== undefined || write !== undefined) && (read ?? 0) + (write ?? 0) === 0) {
     refuse([read === undefined ? 'write' : 'read'], 'no operation has a weight', 'give read or write a weight above 0');
@@ -43,7 +47,7 @@ export function checkMixed(
     const what = `${depth} blocks of ${formatSize(block)} are more than 1 GiB for each lane`;
     refuse(['block'], what, 'choose a smaller block or load.queueDepth');
   }
-  if (data === undefined) return problems;
+  if (data?.size === undefined) return problems;
   const unit = data.unit ?? defaults.unitBytes;
   if (unit % block !== 0 && block % unit !== 0) {
     const what = `${formatSize(block)} neither divides the unit of ${formatSize(unit)} nor is a multiple of it`;

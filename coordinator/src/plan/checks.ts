@@ -8,10 +8,11 @@ import { checkMixed, checkShards } from './checks-mixed.js';
 import { checkS3 } from './checks-s3.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
+import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, StageKind } from './schema.js';
+import { isSized, type Plan, type StageKind } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -22,24 +23,40 @@ export function checkSections(sections: Sections): Problem[] {
   const problems = checkEach(sections);
   const { data, target, stages } = sections;
   if (problems.length > 0 || data === undefined || target === undefined || stages === undefined) return problems;
-  return checkShards({ ...sections, data, target, stages });
+  return isSized(data) ? checkShards({ ...sections, data, target, stages }) : problems;
 }
 
 function checkEach(sections: Sections): Problem[] {
-  const { data, target, stages } = sections;
+  const { target, stages } = sections;
+  const tree = target === undefined ? undefined : treeOf(target);
+  const data = sections.data === undefined || !isSized(sections.data) ? undefined : sections.data;
   return [
-    ...(data === undefined ? [] : checkDedup(data)),
-    ...(target?.kind === 'file' ? checkPaths(target) : []),
-    ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
-    ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined || target === undefined ? [] : checkLoad({ data, target, load: sections.load })),
-    ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
-    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
-    ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
-    ...(data === undefined || target === undefined || stages === undefined
+    ...(sections.data === undefined ? [] : checkDedup(sections.data)),
+    ...(sections.data === undefined || target === undefined || tree !== undefined ? [] : checkSize(sections.data)),
+    ...(sections.data === undefined || target?.kind !== 'file' || tree === undefined
       ? []
-      : checkSweep({ ...sections, data, target, stages }, checkLoad)),
+      : checkTree(sections.data, target, tree)),
+    ...(target?.kind === 'file' ? checkPaths(target) : []),
+    ...(data === undefined || target?.kind !== 'file' || tree !== undefined ? [] : checkFiles(data, target)),
+    ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
+    ...(sections.data === undefined || target === undefined
+      ? []
+      : checkLoad({ data: sections.data, target, load: sections.load })),
+    ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
+    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
+    ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
+    ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
+    sections.data === undefined ||
+    target === undefined ||
+    stages === undefined
+      ? []
+      : checkSweep({ ...sections, data: sections.data, target, stages }, checkLoad)),
   ];
+}
+
+function checkSize(data: Plan['data']): Problem[] {
+  if (isSized(data)) return [];
+  return [invalid(['data', 'size'], 'data.size is missing', 'add it, such as size: 10TiB', 'key')];
 }
 
 function checkDedup(data: Plan['data']): Problem[] {
@@ -54,7 +71,8 @@ const maxLaneBytes = 1024 ** 3;
 
 /** Checks what the lanes of a plan have in flight. */
 function checkLoad({ data, target, load }: Pick<Plan, 'data' | 'target'> & { load?: Plan['load'] }): Problem[] {
-  return target.kind === 'file' || target.kind === 'block' ? checkDepth(data, target.io?.block, load) : [];
+  const queues = target.kind === 'block' || (target.kind === 'file' && target.tree === undefined);
+  return queues ? checkDepth(data, target.io?.block, load) : [];
 }
 
 function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
@@ -66,8 +84,16 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
   return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
-function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {
-  const problems: Problem[] = [];
+function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
+  const problems = checkTreeStages(stages, target);
+  if (treeOf(target) !== undefined) {
+    const times = stages.flatMap(({ kind, time }, index) =>
+      checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
+    );
+    return [...problems, ...times, ...checkTreeOrder(stages)];
+  }
+  const refused = new Set(problems.map(({ path }) => path[1]));
+  const targetKind = target.kind;
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
@@ -75,7 +101,9 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
     problems.push(...checkTime(path, name, time));
-    if (kind === 'write') {
+    if (refused.has(index)) {
+      // One word about it is enough.
+    } else if (kind === 'write') {
       written = true;
       deletedBy = undefined;
     } else if (kind === 'generate') {
@@ -109,6 +137,11 @@ function checkNetwork(path: (string | number)[], name: string, network: Plan['st
 }
 
 const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, string> = {
+  stat: 'looked at',
+  list: 'listed',
+  mkdir: 'made',
+  create: 'created',
+  rename: 'renamed',
   read: 'read',
   verify: 'verified',
   mixed: 'overwritten',

@@ -1,7 +1,8 @@
 /** From a plan file's text to a plan, and to the resolved plan that runs. */
 
 export { describePlan } from './describe.js';
-export type { Layout } from './geometry.js';
+export { bytesOfUnits, type Layout } from './geometry.js';
+export { firstNames, type LayoutTree, type TreeNames } from './geometry-tree.js';
 export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';

@@ -1,6 +1,6 @@
 /** The keys of `stages`. A part of schema.ts, which says how plans are looked at. */
 import { z } from 'zod';
-import { defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
+import { defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { type MixedKeys, mixedKeys } from './schema-mixed.js';
@@ -24,6 +24,7 @@ export interface TypedStage {
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly mixed?: MixedKeys;
+  readonly rename?: RenameKeys;
 }
 
 const stageOptions = z.strictObject({ delay });
@@ -59,6 +60,16 @@ const networkOptions = z.strictObject({
     meaning: 'Connections that each lane sends on, at least; more where there are more peers than lanes.',
     default: String(defaults.networkStreams),
     example: 'streams: 4',
+  }),
+});
+
+const renameOptions = z.strictObject({
+  delay,
+  into: key(choice(renameTargets).optional(), {
+    meaning:
+      'same: each file gets another name in its directory. next: all files of each directory move on to the next directory, with another name.',
+    default: defaults.renameInto,
+    example: 'into: next',
   }),
 });
 
@@ -102,6 +113,28 @@ export const stage = z
         'Sends bytes between the agents, or to the coordinator: what the network alone carries, from the same lanes and buffers as for storage. Needs no data on the target.',
       example: '- network: { pattern: pairs, duration: 30s }',
     }),
+    stat: key(readingOptions.optional(), {
+      meaning:
+        'Asks for the size of every file by its name. A file that is not there, or not as long as it must be, is a fault as verify would find it. Not for block, memory and null targets.',
+      example: '- stat: {}',
+    }),
+    list: key(readingOptions.optional(), {
+      meaning:
+        "Reads the run's folders whole and compares the names in them with those that must be there: what is missing is a fault; what is not the run's own is counted and told. Its operations are names, its latency is that of one call for names. Not for block, memory and null targets.",
+      example: '- list: {}',
+    }),
+    mkdir: key(stageOptions.optional(), {
+      meaning: 'Makes all directories of target.tree.',
+      example: '- mkdir: {}',
+    }),
+    create: key(stageOptions.optional(), {
+      meaning: 'Creates all files of target.tree, and writes their bytes.',
+      example: '- create: {}',
+    }),
+    rename: key(renameOptions.optional(), {
+      meaning: 'Renames every file of target.tree; later stages know it by its new name.',
+      example: '- rename: { into: next }',
+    }),
     delete: key(stageOptions.optional(), {
       meaning: 'Removes what the run wrote.',
       example: '- delete: {}',
@@ -118,7 +151,7 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const { duration, ramp, until } = kind === 'network' || kind === 'delete' ? {} : (item[kind] ?? {});
+    const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
     return {
       kind,
       delay: options?.delay,
@@ -126,6 +159,14 @@ export const stage = z
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.mixed === undefined ? {} : { mixed: item.mixed }),
+      ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });
+/** The keys of time of a stage that has any. */
+function timeOf(options: object | undefined): TimeKeys {
+  const none = { duration: undefined, ramp: undefined, until: undefined };
+  return { ...none, ...(options as Partial<TimeKeys> | undefined) };
+}
+
 type NetworkKeys = z.output<typeof networkOptions>;
+type RenameKeys = z.output<typeof renameOptions>;

@@ -2,7 +2,7 @@
 import { SeedstormError } from '@seedstorm/errors';
 import { type CheckFinding, CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
 import { formatBytes } from '../plan/format.js';
-import type { ResolvedPlan } from '../plan/index.js';
+import { bytesOfUnits, type ResolvedPlan } from '../plan/index.js';
 
 /** What one agent found. */
 export interface Checked {
@@ -47,7 +47,7 @@ export function clusterFindings(plan: ResolvedPlan, answers: readonly Checked[])
   if (!reads || target.kind !== 'file' || target.direct === true) return [];
   const perMachine = new Map(answers.map(({ machine, checked }) => [machine, checked.memoryBytes]));
   const memory = [...perMachine.values()].reduce((sum, bytes) => sum + bytes, 0n);
-  const data = BigInt(plan.layout.units) * BigInt(plan.layout.unitBytes);
+  const data = bytesOfUnits(plan.layout, plan.layout.units);
   if (data >= 2n * memory) return [];
   const what =
     `the data, ${formatBytes(data, 'binary')}, are less than twice the memory of the agents' hosts, ` +

@@ -312,7 +312,7 @@ impl LaneRun<'_> {
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(&range, not_in_memory(unit));
         }
-        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
         self.check_block(work, block, buffer);
         Flow::Continue(())
     }

@@ -13,6 +13,7 @@ mod findings;
 mod halt;
 mod in_flight;
 mod lanes;
+mod metadata;
 mod mixed;
 mod pattern;
 mod poison;
@@ -28,6 +29,7 @@ mod spec;
 pub(crate) mod start;
 mod stored;
 mod transfer;
+mod tree;
 mod way;
 
 use std::sync::Arc;

@@ -51,6 +51,16 @@ pub enum Operation {
     Mixed,
     /// Removes their objects. An object belongs to the range that holds its first unit.
     Delete,
+    /// Asks for the length of each object by its name. An object belongs to the range that holds its first unit.
+    Stat,
+    /// Reads the folders that their objects are in. A folder belongs to the range that holds the first unit of its objects.
+    List,
+    /// Makes the directories of a tree; they belong to ranges as for a list.
+    Mkdir,
+    /// Creates the files of a tree and writes their bytes.
+    Create,
+    /// Gives the files of a tree their next names.
+    Rename,
 }
 
 impl Operation {
@@ -84,7 +94,7 @@ pub struct TaskSpec {
     pub io_engine: IoEngine,
     /// How many lanes take part, spread over the pools. `None`: all.
     pub lanes: Option<usize>,
-    /// Objects that a delete leaves alone.
+    /// Objects that a delete leaves alone, or that a list does not miss.
     pub spared_objects: HashSet<u64>,
     /// What is done about what goes wrong.
     pub policy: Policy,
@@ -109,16 +119,35 @@ impl Operation {
             Self::Mixed if writes => OperationKind::Write,
             Self::Read | Self::Verify | Self::Mixed => OperationKind::Read,
             Self::Delete => OperationKind::Delete,
+            Self::Stat => OperationKind::Stat,
+            Self::List => OperationKind::List,
+            Self::Mkdir => OperationKind::Mkdir,
+            Self::Create => OperationKind::Create,
+            Self::Rename => OperationKind::Rename,
         }
     }
 }
 
+impl Operation {
+    /// Whether it asks one thing of each object, whatever is in it.
+    pub(super) const fn is_by_object(self) -> bool {
+        matches!(self, Self::Delete | Self::Stat)
+    }
+}
+
 impl TaskSpec {
+    /// What a call of so many bytes is counted as, in a task whose calls are all alike.
+    #[inline]
+    pub(super) fn class_of(&self, bytes: usize) -> Class {
+        self.class_of_io(self.operation.writes(), bytes)
+    }
+
     /// What an I/O of so many bytes is counted as. `writes`: whether they go to the sink, which a mixed task does with some.
     #[inline]
-    pub(super) fn class_of(&self, writes: bool, bytes: usize) -> Class {
-        let bytes = if self.operation == Operation::Delete { 0 } else { bytes as u64 };
-        Class::of(self.operation.kind(writes), bytes)
+    pub(super) fn class_of_io(&self, writes: bool, bytes: usize) -> Class {
+        use Operation::{Create, Generate, Mixed, Read, Verify, Write};
+        let moves = matches!(self.operation, Generate | Write | Read | Verify | Create | Mixed);
+        Class::of(self.operation.kind(writes), if moves { bytes as u64 } else { 0 })
     }
 
     /// Refuses what cannot be done.
@@ -170,6 +199,12 @@ impl TaskSpec {
     fn validate_sink(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
         let reads = matches!(self.operation, Operation::Read | Operation::Verify | Operation::Mixed);
+        if let Some(fault) = self.misfit() {
+            return refuse(
+                format!("{:?}: {fault}", self.operation),
+                "use a file target, with a tree where one is needed",
+            );
+        }
         match &self.sink {
             SinkSpec::Null if reads => refuse("the null sink gives nothing back".into(), "read from another sink"),
             SinkSpec::Memory(store)
@@ -198,6 +233,30 @@ impl TaskSpec {
         self.overwrites.as_ref().map(made).transpose()
     }
 
+    /// Why the operation does not suit the layout and the sink, if it does not.
+    fn misfit(&self) -> Option<&'static str> {
+        use Operation::{Create, Generate, List, Mixed, Mkdir, Rename, Stat, Write};
+        if matches!(self.sink, SinkSpec::S3(_)) && matches!(self.operation, Stat | List) {
+            return None;
+        }
+        let files = match &self.sink {
+            SinkSpec::File { folders, direct, sync, .. } => Some((folders.len(), *direct, *sync)),
+            _ => None,
+        };
+        match (self.layout.tree(), self.operation) {
+            (_, Stat | List | Mkdir | Create | Rename) if files.is_none() => Some("there are no names in this target"),
+            (None, Mkdir | Create | Rename) => Some("the layout is no tree"),
+            (None, _) | (Some(_), Generate) => None,
+            (Some(_), Write) => Some("files of a tree are created"),
+            (Some(_), Mixed) => Some("files of a tree are not overwritten in parts"),
+            (Some(tree), Rename) if tree.next.is_none() => Some("there are no names to rename to"),
+            (Some(_), _) => match files {
+                Some((1, Direct::No, sync)) if sync != SyncPolicy::End => None,
+                _ => Some("a tree lies in one path, is read and written buffered, and is not synced at the end"),
+            },
+        }
+    }
+
     /// The least that holds both whole blocks and whole units, in bytes.
     fn claim_bytes(&self) -> Option<u64> {
         let (block, unit) = (self.block_bytes as u64, self.layout.unit_bytes());
@@ -215,13 +274,30 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let moves = !matches!(self.operation, Operation::Generate | Operation::Delete);
+        let moves = !matches!(self.operation, Operation::Generate | Operation::List) && !self.operation.is_by_object();
         let is_queued = self.sink.sync().is_some() && moves;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
 
+    /// Whether it goes by calls that block, one at a time.
+    pub(super) fn is_by_calls(&self) -> bool {
+        let by_name =
+            !matches!(self.operation, Operation::Write | Operation::Read | Operation::Verify | Operation::Mixed);
+        let in_flight = matches!(self.sink, SinkSpec::S3(_)) && self.operation != Operation::List;
+        (by_name || self.layout.tree().is_some()) && !in_flight
+    }
+
+    /// Whether what it names is done only after a sync of the directories.
+    pub(super) fn names_durable_apart(&self) -> bool {
+        let names = matches!(self.operation, Operation::Mkdir | Operation::Create | Operation::Rename);
+        names && self.sink.sync() != Some(SyncPolicy::Never)
+    }
+
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
+        if self.names_durable_apart() {
+            return true;
+        }
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
         self.operation.writes() && self.sink.sync().is_some_and(syncs)
     }
@@ -244,12 +320,16 @@ impl TaskSpec {
                 "give units of the layout",
             ));
         }
-        let grain = match self.operation {
-            Operation::Delete => self.layout.units_per_object(),
-            Operation::Mixed => self.overwrites.as_ref().map_or(1, |overwrites| overwrites.shard_units),
-            _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
+        let by_folder = self.layout.by_folder();
+        let (layout, grain) = match self.operation {
+            Operation::List | Operation::Mkdir => (&by_folder, by_folder.units_per_object()),
+            Operation::Delete | Operation::Stat => (&self.layout, self.layout.units_per_object()),
+            Operation::Mixed => (&self.layout, self.overwrites.as_ref().map_or(1, |overwrites| overwrites.shard_units)),
+            // A file of a tree is opened once.
+            _ if self.layout.tree().is_some() => (&self.layout, self.layout.units_per_object()),
+            _ => (&self.layout, self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes()),
         };
-        let claims = Claims::new(&self.layout, first..end, grain);
+        let claims = Claims::new(layout, first..end, grain);
         let has_parts = || !claims.is_whole(0) || !claims.is_whole(claims.segments() - 1);
         if matches!(self.sink, SinkSpec::S3(_)) && self.operation == Operation::Write && has_parts() {
             return Err(Error::new(

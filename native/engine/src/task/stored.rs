@@ -23,13 +23,14 @@ impl LaneRun<'_> {
         matches!(self.io, Some(Way::Store(_)))
     }
 
-    /// Whether a delete has nothing to do for a claim: its object is spared, or belongs to the range with its beginning.
+    /// Whether there is nothing to do for a claim: its object belongs to the range with its beginning, or a delete spares it.
     pub(super) fn is_left_alone(&self, range: &SeedRange, claim: &Claim) -> bool {
         let spec = &self.shared.spec;
-        if spec.operation != Operation::Delete {
+        if !spec.operation.is_by_object() {
             return false;
         }
-        let is_spared = spec.spared_objects.contains(&range.claims.object(claim.segment));
+        let deletes = spec.operation == Operation::Delete;
+        let is_spared = deletes && spec.spared_objects.contains(&range.claims.object(claim.segment));
         if is_spared {
             self.cell.counters.spared.add(1);
         }
@@ -70,11 +71,23 @@ impl LaneRun<'_> {
         let block = self.queue.slot(slot).block;
         // What is measured as an operation is the last attempt; those before it kept a place in the queue.
         self.cell.counters.io_ns.add(attempt_ns - submitted_ns);
-        let class = self.shared.spec.class_of(block.writes, block.bytes);
+        let class = self.shared.spec.class_of_io(block.writes, block.bytes);
         let submission = Submission { at_ns: attempt_ns };
         let flow = match outcome {
             Ok(_) if operation == Operation::Delete => {
                 self.count(class, submission, done_ns, 0);
+                Flow::Continue(())
+            }
+            Ok(length) if operation == Operation::Stat => {
+                self.count(class, submission, done_ns, 0);
+                let range = self.range_of(slot);
+                self.length_found(&range, block.object, Some(length), self.shared.spec.layout.bytes_of(block.object));
+                Flow::Continue(())
+            }
+            Err(error) if operation == Operation::Stat && error.is_missing() => {
+                self.count(class, submission, done_ns, 0);
+                let range = self.range_of(slot);
+                self.length_found(&range, block.object, None, 0);
                 Flow::Continue(())
             }
             Ok(got) => {
@@ -95,6 +108,7 @@ impl LaneRun<'_> {
                 let kind = match operation {
                     Operation::Write => ErrorKind::Write,
                     Operation::Delete => ErrorKind::Delete,
+                    Operation::Stat => ErrorKind::Stat,
                     _ => ErrorKind::Read,
                 };
                 self.fail(&range, self.shared.of_store(error.error, kind, block.object))
@@ -157,7 +171,7 @@ impl LaneRun<'_> {
 
 impl Shared {
     /// An error of a request for an object, to be counted as one of this kind.
-    fn of_store(&self, error: Error, kind: ErrorKind, object: u64) -> Error {
+    pub(super) fn of_store(&self, error: Error, kind: ErrorKind, object: u64) -> Error {
         error.about(kind, &self.path_of(object))
     }
 

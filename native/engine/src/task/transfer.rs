@@ -50,7 +50,7 @@ impl LaneRun<'_> {
                 Operation::Write => lane.write(range, block, buffer),
                 Operation::Read => lane.read(range, block, buffer),
                 Operation::Verify => lane.verify(range, block, buffer),
-                Operation::Mixed | Operation::Delete => unreachable!("neither moves a claim's bytes in order"),
+                _ => unreachable!("others move no bytes, or only those of files that are opened one after the other"),
             }
         })
     }
@@ -97,11 +97,11 @@ impl LaneRun<'_> {
         let submission = if first || late { self.may_submit(range)? } else { Submission { at_ns: self.since_ns } };
         self.fill(block.offset, buffer, range)?;
         null::write(buffer);
-        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
         Flow::Continue(())
     }
 
-    fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
+    pub(super) fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.fill(spec.generation, offset, buffer) {
             Ok(()) => Flow::Continue(()),
@@ -126,7 +126,7 @@ impl LaneRun<'_> {
         };
         match outcome {
             Ok(()) => {
-                self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
+                self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
                 Flow::Continue(())
             }
             Err(error) => self.fail(range, error),
@@ -141,7 +141,7 @@ impl LaneRun<'_> {
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(range, not_in_memory(unit));
         }
-        self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
         match self.undelivered(block, buffer) {
             None => Flow::Continue(()),
             Some(error) => self.fail(range, error),
@@ -154,7 +154,7 @@ impl LaneRun<'_> {
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
         let submission = self.may_submit(range)?;
         if store.read(block.offset, buffer).is_ok() {
-            self.count_now(self.shared.spec.class_of(block.writes, block.bytes), submission, block.bytes as u64);
+            self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
             return self.check(range, block, buffer);
         }
         // Some unit is not there: what is there of the block is still verified, unit by unit.
@@ -167,7 +167,7 @@ impl LaneRun<'_> {
             let submission = self.may_submit(range)?;
             match store.read(part.offset, &mut buffer[..bytes]) {
                 Ok(()) => {
-                    self.count_now(self.shared.spec.class_of(block.writes, bytes), submission, bytes as u64);
+                    self.count_now(self.shared.spec.class_of_io(block.writes, bytes), submission, bytes as u64);
                     self.check(range, part, &buffer[..bytes])?;
                 }
                 Err(_) => self.missing_unit(range, part),
@@ -179,7 +179,7 @@ impl LaneRun<'_> {
 
     /// Makes what is in a slot's memory before its block goes to the system.
     pub(super) fn make(&mut self, slot: u32) -> Flow {
-        if self.shared.spec.operation == Operation::Delete {
+        if self.shared.spec.operation.is_by_object() {
             return Flow::Continue(());
         }
         let Slot { block, work, .. } = *self.queue.slot(slot);
@@ -232,7 +232,7 @@ impl LaneRun<'_> {
         let done = match step {
             Ok(Step::Again) => return self.queue.ready.push(slot),
             Ok(Step::Done(got)) => {
-                self.count(self.shared.spec.class_of(block.writes, block.bytes), submission, done_ns, got as u64);
+                self.count(self.shared.spec.class_of_io(block.writes, block.bytes), submission, done_ns, got as u64);
                 self.moved(slot, block, got)
             }
             Err(error) => {
@@ -355,13 +355,13 @@ impl LaneRun<'_> {
     }
 
     /// What there is to say of a read that says that it went well, and brought nothing in some page.
-    fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
+    pub(super) fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
         let at = poison::undelivered(buffer)?;
         Some(undelivered(&self.shared.name_of(block.object), block.in_object + at as u64))
     }
 
     /// Compares what was read with what it must be.
-    fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+    pub(super) fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
         if self.shared.replays.is_some() {
             return self.check_cells(range, block, actual);
         }

@@ -32,6 +32,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// A page of names.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// Without what stands before them.
+    pub(crate) names: Vec<String>,
+    /// What the next page is asked for with; none after the last.
+    pub(crate) next: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
@@ -100,6 +109,22 @@ impl Store {
             }
         }
         Ok(page)
+    }
+
+    /// A page of the names right below a prefix: of objects, and of what further keys begin with.
+    pub(super) async fn names(
+        &self,
+        attempt: &Rc<Attempt>,
+        prefix: &str,
+        page: Option<String>,
+    ) -> Result<Names, S3Error> {
+        let delimiter = Some("/".into());
+        let options = PaginatedListOptions { page_token: page, delimiter, ..PaginatedListOptions::default() };
+        let call = self.s3.list_paginated(Some(prefix), options);
+        let found = self.attempt(attempt, || self.about("LIST", prefix), call).await?;
+        let objects = found.result.objects.into_iter().map(|entry| entry.location);
+        let names = objects.chain(found.result.common_prefixes).filter_map(|path| path.filename().map(str::to_owned));
+        Ok(Names { names: names.collect(), next: found.page_token })
     }
 
     /// Aborts every upload of the run that is still open, whoever began it; how many there were.

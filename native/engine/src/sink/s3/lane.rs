@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::answer::{may_pass, timed_out};
 use super::attempt::Attempt;
-use super::bucket::{BucketSeen, Page};
+use super::bucket::{BucketSeen, Names, Page};
 use super::counts::{LaneRequests, RequestKind};
 use super::lent::Loan;
 use super::request::{FailedAttempt, S3Done, S3Error, S3Request, Upload};
@@ -252,6 +252,16 @@ impl S3Lane {
     pub fn list(&mut self, page: Option<String>) -> std::result::Result<Page, S3Error> {
         let what = self.store.about("LIST", self.store.target.root());
         self.ask(RequestKind::List, &what, async |store, attempt| store.list(attempt, page.clone()).await)
+    }
+
+    /// A page of the names right below a part of the run's prefix, which is empty or ends with a slash.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub(crate) fn names(&mut self, below: &str, page: Option<String>) -> std::result::Result<Names, S3Error> {
+        let root = self.store.target.root().to_owned() + below;
+        let what = self.store.about("LIST", &root);
+        self.ask(RequestKind::List, &what, async |store, attempt| store.names(attempt, &root, page.clone()).await)
     }
 
     /// Aborts every upload of the run that is still open, those of a life before a crash included; how many.
