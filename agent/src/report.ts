@@ -10,6 +10,7 @@ import {
   type Report,
   type StoreWork,
 } from '@seedstorm/proto';
+import { shardProgress } from './overwrites.js';
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
@@ -87,6 +88,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
       count: BigInt(count),
       first: { code, what, mend },
     })),
+    cellsInDoubt: BigInt(snapshot.cellsInDoubt),
     evidenceSkipped: BigInt(snapshot.evidenceSkipped + context.evidenceSkipped()),
   };
 }
@@ -110,6 +112,8 @@ function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: Report
       error,
       complete: range.complete,
       failed: intervals(range.failed),
+      shards: shardProgress(range.shards),
+      ended: range.ended,
     },
   ];
 }

@@ -36,6 +36,8 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     foreign: 0n,
     folders: 0n,
     network: undefined,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     timed: undefined,
     repetition: 0,
     point: 0,

@@ -1,7 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, CacheResult, MixedResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
@@ -119,6 +119,10 @@ function remarks(stage: StageResult): string[] {
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: they were not written` : '',
+    stage.cellsInDoubt > 0n
+      ? `${formatCount(stage.cellsInDoubt)} blocks are indeterminate: overwritten, perhaps, by agents that were lost`
+      : '',
+    mixedRemark(stage.mixed),
     queues(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
@@ -174,6 +178,15 @@ function seconds(ns: bigint): string {
 
 function percentOf(part: number): string {
   return `${(part * 100).toFixed(2)}%`;
+}
+
+/** What a mixed stage did, beside the classes of its operations. */
+function mixedRemark(mixed: MixedResult | undefined): string {
+  if (mixed === undefined) return '';
+  const { operations, operationsInDoubt, verifiedBytes, writtenBytes } = mixed;
+  const doubt = operationsInDoubt > 0n ? `, ${formatCount(operationsInDoubt)} more may have been` : '';
+  const bytes = `${formatBytes(verifiedBytes)} read and verified, ${formatBytes(writtenBytes)} written`;
+  return `${formatCount(operations)} operations are done${doubt}; ${bytes}`;
 }
 
 /** What failed where, and in whose hands. */

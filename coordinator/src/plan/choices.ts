@@ -29,6 +29,7 @@ export const stageKinds = [
   'write',
   'read',
   'verify',
+  'mixed',
   'generate',
   'network',
   'stat',
@@ -42,6 +43,8 @@ export const stageKinds = [
 export const treeStages = ['mkdir', 'create', 'rename'] as const;
 /** Where a rename leaves a file: in its directory, or in the next one. */
 export const renameTargets = ['same', 'next'] as const;
+/** Which blocks the operations of a mixed stage go to. */
+export const mixedOrders = ['sequential', 'random', 'strided', 'zipfian'] as const;
 /** Who sends to whom in a network stage. */
 export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
 /** Which way the bytes of a network stage go. */
@@ -93,4 +96,12 @@ export const defaults = {
   networkBlockBytes: MiB,
   networkStreams: 1,
   networkDirection: 'both',
+  mixedReads: 70,
+  mixedWrites: 30,
+  mixedBlockBytes: 4 * KiB,
+  mixedOrder: 'random',
+  mixedStrideBlocks: 16,
+  mixedThetaMilli: 990,
+  /** Rounds over the size of the data, by time: few operations on each shard, so that all of the data is visited soon. */
+  mixedRounds: 16,
 } as const;

@@ -2,7 +2,7 @@
 import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
+import type { ResolvedMixedStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
 import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
@@ -146,6 +146,16 @@ function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {
   return lines;
 }
 
+function mixText({ mix, ...stage }: ResolvedMixedStage): string {
+  const { writesOf65536, blockBytes, order, strideBlocks, thetaMilli, operations } = mix;
+  const writes = Math.round((writesOf65536 / 65_536) * 1000) / 10;
+  const how = { strided: ` by ${formatSize(strideBlocks * blockBytes)}`, zipfian: ` with theta ${thetaMilli / 1000}` };
+  const orderText = `${order}${order === 'strided' || order === 'zipfian' ? how[order] : ''}`;
+  const amount = `${formatCount(operations)} operations`;
+  const rounds = stage.durationMs === undefined ? '' : ' a round';
+  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${amount}${rounds}${timeText(stage)}`;
+}
+
 function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
   const ramp = rampMs === undefined ? '' : `, the first ${formatDuration(rampMs)} not counted`;
   if (durationMs === undefined) return ramp;
@@ -166,6 +176,7 @@ function stageText(stage: ResolvedStage): string {
     const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
     return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
   }
+  if (stage.kind === 'mixed') return `${mixText(stage)}${wait}`;
   const into =
     stage.nextNames === undefined || stage.nextNames.shift === stage.names?.shift ? '' : ' into the next directory';
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;

@@ -12,6 +12,7 @@ export {
   planAt,
   type ResolvedContent,
   type ResolvedDataStage,
+  type ResolvedMix,
   type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,

@@ -155,8 +155,8 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     ['a wrong stage', good.replace('write', 'wirte'), '7:5 UNKNOWN_KEY unknown stage "wirte"; did you mean "write"?'],
     [
       'a stage of a later version',
-      good.replace('write', 'mixed'),
-      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network, stat, list, mkdir, create, rename and delete',
+      good.replace('write', 'scrub'),
+      '7:5 UNKNOWN_KEY unknown stage "scrub"; the stages are write, read, verify, mixed, generate, network, stat, list, mkdir, create, rename and delete',
     ],
     [
       'a wrong unit of size',

@@ -6,7 +6,14 @@ import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { firstNames } from './geometry-tree.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage, ResolvedTime } from './resolved.js';
+import type {
+  ErrorPolicy,
+  ResolvedMix,
+  ResolvedNetworkStage,
+  ResolvedPlan,
+  ResolvedStage,
+  ResolvedTime,
+} from './resolved.js';
 import type { Plan } from './schema.js';
 import { type Knee, parseKnee } from './schema-sweep.js';
 import type { TimeKeys } from './schema-time.js';
@@ -57,7 +64,8 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
-    stages: resolveStages(plan),
+    ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
+    stages: resolveStages(plan, layout.units * layout.unitBytes),
     repeat: plan.repeat ?? 1,
     points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
     ...resolveKnee(plan),
@@ -80,18 +88,22 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
   return { ofKind, inAll: upTo ?? named.reduce((sum, kind) => sum + (errors[kind] ?? 0), 0) };
 }
 
-function resolveStages({ stages, target }: Plan): ResolvedStage[] {
+function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
   let names = firstNames;
   const isTree = treeOf(target) !== undefined;
-  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, rename }) => {
+  return stages.map(({ kind, mixed, delay, time: typedTime, dropCaches, network, rename }) => {
     const delayMs = delay ?? defaults.delayMs;
     const time = resolveTime(typedTime ?? {});
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1, ...time };
+    }
+    if (kind === 'mixed') {
+      const generation = Math.max(0, writes - 1);
+      return { kind, delayMs, generation, ...time, mix: resolveMix(mixed, dataBytes, time.durationMs !== undefined) };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
     const of = isTree ? { names } : {};
@@ -104,6 +116,22 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveMix(mixed: Plan['stages'][number]['mixed'] = {}, dataBytes: number, byTime: boolean): ResolvedMix {
+  const { block = defaults.mixedBlockBytes, order = defaults.mixedOrder, stride, theta, amount } = mixed;
+  const isWeighed = mixed.read !== undefined || mixed.write !== undefined;
+  const reads = mixed.read ?? (isWeighed ? 0 : defaults.mixedReads);
+  const writes = mixed.write ?? (isWeighed ? 0 : defaults.mixedWrites);
+  const bytes = amount === undefined ? dataBytes / (byTime ? defaults.mixedRounds : 1) : Number(amount);
+  return {
+    writesOf65536: Math.round((65_536 * writes) / (reads + writes)),
+    blockBytes: block,
+    order,
+    strideBlocks: order === 'strided' ? (stride === undefined ? defaults.mixedStrideBlocks : stride / block) : 0,
+    thetaMilli: order === 'zipfian' ? (theta ?? defaults.mixedThetaMilli) : 0,
+    operations: Math.max(1, Math.ceil(bytes / block)),
+  };
 }
 
 function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
@@ -175,6 +203,10 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   const { target } = resolved;
   if ((target.kind === 'file' || target.kind === 'block') && target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  const mixesByTime = resolved.stages.some((stage) => stage.kind === 'mixed' && stage.durationMs !== undefined);
+  if (mixesByTime && 'sync' in target && target.sync === 'end') {
+    notes.push('with sync: end, a mixed stage by time makes each range durable: its rounds go on from what is');
   }
   if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
     notes.push('delete removes nothing from a block device: what was written stays there');

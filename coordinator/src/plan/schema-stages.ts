@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { type MixedKeys, mixedKeys } from './schema-mixed.js';
 import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize } from './units.js';
 
@@ -22,6 +23,7 @@ export interface TypedStage {
   readonly time?: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
+  readonly mixed?: MixedKeys;
   readonly rename?: RenameKeys;
 }
 
@@ -80,6 +82,8 @@ const readingOptions = timedOptions.extend({
   }),
 });
 
+const mixedOptions = timedOptions.extend(mixedKeys);
+
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
@@ -94,6 +98,11 @@ export const stage = z
     verify: key(readingOptions.optional(), {
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
+    }),
+    mixed: key(mixedOptions.optional(), {
+      meaning:
+        'Reads and overwrites single blocks, each shard of the data in an order of its own. What is read is verified against what the block must hold by then, and so it is in later stages.',
+      example: '- mixed: { read: 70, write: 30, block: 4KiB, order: random, duration: 5m }',
     }),
     generate: key(timedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
@@ -150,6 +159,7 @@ export const stage = z
       ...(byTime ? { time: { duration, ramp, until } } : {}),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
+      ...(item.mixed === undefined ? {} : { mixed: item.mixed }),
       ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });

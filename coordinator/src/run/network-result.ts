@@ -112,6 +112,8 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     existed: 0n,
     foreign: 0n,
     folders: 0n,

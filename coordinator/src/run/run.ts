@@ -4,11 +4,13 @@
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/proto';
+import type { Range } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
 import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
 import { Findings } from './findings.js';
 import { gather, preflight } from './gathering.js';
+import { MixedHistory, type MixedLayer } from './mixed-history.js';
 import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
@@ -50,6 +52,8 @@ export class Run {
   /** The stage over seed ranges that began last. */
   #begun: ResolvedDataStage | undefined;
   readonly #lock: TargetLock;
+  /** What mixed stages did to the data; absent where the plan has none. */
+  readonly #mixed: MixedHistory | undefined;
   /** Units of node-local data that some stage could not reach any more. */
   #lostUnits = 0;
   #cancelled = false;
@@ -71,6 +75,8 @@ export class Run {
   ) {
     this.#notes = [...plan.notes];
     this.#lock = new TargetLock(members, plan, log);
+    const { shardUnits, layout } = plan;
+    this.#mixed = shardUnits === undefined ? undefined : new MixedHistory({ ...layout, shardUnits });
   }
 
   /** The run's own folders, or the beginning of its keys, where there are any. */
@@ -216,12 +222,18 @@ export class Run {
     const sparedObjects = resolved.kind === 'list' ? this.#neverMade() : spared === 'all' ? [] : spared;
     const wireStage = this.members.nextStage();
     const plan = stagePlan(planOfRound, this.id, index, wireStage, resolved, sparedObjects, place, agents);
-    const stage = new Stage(plan, this.members, this.log, this.findings, standing);
+    const own = resolved.kind === 'mixed' ? this.#mixed?.begin(resolved.mix) : undefined;
+    const unknown = (this.#mixed?.failed ?? []).map(({ first, end }): Range => [first, end]);
+    // Who reads without looking, or writes or removes everything, need not know what single blocks hold.
+    const shards = plan.name === 'mixed' || plan.name === 'verify' ? this.#mixed?.shards(own) : undefined;
+    const stage = new Stage(plan, this.members, this.log, this.findings, standing, shards, unknown);
     const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (stage.ledger !== undefined && makesData(resolved.kind)) standing.wrote(stage.ledger, resolved.generation);
-    else if (stage.ledger !== undefined && plan.needsSettled) standing.changed(stage.ledger);
+    else if (plan.needsSettled) standing.changed(stage.passes?.ledgers ?? []);
+    if (resolved.kind === 'write') this.#mixed?.rewritten();
+    if (own !== undefined) this.#mixedWas(stage, own);
     this.#evidenceSkipped += stage.evidenceSkipped;
     const failedUnits = stage.ledger?.coverage().failed ?? 0;
     if (failedUnits > 0) {
@@ -237,6 +249,7 @@ export class Run {
     if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {
       // Nothing is removed from a device.
       standing.removed(this.plan.target.kind === 'block');
+      if (!standing.hasData) this.#mixed?.deleted();
       if (spared.length > 0) this.#leave();
       else if (!stage.folderRemoved) this.#leaveFolders();
     }
@@ -254,6 +267,15 @@ export class Run {
 
   #note(note: string): void {
     if (!this.#notes.includes(note)) this.#notes.push(note);
+  }
+
+  /** A mixed stage is over. */
+  #mixedWas({ passes }: Stage, own: MixedLayer): void {
+    for (const [first, end] of passes?.failedRanges() ?? []) own.failed.push({ first, end });
+    const note =
+      'mixed: blocks that were overwritten are copies of no others any more: the data has not exactly the dedup ratio of the plan until it is written again';
+    const { dedupMilli } = this.plan.content;
+    if (dedupMilli > 1000 && this.#mixed?.hasOverwrites === true) this.#note(note);
   }
 
   /** Objects whose write failed with errors that pass: nobody finds them. Past the limit they are taken for missing. */

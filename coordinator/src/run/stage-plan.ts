@@ -1,5 +1,12 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Target, type TreeLayout } from '@seedstorm/proto';
+import {
+  type Content,
+  Operation,
+  type Overwrites,
+  type PrepareStage,
+  type Target,
+  type TreeLayout,
+} from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
@@ -53,6 +60,8 @@ export interface StagePlan extends MusterPlan {
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
+  /** Whether each unit has one holder at a time: who mixes must know what a block holds. */
+  readonly isExclusive: boolean;
 }
 
 /** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
@@ -81,8 +90,8 @@ export function stagePlan(
     nextNames: stage.nextNames,
     content: plan.content,
     layout: plan.layout,
-    target: plan.target,
-    blockBytes: plan.blockBytes,
+    target: targetOf(plan, stage),
+    blockBytes: stage.kind === 'mixed' ? stage.mix.blockBytes : plan.blockBytes,
     leaseUnits: plan.leaseUnits,
     grainUnits: plan.grainUnits,
     leaseMs: plan.leaseMs,
@@ -92,17 +101,24 @@ export function stagePlan(
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     // Calls on names of files go one at a time in each lane.
     queueDepth: plan.target.kind !== 'file' || movesBytes(stage.kind) ? plan.queueDepth : 1,
-    sync: changesNames(stage.kind) ? syncOf(plan.target) : 'never',
+    sync: changesNames(stage.kind) || stage.kind === 'mixed' ? syncOf(targetOf(plan, stage)) : 'never',
     durationMs: stage.durationMs,
     rampMs: stage.rampMs ?? 0,
     until: stage.until,
-    wraps: stage.durationMs !== undefined && !changes(stage.kind),
-    needsSettled: changes(stage.kind),
+    wraps: stage.durationMs !== undefined && (stage.kind === 'mixed' || !changes(stage.kind)),
+    needsSettled: changes(stage.kind) || stage.kind === 'mixed',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
+    isExclusive: stage.kind === 'mixed',
   };
+}
+
+/** A mixed stage's next round goes on from what of the one before is durable. */
+function targetOf({ target }: ResolvedPlan, stage: ResolvedDataStage): ResolvedPlan['target'] {
+  const byRounds = stage.kind === 'mixed' && stage.durationMs !== undefined;
+  return byRounds && 'sync' in target && target.sync === 'end' ? { ...target, sync: 'range' } : target;
 }
 
 /** Whether a stage makes the data that others read. */
@@ -125,6 +141,7 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
   write: Operation.WRITE,
   read: Operation.READ,
   verify: Operation.VERIFY,
+  mixed: Operation.MIXED,
   generate: Operation.GENERATE,
   delete: Operation.DELETE,
   stat: Operation.STAT,
@@ -136,7 +153,7 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
 
 /** Whether a stage moves the units' bytes, and not names alone. */
 export function movesBytes(kind: ResolvedDataStage['kind']): boolean {
-  return kind === 'write' || kind === 'read' || kind === 'verify' || kind === 'generate' || kind === 'create';
+  return !['delete', 'stat', 'list', 'mkdir', 'rename'].includes(kind);
 }
 
 /** Whether a stage changes what is on the target. */
@@ -154,6 +171,7 @@ export function prepareStage(
   plan: StagePlan,
   member: Member,
   shares: ReadonlyMap<string, HostShare>,
+  overwrites: Overwrites | undefined,
 ): { $case: 'prepareStage'; value: PrepareStage } {
   const { layout } = plan;
   return {
@@ -164,6 +182,7 @@ export function prepareStage(
       operation: operations[plan.name],
       content: contentMessage(plan.content),
       generation: plan.generation,
+      overwrites,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
       objectSizes: [...(layout.sizes ?? [])],
@@ -282,7 +301,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: missesNothing(plan) ? leftOut : [],
+    leftOut: missesNothing(plan) || plan.name === 'mixed' ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -290,7 +309,7 @@ export function ledgerOptions(
     leaseMs: times.leaseMs,
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
-    durable: !makesData(plan.name) || plan.sync !== 'never',
+    durable: (!makesData(plan.name) && plan.name !== 'mixed') || plan.sync !== 'never',
     endsTogether: !plan.wraps,
   };
 }

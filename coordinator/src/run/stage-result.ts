@@ -3,6 +3,7 @@ import type {
   AgentProgress,
   AgentStageResult,
   FindingCount,
+  MixedResult,
   PoolStageResult,
   Progress,
   QueueDepths,
@@ -11,7 +12,7 @@ import type {
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
-import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
+import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, mixedBytes, timedResult } from './counted.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
@@ -28,7 +29,7 @@ export function stageProgress(stage: Stage): Progress {
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
-  const bytesDone = bytesOf(stage, coverage?.done ?? 0);
+  const bytesDone = mixedBytes(stage) ?? bytesOf(stage, coverage?.done ?? 0);
   const { bytes, ns } = isTimed(stage) ? countedOf(stage, coverage) : { bytes: bytesDone, ns: elapsedNs };
   return {
     runId: plan.runId,
@@ -124,12 +125,30 @@ export function stageResult(stage: Stage): StageResult {
       bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
     })),
     network: undefined,
+    mixed: mixedResult(stage, all),
+    cellsInDoubt: BigInt(sum(all, (p) => p.totals.cellsInDoubt)),
     timed: timedResult(stage, coverage, counted),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
       Number(counted.ns) / 1e9,
     ),
     store: storeResult(all.map(({ totals }) => totals.store)),
+  };
+}
+
+/** What a mixed stage did, beside what is in the classes of operations. */
+function mixedResult({ mixed }: Stage, all: readonly Participant[]): MixedResult | undefined {
+  const own = mixed?.own;
+  if (own === undefined) return undefined;
+  const bytesOfKind = (kind: string): number =>
+    sum(all, ({ totals }) =>
+      sum([...totals.classes.values()], ({ operation, bytes }) => (operation === kind ? bytes : 0)),
+    );
+  return {
+    operations: BigInt(own.doneOperations),
+    operationsInDoubt: BigInt(own.operationsInDoubt),
+    verifiedBytes: BigInt(bytesOfKind('read')),
+    writtenBytes: BigInt(bytesOfKind('write')),
   };
 }
 

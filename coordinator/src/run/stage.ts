@@ -6,13 +6,14 @@
 import { SeedstormError } from '@seedstorm/errors';
 import type { Finding, IoError, Progress, Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
-import { Ledger, type WriterRange } from '../ledger/index.js';
+import { Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members } from '../membership/members.js';
 import type { Findings, Writer } from './findings.js';
 import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
+import type { MixedShards } from './mixed-history.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
 import { type Participant, participantKey } from './participant.js';
 import { Passes } from './passes.js';
@@ -62,6 +63,10 @@ export class Stage extends Muster<StagePlan> {
     private readonly findings: Findings,
     /** What is on the target when it begins. */
     standing: Standing,
+    /** What is known of shards, where single blocks were overwritten or are to be. */
+    readonly mixed: MixedShards | undefined,
+    /** Units of which nobody knows what they hold. */
+    private readonly unknown: readonly Range[],
   ) {
     super(plan, members, log);
     this.#written = standing.written;
@@ -77,7 +82,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   protected override invitation(member: Member, shares: Shares): ToAgent {
-    return prepareStage(this.plan, member, shares);
+    return prepareStage(this.plan, member, shares, this.mixed?.overwrites);
   }
 
   /** Faults whose bytes no agent could keep. */
@@ -220,11 +225,15 @@ export class Stage extends Muster<StagePlan> {
   protected override async work(): Promise<void> {
     const ready = this.in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    const leftOut = this.#written?.unfinished() ?? [];
-    const pass = (): Ledger =>
-      new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
-    const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readsBack(this.plan) ? this.writers : []);
-    const leasing = new Leasing(this.plan, passes, this.participants, this.log);
+    const leftOut = [...(this.#written?.unfinished() ?? []), ...this.unknown];
+    const pass = (): Ledger => {
+      // What failed in a mixed pass is not mixed again.
+      const without = this.plan.isExclusive ? [...leftOut, ...(this.passes?.failedRanges() ?? [])] : leftOut;
+      return new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), without));
+    };
+    const readBack = readsBack(this.plan) ? this.writers : [];
+    const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readBack, this.plan.isExclusive);
+    const leasing = new Leasing(this.plan, passes, this.participants, this.log, this.mixed);
     this.passes = passes;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);

@@ -47,9 +47,9 @@ export class Standing {
     this.#mutations.push(ledger);
   }
 
-  /** A stage that changed names and wrote nothing is over, complete or not. */
-  changed(ledger: Ledger): void {
-    this.#mutations.push(ledger);
+  /** A stage that changed what is there, and made no data, is over, complete or not. */
+  changed(ledgers: readonly Ledger[]): void {
+    this.#mutations.push(...ledgers);
   }
 
   /** Nothing is there any more; of a device, nothing that is of use. */

@@ -1,8 +1,11 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
 import type {
   JsFileWork,
+  JsOverwrites,
+  JsPattern,
   JsPlace,
   JsReread,
+  JsShardHistory,
   JsTaskSnapshot,
   JsTaskSpec,
   NativeMemoryStore,
@@ -16,6 +19,12 @@ import { native, nativeAsync } from './errors.js';
 export type TaskSpec = JsTaskSpec;
 /** Counters and progress; counters are cumulative, histograms and findings are what came since the snapshot before. */
 export type TaskSnapshot = JsTaskSnapshot;
+/** What overwrote single blocks of the data, and what a mixed task is to overwrite. */
+export type Overwrites = JsOverwrites;
+/** Which operations a mixed task does. */
+export type Pattern = JsPattern;
+/** What is known of the operations on one shard. */
+export type ShardHistory = JsShardHistory;
 /** A place where a fault was found. */
 export type Place = JsPlace;
 /** What a second look at a place saw. */
@@ -102,9 +111,14 @@ export class Task {
     native(() => this.inner.countFrom(ns));
   }
 
-  /** Adds units [first, end) under an id of the caller's. */
-  addRange(id: bigint, first: bigint, end: bigint): void {
-    native(() => this.inner.addRange(id, first, end));
+  /** Adds units [first, end) under an id of the caller's, with what is known of their shards where blocks were overwritten. */
+  addRange(id: bigint, first: bigint, end: bigint, shards: ShardHistory[] = []): void {
+    native(() => this.inner.addRange(id, first, end, shards));
+  }
+
+  /** Allows operations below these limits on the shards of a range, in order. */
+  allow(id: bigint, limits: number[]): void {
+    native(() => this.inner.allow(id, limits));
   }
 
   /** Takes a range back: nothing of it is begun any more. */

@@ -8,7 +8,6 @@ use super::control::Parked;
 use super::lanes::{Flow, LaneRun};
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
-use super::spec::Operation;
 use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
@@ -62,7 +61,6 @@ impl LaneRun<'_> {
     fn push_ready(&mut self, at_ns: u64) {
         self.drop_stopped();
         let Some(io) = &mut self.io else { return };
-        let writes = self.shared.spec.operation == Operation::Write;
         let handed_over = self.queue.ready.len();
         for at in 0..handed_over {
             let slot = self.queue.ready[at];
@@ -76,7 +74,8 @@ impl LaneRun<'_> {
                     let offset = object.position(of.block.in_object) + moved as u64;
                     // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
                     let memory = unsafe { self.slots.at(slot).add(moved) };
-                    let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
+                    let request =
+                        Request { slot, writes: of.block.writes, file, offset, memory, bytes: of.block.bytes - moved };
                     // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long;
                     // when the lane leaves early, the I/O is dropped before the buffer is used again.
                     unsafe { io.push(request) };

@@ -404,7 +404,15 @@ export interface StageResult {
   /** What was done by class of operations, rework included. */
   classes: ClassResult[];
   /** What was asked of a store; absent where the target is none. */
-  store: StoreResult | undefined;
+  store:
+    | StoreResult
+    | undefined;
+  /** Of a mixed stage: what it did. */
+  mixed:
+    | MixedResult
+    | undefined;
+  /** Blocks of which nobody knows which of several generations they hold: their agent died, and nobody wrote them again. */
+  cellsInDoubt: bigint;
 }
 
 /** What a stage asked of a store, all agents. */
@@ -447,6 +455,18 @@ export interface StabilityResult {
   wanted: number;
   /** Over how long, in ms. */
   windowMs: bigint;
+}
+
+/** What a mixed stage did; what of it was reads and writes is in the classes. */
+export interface MixedResult {
+  /** Operations that are done and durable, each counted once whoever did it. */
+  operations: bigint;
+  /** Operations that may have been done by agents that were lost. */
+  operationsInDoubt: bigint;
+  /** Bytes that were read and verified, rework included. */
+  verifiedBytes: bigint;
+  /** Bytes that were written, rework included. */
+  writtenBytes: bigint;
 }
 
 /** What a stage did of one class of operations: what was done, with how many bytes. */
@@ -2845,6 +2865,8 @@ function createBaseStageResult(): StageResult {
     label: "",
     classes: [],
     store: undefined,
+    mixed: undefined,
+    cellsInDoubt: 0n,
   };
 }
 
@@ -3023,6 +3045,15 @@ export const StageResult: MessageFns<StageResult> = {
     }
     if (message.store !== undefined) {
       StoreResult.encode(message.store, writer.uint32(802).fork()).join();
+    }
+    if (message.mixed !== undefined) {
+      MixedResult.encode(message.mixed, writer.uint32(962).fork()).join();
+    }
+    if (message.cellsInDoubt !== 0n) {
+      if (BigInt.asUintN(64, message.cellsInDoubt) !== message.cellsInDoubt) {
+        throw new globalThis.Error("value provided for field message.cellsInDoubt of type uint64 too large");
+      }
+      writer.uint32(968).uint64(message.cellsInDoubt);
     }
     return writer;
   },
@@ -3344,6 +3375,22 @@ export const StageResult: MessageFns<StageResult> = {
             message.store = StoreResult.decode(reader, reader.uint32());
             continue;
           }
+          case 120: {
+            if (tag !== 962) {
+              break;
+            }
+
+            message.mixed = MixedResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 121: {
+            if (tag !== 968) {
+              break;
+            }
+
+            message.cellsInDoubt = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3433,6 +3480,12 @@ export const StageResult: MessageFns<StageResult> = {
     message.store = (object.store !== undefined && object.store !== null)
       ? StoreResult.fromPartial(object.store)
       : undefined;
+    message.mixed = (object.mixed !== undefined && object.mixed !== null)
+      ? MixedResult.fromPartial(object.mixed)
+      : undefined;
+    message.cellsInDoubt = (object.cellsInDoubt !== undefined && object.cellsInDoubt !== null)
+      ? BigInt(object.cellsInDoubt)
+      : 0n;
     return message;
   },
 };
@@ -3778,6 +3831,117 @@ export const StabilityResult: MessageFns<StabilityResult> = {
     message.variation = object.variation ?? 0;
     message.wanted = object.wanted ?? 0;
     message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseMixedResult(): MixedResult {
+  return { operations: 0n, operationsInDoubt: 0n, verifiedBytes: 0n, writtenBytes: 0n };
+}
+
+export const MixedResult: MessageFns<MixedResult> = {
+  encode(message: MixedResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.operations);
+    }
+    if (message.operationsInDoubt !== 0n) {
+      if (BigInt.asUintN(64, message.operationsInDoubt) !== message.operationsInDoubt) {
+        throw new globalThis.Error("value provided for field message.operationsInDoubt of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.operationsInDoubt);
+    }
+    if (message.verifiedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.verifiedBytes) !== message.verifiedBytes) {
+        throw new globalThis.Error("value provided for field message.verifiedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.verifiedBytes);
+    }
+    if (message.writtenBytes !== 0n) {
+      if (BigInt.asUintN(64, message.writtenBytes) !== message.writtenBytes) {
+        throw new globalThis.Error("value provided for field message.writtenBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.writtenBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MixedResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixedResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.operationsInDoubt = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verifiedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.writtenBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MixedResult>, I>>(base?: I): MixedResult {
+    return MixedResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MixedResult>, I>>(object: I): MixedResult {
+    const message = createBaseMixedResult();
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.operationsInDoubt = (object.operationsInDoubt !== undefined && object.operationsInDoubt !== null)
+      ? BigInt(object.operationsInDoubt)
+      : 0n;
+    message.verifiedBytes = (object.verifiedBytes !== undefined && object.verifiedBytes !== null)
+      ? BigInt(object.verifiedBytes)
+      : 0n;
+    message.writtenBytes = (object.writtenBytes !== undefined && object.writtenBytes !== null)
+      ? BigInt(object.writtenBytes)
+      : 0n;
     return message;
   },
 };
