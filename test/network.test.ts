@@ -150,7 +150,7 @@ stages:
   test('an agent that hangs in mid-stage holds nobody up for long, and the next stage has it back', async ({
     sandbox,
   }) => {
-    const stages = '[{ network: { duration: 3s } }, { generate: {} }]';
+    const stages = '[{ network: { duration: 3s } }, { generate: { delay: 3s } }]';
     const run = sandbox.start(
       'run',
       sandbox.plan(`{ data: { size: 64MiB }, target: { kind: "null" }, control: { lease: 1h }, stages: ${stages} }`),

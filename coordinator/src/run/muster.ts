@@ -419,8 +419,11 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   }
 
   #sayEnd(participant: Participant, cancel = this.over()): void {
+    // One that was never told to begin has nothing to come to the end of, and would wait for the start.
+    const hasBegun = participant.state !== 'preparing' && participant.state !== 'ready';
     participant.state = 'ending';
-    const value = { stage: this.plan.wireStage, cancel, removeRunFolder: this.plan.removesRunFolder };
+    const { wireStage: stage, removesRunFolder: removeRunFolder } = this.plan;
+    const value = { stage, cancel: cancel || !hasBegun, removeRunFolder };
     participant.member.send({ $case: 'endStage', value });
   }
 

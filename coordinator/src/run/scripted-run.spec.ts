@@ -160,6 +160,17 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
     expectWhole(await result);
   });
 
+  test('a late joiner that is not ready when all is done is not left waiting for a start that never comes', async () => {
+    const a = join('a');
+    const { result } = await cluster.submit(plan('range'), 1);
+    await a.begin();
+    const late = join('late');
+    await late.next('prepareStage');
+    await Promise.all([a.workOff(), late.end()]);
+    expect([a, late].map((agent) => agent.all('endStage').map(({ cancel }) => cancel))).toEqual([[false], [true]]);
+    expectWhole(await result);
+  });
+
   test('an agent whose storage fails ends the run with its error, and everybody is told to stop', async () => {
     const [a, b] = [join('a'), join('b')];
     const { result } = await submit();
