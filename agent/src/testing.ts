@@ -28,6 +28,8 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     sparedObjects: [],
     leaseMs: 10_000,
     errors: undefined,
+    rate: undefined,
+    measureGenerator: false,
     queueDepth: 4,
     ioEngine: 'auto',
     modestLanes: 0,

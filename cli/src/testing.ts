@@ -34,6 +34,11 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     preallocateNs: 0n,
     network: undefined,
     classes: [],
+    rate: undefined,
+    seconds: undefined,
+    cpuSecondsPerGb: 0,
+    memory: undefined,
+    headroom: undefined,
     ...changes,
   };
 }

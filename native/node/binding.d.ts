@@ -81,6 +81,8 @@ export declare class NativeTask {
   beginAt(ns: bigint): void
   /** Lanes submit nothing after this instant of the monotonic clock, in ns, until it is moved. */
   setDeadline(ns: bigint): void
+  /** The task's share of the rate from now on, or from the start on; its lanes begin nothing without one. */
+  shareRate(share: JsShare): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -236,6 +238,8 @@ export interface JsClassCounters {
   errors: number
   /** Service times since the snapshot before. */
   service: JsHistogram
+  /** Their times from the instants at which they were to begin, likewise; absent where there was no rate to keep. */
+  response?: JsHistogram
 }
 
 /** A core. */
@@ -760,6 +764,16 @@ export interface JsRangeProgress {
   error?: JsError
 }
 
+/** A rate that the lanes of tasks keep together; each task is told its share. */
+export interface JsRate {
+  /** What it counts. */
+  of: 'operations' | 'bytes'
+  /** How the instants of operations lie: evenly, or at random. */
+  arrivals: 'constant' | 'poisson'
+  /** Of random instants: the same give the same. */
+  seed: bigint
+}
+
 /** What this host allows. */
 export interface JsReadiness {
   /** How many files may be open. */
@@ -838,6 +852,16 @@ export interface JsS3Sink {
   timeoutMs: number
 }
 
+/** A task's share of a rate. */
+export interface JsShare {
+  /** Operations or bytes a second of each of its lanes. */
+  perLane: number
+  /** The number of its first lane among the lanes of all tasks. */
+  firstLane: number
+  /** How many lanes all tasks have. */
+  lanes: number
+}
+
 /** Somebody to send to. */
 export interface JsTarget {
   /** The peer's number. */
@@ -858,6 +882,10 @@ export interface JsTaskSnapshot {
   startedNs: bigint
   /** When the last operation, sync or close came back; 0: none yet. */
   lastDoneNs: bigint
+  /** Under a rate: when the last operation came back, by the monotonic clock in ns; 0: none yet. */
+  lastPacedNs: bigint
+  /** Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns. */
+  lateNs: number
   /** What each pool did. */
   pools: Array<JsPoolCounters>
   /** The ranges; one that has ended is in no later snapshot. */
@@ -916,6 +944,8 @@ export interface JsTaskSpec {
   evidence?: boolean
   /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
   errors?: JsErrorLimits
+  /** The rate that operations keep; as fast as they can when absent. */
+  rate?: JsRate
 }
 
 /** A machine. */

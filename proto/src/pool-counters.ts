@@ -18,5 +18,7 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     ioNs: BigInt(plain.ioNs),
     greatestInFlight: BigInt(plain.greatestInFlight),
     receivedBytes: BigInt(plain.receivedBytes),
+    cpuUserNs: BigInt(plain.cpuUserNs),
+    cpuSystemNs: BigInt(plain.cpuSystemNs),
   };
 }

@@ -7,6 +7,7 @@ import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
 import { networkLines, portLines } from './network.js';
+import { rateLines } from './rates.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
 const shortOfDepth = 0.8;
@@ -111,7 +112,7 @@ function remarks(stage: StageResult): string[] {
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...errorLines(stage)];
+  return [`${name}: ${[took, ...parts].join('; ')}`, ...rateLines(stage), ...classLines(stage), ...errorLines(stage)];
 }
 
 /** What failed where, and in whose hands. */

@@ -54,9 +54,13 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind }] of stages.entries()) {
+  for (const [index, { kind, rate, arrivals }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
+    if (arrivals !== undefined && rate === undefined) {
+      const what = `${name}.arrivals: there is no rate whose operations could arrive`;
+      problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
+    }
     if (kind === 'write') {
       written = true;
       deletedBy = undefined;

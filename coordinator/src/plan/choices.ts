@@ -22,6 +22,8 @@ export const scopes = ['shared', 'local'] as const;
 export const maxPaths = 256;
 /** The stages, in the order of the reference page. */
 export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
+/** How the instants of a rate's operations lie. */
+export const arrivals = ['constant', 'poisson'] as const;
 /** Who sends to whom in a network stage. */
 export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
 /** Which way the bytes of a network stage go. */
@@ -52,6 +54,8 @@ export const defaults = {
   settleTimeoutMs: 60_000,
   assign: 'dynamic',
   delayMs: 0,
+  arrivals: 'constant',
+  headroom: true,
   networkDurationMs: 10_000,
   networkBlockBytes: MiB,
   networkStreams: 1,

@@ -1,6 +1,6 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
-import type { ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedDataStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -113,6 +113,12 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
+function rateText({ rate }: ResolvedDataStage): string {
+  if (rate === undefined) return '';
+  const much = rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
+  return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
+}
+
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   if (stage.kind === 'network') {
@@ -125,5 +131,5 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  return `${stage.kind}${generation}${drops}${wait}`;
+  return `${stage.kind}${generation}${rateText(stage)}${drops}${wait}`;
 }

@@ -15,6 +15,7 @@ export {
   type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,
+  type ResolvedRate,
   type ResolvedStage,
   type ResolvedTarget,
   resolvedPlanFromJson,

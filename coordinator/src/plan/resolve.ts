@@ -4,7 +4,7 @@ import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedStage } from './resolved.js';
+import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedRate, ResolvedStage } from './resolved.js';
 import type { Plan } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
@@ -51,6 +51,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
+    headroom: plan.headroom ?? defaults.headroom,
     stages: resolveStages(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
@@ -69,18 +70,24 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, dropCaches, network }) => {
+  return stages.map(({ kind, delay, dropCaches, network, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
-      return { kind, delayMs, generation: writes - 1 };
+      return { kind, delayMs, generation: writes - 1, ...resolveRate(typed) };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops };
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops, ...resolveRate(typed) };
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
+  rate?: ResolvedRate;
+} {
+  return rate === undefined ? {} : { rate: { ...rate, arrivals } };
 }
 
 function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {

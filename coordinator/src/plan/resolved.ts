@@ -81,6 +81,14 @@ export type ResolvedTarget =
       readonly timeoutMs: number;
     };
 
+/** A rate that all agents together keep. */
+export interface ResolvedRate {
+  readonly of: 'operations' | 'bytes';
+  readonly perSecond: number;
+  /** Whether the instants of operations lie evenly, or at random. */
+  readonly arrivals: 'constant' | 'poisson';
+}
+
 interface StageOf<K extends Exclude<StageKind, 'network'>> {
   readonly kind: K;
   /** Wait before the stage begins. */
@@ -92,6 +100,8 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> {
   readonly generation: number;
   /** Whether each agent empties its page cache before it; absent when not. */
   readonly dropCaches?: true | 'auto';
+  /** The rate that it keeps; absent: as fast as the storage takes it. */
+  readonly rate?: ResolvedRate;
 }
 
 /** A stage that goes by seed ranges. */
@@ -146,6 +156,8 @@ export interface ResolvedPlan {
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;
   readonly errors: ErrorPolicy;
+  /** Whether agents measure how fast they deal with the data without storage. */
+  readonly headroom: boolean;
   readonly stages: readonly ResolvedStage[];
   /** What was rounded or may surprise: sentences for the user. */
   readonly notes: readonly string[];

@@ -1,9 +1,10 @@
 /** The keys of `stages`. A part of schema.ts, which says how plans are looked at. */
 import { z } from 'zod';
-import { defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
+import { type arrivals, defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
-import { formatDuration, formatSize } from './units.js';
+import { rateKeys } from './schema-rates.js';
+import { formatDuration, formatSize, type Rate } from './units.js';
 
 const MiB = 1024 ** 2;
 
@@ -20,9 +21,13 @@ export interface TypedStage {
   readonly delay: number | undefined;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
+  readonly rate?: Rate;
+  readonly arrivals?: (typeof arrivals)[number];
 }
 
 const stageOptions = z.strictObject({ delay });
+
+const pacedOptions = stageOptions.extend(rateKeys);
 
 const networkOptions = z.strictObject({
   delay,
@@ -55,7 +60,7 @@ const networkOptions = z.strictObject({
   }),
 });
 
-const readingOptions = stageOptions.extend({
+const readingOptions = pacedOptions.extend({
   dropCaches: key(choiceOrBoolean(['auto']).optional(), {
     meaning:
       "Empties every agent's page cache before the stage. true fails where an agent may not; auto goes on there, and says so.",
@@ -67,7 +72,7 @@ const readingOptions = stageOptions.extend({
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
-    write: key(stageOptions.optional(), {
+    write: key(pacedOptions.optional(), {
       meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
       example: '- write: {}',
     }),
@@ -79,7 +84,7 @@ export const stage = z
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
     }),
-    generate: key(stageOptions.optional(), {
+    generate: key(pacedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
       example: '- generate: {}',
     }),
@@ -104,9 +109,12 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
+    const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
     return {
       kind,
       delay: options?.delay,
+      ...(rate === undefined ? {} : { rate }),
+      ...(lie === undefined ? {} : { arrivals: lie }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
     };

@@ -67,6 +67,15 @@ export class AgentTotals {
   evidenceSkipped = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** Under a rate: when its last operation came back, by its clock; 0: none yet. */
+  lastPacedNs = 0n;
+  /** Under a rate: the longest that a lane's latest operation was submitted after its instant. */
+  lateNs = 0n;
+  /** When the first of its lanes was done with all that it did, by its clock; 0: none yet. */
+  firstDoneNs = 0n;
+  /** CPU time of its process. */
+  processCpuUserNs = 0n;
+  processCpuSystemNs = 0n;
   /** What the ports of its host carried. */
   hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
@@ -106,6 +115,11 @@ export class AgentTotals {
     this.evidenceSkipped = Number(report.evidenceSkipped);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.lastPacedNs = report.lastPacedNs;
+    this.lateNs = report.lateNs;
+    this.firstDoneNs = report.firstDoneNs;
+    this.processCpuUserNs = report.processCpuUserNs;
+    this.processCpuSystemNs = report.processCpuSystemNs;
     this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
@@ -146,6 +160,7 @@ export class AgentTotals {
     }
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
+    if (report.lastPacedNs > report.agentNs || report.firstDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
     if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
     if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
@@ -182,9 +197,16 @@ export class AgentTotals {
   }
 }
 
-function gainsOf({ pool, operation, size, part, service }: WireClass): ClassGains {
+function gainsOf({ pool, operation, size, part, service, response }: WireClass): ClassGains {
   const nothing = { buckets: [], counts: [], maxNs: 0 };
-  return { pool, operation, size, part, service: service === undefined ? nothing : decodeHistogram(service) };
+  return {
+    pool,
+    operation,
+    size,
+    part,
+    service: service === undefined ? nothing : decodeHistogram(service),
+    ...(response === undefined ? {} : { response: decodeHistogram(response) }),
+  };
 }
 
 /** What a report says of each class, over all pools. */

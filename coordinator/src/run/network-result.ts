@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { AgentProgress, AgentStageResult, ClassResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import { ClassTimes } from './class-totals.js';
+import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { coordinatorName } from './network-peers.js';
 import type { NetworkStage } from './network-stage.js';
@@ -109,6 +110,11 @@ export function networkResult(stage: NetworkStage): StageResult {
     preallocated: 0n,
     preallocateNs: 0n,
     classes: classResults(stage, seconds),
+    rate: undefined,
+    seconds: undefined,
+    cpuSecondsPerGb: cpuSecondsPerGb(all, total('bytes')),
+    memory: undefined,
+    headroom: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),
@@ -145,6 +151,7 @@ function agentResult(name: string, incarnations: readonly Participant[], seconds
     sentBytesPerSecond: rate('bytes'),
     receivedBytesPerSecond: rate('receivedBytes'),
     ...portResults(last?.totals.hostNetwork, seconds),
+    cpu: cpuResult(incarnations),
   };
 }
 
@@ -164,6 +171,7 @@ function hostResult(stage: NetworkStage, perSecond: (count: number) => number): 
       receivedBytesPerSecond: received,
       ports: [],
       tcpRetransmits: 0n,
+      cpu: undefined,
     },
   ];
 }

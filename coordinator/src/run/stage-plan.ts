@@ -1,9 +1,9 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type PrepareStage, type Rate, type Target } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, SyncMode } from '../plan/index.js';
+import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, ResolvedRate, SyncMode } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
@@ -32,6 +32,10 @@ export interface StagePlan extends MusterPlan {
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
+  /** The rate that all agents keep together; absent: as fast as they can. */
+  readonly rate: ResolvedRate | undefined;
+  /** Whether agents measure how fast their lanes deal with the data without storage. */
+  readonly measuresGenerator: boolean;
 }
 
 /** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
@@ -69,6 +73,9 @@ export function stagePlan(
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
     errors: plan.errors,
+    rate: stage.rate,
+    measuresGenerator:
+      plan.headroom && goesToStorage(plan, stage) && (stage.kind === 'write' || stage.kind === 'verify'),
   };
 }
 
@@ -117,8 +124,16 @@ export function prepareStage(
         ofKind: Object.entries(plan.errors.ofKind).map(([kind, most]) => ({ kind, most: BigInt(most) })),
         inAll: BigInt(plan.errors.inAll),
       },
+      rate: rateMessage(plan),
+      measureGenerator: plan.measuresGenerator,
     },
   };
+}
+
+/** A stage's rate on the wire. Its random instants follow from the run's seed and the stage, so that a run can be repeated. */
+function rateMessage({ rate, content, index }: StagePlan): Rate | undefined {
+  if (rate === undefined) return undefined;
+  return { of: rate.of, arrivals: rate.arrivals, seed: BigInt.asUintN(64, content.seed + BigInt(index)) };
 }
 
 /** A plan's content on the wire. */

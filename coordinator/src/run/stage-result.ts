@@ -6,16 +6,21 @@ import type {
   PoolStageResult,
   Progress,
   QueueDepths,
+  SecondsResult,
   StageResult,
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
+import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
+import { memoryResult } from './data-against-memory.js';
+import { headroomResult } from './headroom-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
+import { rateResult } from './rate-result.js';
 import type { Stage } from './stage.js';
 
 /** Where a stage stands. */
@@ -111,11 +116,32 @@ export function stageResult(stage: Stage): StageResult {
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
     network: undefined,
+    rate: rateResult(stage, all),
+    seconds: secondsResult(stage, all),
+    cpuSecondsPerGb: cpuSecondsPerGb(
+      all,
+      sum(all, ({ totals }) => totals.sum('bytes')),
+    ),
+    memory: readsBack(stage) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
+    headroom: headroomResult(plan.name, all, seconds > 0 ? bytes / seconds : 0),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
       seconds,
     ),
   };
+}
+
+/** The stage's seconds, and when lanes came to their ends. */
+function secondsResult({ startNs, seconds }: Stage, all: readonly Participant[]): SecondsResult | undefined {
+  const firsts = all.flatMap(({ firstDoneNs }) => firstDoneNs ?? []);
+  const lasts = all.flatMap(({ lastDoneNs }) => lastDoneNs ?? []);
+  const lastDoneNs = latest(startNs, ...lasts);
+  return seconds.result(latest(0n, earliest(lastDoneNs, ...firsts) - startNs), lastDoneNs - startNs);
+}
+
+/** Whether nothing that the stage read can have come from a cache of the agents' hosts. */
+function readsDirectly({ plan: { target } }: Stage, all: readonly Participant[]): boolean {
+  return target.kind !== 'file' || cacheResult(all)?.reads === 'direct';
 }
 
 /** How many blocks the lanes had in flight: by Little's law the time inside I/O over the time there was. */
@@ -152,6 +178,7 @@ function agentResult(
     sentBytesPerSecond: 0,
     receivedBytesPerSecond: 0,
     ...portResults(last?.totals.hostNetwork, seconds),
+    cpu: cpuResult(incarnations),
   };
 }
 

@@ -3,7 +3,7 @@
  * meet; what counts is decided by the ledger alone. How they come together and part is the muster's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import type { Finding, IoError, Progress, Report } from '@seedstorm/proto';
+import type { Finding, IoError, Progress, RateShare, Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import { Ledger, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
@@ -14,6 +14,7 @@ import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
 import { type Participant, participantKey } from './participant.js';
+import { RateSharing } from './rate-sharing.js';
 import { Rereading } from './rereading.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
@@ -40,6 +41,7 @@ export class Stage extends Muster<StagePlan> {
   readonly #kept: Finding[] = [];
   #noAgentsSinceMs: number | undefined;
   #leasing: Leasing | undefined;
+  readonly #rates: RateSharing | undefined;
 
   constructor(
     plan: StagePlan,
@@ -55,6 +57,7 @@ export class Stage extends Muster<StagePlan> {
     this.writers = written?.writers() ?? [];
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
     this.#hanging = new Hanging(plan.name, log);
+    if (plan.rate !== undefined) this.#rates = new RateSharing(plan.rate, plan.wireStage, this.participants);
   }
 
   override get phase(): Phase {
@@ -68,6 +71,10 @@ export class Stage extends Muster<StagePlan> {
   /** Faults whose bytes no agent could keep. */
   get evidenceSkipped(): number {
     return [...this.participants.values()].reduce((sum, { totals }) => sum + totals.evidenceSkipped, 0);
+  }
+
+  protected override shareOf(participant: Participant): RateShare | undefined {
+    return this.#rates?.shareOf(participant);
   }
 
   protected override isComplete(): boolean {
@@ -254,6 +261,7 @@ export class Stage extends Muster<StagePlan> {
   protected override tick(): void {
     if (this.doing !== 'running') return;
     this.#leasing?.tick();
+    this.#rates?.tick();
     this.#watchForHanging();
     this.#watchForAgents();
   }

@@ -37,6 +37,8 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    cpuUserNs: 0n,
+    cpuSystemNs: 0n,
     ...changes,
   };
 }
@@ -52,6 +54,7 @@ export function classOf(changes: Partial<ClassCounters> = {}): ClassCounters {
     bytes: 0n,
     errors: 0n,
     service: encodeHistogram({ buckets: [], counts: [], maxNs: 0 }),
+    response: undefined,
     ...changes,
   };
 }
@@ -65,6 +68,12 @@ export function report(changes: Partial<Report> = {}): Report {
     startedNs: 0n,
     lastDoneNs: 0n,
     classes: [],
+    lastPacedNs: 0n,
+    lateNs: 0n,
+    firstDoneNs: 0n,
+    seconds: [],
+    processCpuUserNs: 0n,
+    processCpuSystemNs: 0n,
     leases: [],
     findings: [],
     findingCounts: [],

@@ -32,6 +32,7 @@ export {
   lookAgain,
   MemoryStore,
   monotonicNs,
+  type Moved,
   type Place,
   type Reread,
   Task,

@@ -1,8 +1,10 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
 import type {
   JsFileWork,
+  JsMoved,
   JsPlace,
   JsReread,
+  JsShare,
   JsTaskSnapshot,
   JsTaskSpec,
   NativeMemoryStore,
@@ -16,6 +18,10 @@ import { native, nativeAsync } from './errors.js';
 export type TaskSpec = JsTaskSpec;
 /** Counters and progress; counters are cumulative, histograms and findings are what came since the snapshot before. */
 export type TaskSnapshot = JsTaskSnapshot;
+/** How much a task has done at an instant. */
+export type Moved = JsMoved;
+/** A task's share of a rate that tasks keep together. */
+export type Share = JsShare;
 /** A place where a fault was found. */
 export type Place = JsPlace;
 /** What a second look at a place saw. */
@@ -89,6 +95,11 @@ export class Task {
     native(() => this.inner.setDeadline(ns));
   }
 
+  /** Its share of the rate from now on, or from the start on; its lanes begin nothing without one. */
+  shareRate(share: Share): void {
+    native(() => this.inner.shareRate(share));
+  }
+
   /** Adds units [first, end) under an id of the caller's. */
   addRange(id: bigint, first: bigint, end: bigint): void {
     native(() => this.inner.addRange(id, first, end));
@@ -102,6 +113,11 @@ export class Task {
   /** Begins to make durable what was written; the snapshot tells when it is. */
   sync(): void {
     native(() => this.inner.sync());
+  }
+
+  /** Operations and bytes so far, at once: for callers that look at exact instants. */
+  moved(): Moved {
+    return native(() => this.inner.moved());
   }
 
   /** How often a lane ended a range, a sync or a close: when it has changed, a snapshot has news. Cheap to ask often. */

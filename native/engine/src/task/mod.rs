@@ -10,6 +10,8 @@ mod faults;
 mod findings;
 mod in_flight;
 mod lanes;
+mod pacer;
+mod pacing;
 mod poison;
 mod queue;
 mod range;
@@ -27,6 +29,7 @@ pub use crate::pool_counters::PoolCounters;
 pub use control::MAX_RANGES;
 pub use errors::{ErrorLimits, ErrorRow};
 pub use findings::{Evidence, Finding, FindingCounts, FindingKind, MAX_FINDINGS};
+pub use pacer::{Arrivals, Rate, RateOf, Share};
 pub use range::{RangeProgress, RangeSpec};
 pub use reread::{Place, Reread, Saw, Way, look_again};
 pub use shared::Ended;
@@ -40,6 +43,17 @@ use crate::sink::FileWork;
 use crate::sink::objects::ObjectSink;
 use range::SeedRange;
 use shared::{Shared, Sink};
+
+/// How much a task has done at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// The instant, by CLOCK_MONOTONIC in ns.
+    pub at_ns: u64,
+    /// Operations that came back without an error, since the beginning.
+    pub operations: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
 
 /// A task that an engine's lanes work on. All calls but [`Task::prepare`] return at once and do no I/O.
 ///
@@ -95,6 +109,14 @@ impl Task {
         self.shared.control.set_deadline(monotonic_ns);
     }
 
+    /// The task's share of the rate, from this moment on; the first one from the start on. Without one its lanes begin
+    /// nothing. Does nothing to a task without a rate.
+    pub fn share_rate(&self, share: Share) {
+        if let Some(pacing) = &self.shared.pacing {
+            pacing.tell(share, crate::clock::now_ns());
+        }
+    }
+
     /// Gives the task units to work on. Ranges are served in the order in which they were added.
     ///
     /// # Errors
@@ -125,6 +147,16 @@ impl Task {
     /// atomic read, for callers that look often.
     pub fn ended_work(&self) -> u64 {
         self.shared.control.ended_work()
+    }
+
+    /// Operations and their bytes so far, of all lanes: a few atomic reads a lane, for callers that look at exact instants.
+    pub fn moved(&self) -> Moved {
+        let mut moved = Moved { at_ns: crate::clock::now_ns(), ..Moved::default() };
+        for (_, cell) in self.shared.cells() {
+            moved.operations += cell.counters.operations.get();
+            moved.bytes += cell.counters.bytes.get();
+        }
+        moved
     }
 
     /// What was done so far; also after the task ended. Copies counters and never waits for a lane.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::control::Control;
 use super::errors::Errors;
 use super::findings::Findings;
+use super::pacing::Pacing;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::engine::Engine;
@@ -84,6 +85,8 @@ pub(super) struct Shared {
     /// The L2 of a core, in bytes.
     pub(super) l2_bytes: usize,
     pub(super) given: Mutex<Given>,
+    /// Under a rate: the task's share of it.
+    pub(super) pacing: Option<Pacing>,
     notes: Vec<String>,
     /// Which ways the lanes' I/O goes, and what fell back there, each once.
     io: Mutex<(BTreeSet<&'static str>, BTreeSet<String>)>,
@@ -111,6 +114,7 @@ impl Shared {
             pus: placement.pools.iter().map(|pool| pus_of(engine, pool.numa_node)).collect(),
             l2_bytes: l2_bytes(engine.topology()),
             given: Mutex::new(Given::new(placement.pools.len())),
+            pacing: spec.rate.map(Pacing::new),
             io: Mutex::default(),
             ended: Mutex::new(Some(ended)),
             spec,
@@ -123,8 +127,12 @@ impl Shared {
 
     /// Where a lane that takes part puts its counters.
     pub(super) fn cell_of(&self, lane: usize) -> Option<&OnceLock<Box<LaneCell>>> {
-        let member = self.members.binary_search_by_key(&lane, |member| member.lane).ok()?;
-        Some(&self.members[member].cell)
+        Some(&self.members[self.position_of(lane)?].cell)
+    }
+
+    /// Which of the lanes that take part it is.
+    pub(super) fn position_of(&self, lane: usize) -> Option<usize> {
+        self.members.binary_search_by_key(&lane, |member| member.lane).ok()
     }
 
     /// The counters of the lanes that have arrived.

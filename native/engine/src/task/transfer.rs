@@ -86,7 +86,11 @@ impl LaneRun<'_> {
     fn generate(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         let first = self.cell.started_ns.get() == 0;
         let late = self.since_ns >= self.shared.control.deadline_ns();
-        let submission = if first || late { self.may_submit(range)? } else { Submission { at_ns: self.since_ns } };
+        let submission = if first || late || self.pacer.is_some() {
+            self.turn(range, block.bytes)?
+        } else {
+            Submission::at(self.since_ns)
+        };
         self.fill(block.offset, buffer, range)?;
         null::write(buffer);
         self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
@@ -103,7 +107,7 @@ impl LaneRun<'_> {
 
     fn write(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         self.fill(block.offset, buffer, range)?;
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         let outcome = match &mut self.memory {
             Some(memory) => memory.write(block.offset, buffer),
             None => {
@@ -124,7 +128,7 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass. Nobody looks at all the bytes here, so marks are enough.
         poison::mark(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(range, not_in_memory(unit));
         }
@@ -139,7 +143,7 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass because the right bytes were in the buffer from before.
         poison::fill(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         if store.read(block.offset, buffer).is_ok() {
             self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
             return self.check(range, block, buffer);

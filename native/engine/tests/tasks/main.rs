@@ -5,6 +5,7 @@ mod faults;
 mod flow;
 mod in_flight;
 mod local_files;
+mod rates;
 mod round_trip;
 mod sinks;
 mod support;

@@ -14,7 +14,7 @@ use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, FileOptions, FileWork, SinkSpec, SyncPolicy, folder_of_object};
-use seedstorm_engine::task::{Finding, Operation, Policy, RangeSpec, Task, TaskSnapshot, TaskSpec};
+use seedstorm_engine::task::{Finding, Operation, Policy, RangeSpec, Rate, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// A test that takes longer hangs.
@@ -112,6 +112,7 @@ pub struct Plan {
     pub lanes: Option<usize>,
     pub spared: HashSet<u64>,
     pub policy: Policy,
+    pub rate: Option<Rate>,
 }
 
 pub fn files(folder: PathBuf, sync: SyncPolicy) -> SinkSpec {
@@ -140,6 +141,7 @@ impl Plan {
             lanes: None,
             spared: HashSet::new(),
             policy: Policy::default(),
+            rate: None,
         }
     }
 
@@ -156,6 +158,7 @@ impl Plan {
             lanes: self.lanes,
             spared_objects: self.spared.clone(),
             policy: self.policy,
+            rate: self.rate,
         }
     }
 

@@ -126,6 +126,10 @@ export interface PoolCounters {
   greatestInFlight: bigint;
   /** In a network stage: bytes that peers sent and this pool received; bytes is what it sent. */
   receivedBytes: bigint;
+  /** CPU time of the lanes' threads in their own code, in ns. */
+  cpuUserNs: bigint;
+  /** In the kernel on their behalf. */
+  cpuSystemNs: bigint;
 }
 
 /** What the ports of a host carried, whoever sent it, since a stage was prepared. */
@@ -532,6 +536,8 @@ function createBasePoolCounters(): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    cpuUserNs: 0n,
+    cpuSystemNs: 0n,
   };
 }
 
@@ -596,6 +602,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
       }
       writer.uint32(320).uint64(message.receivedBytes);
+    }
+    if (message.cpuUserNs !== 0n) {
+      if (BigInt.asUintN(64, message.cpuUserNs) !== message.cpuUserNs) {
+        throw new globalThis.Error("value provided for field message.cpuUserNs of type uint64 too large");
+      }
+      writer.uint32(1440).uint64(message.cpuUserNs);
+    }
+    if (message.cpuSystemNs !== 0n) {
+      if (BigInt.asUintN(64, message.cpuSystemNs) !== message.cpuSystemNs) {
+        throw new globalThis.Error("value provided for field message.cpuSystemNs of type uint64 too large");
+      }
+      writer.uint32(1448).uint64(message.cpuSystemNs);
     }
     return writer;
   },
@@ -701,6 +719,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.receivedBytes = reader.uint64() as bigint;
             continue;
           }
+          case 180: {
+            if (tag !== 1440) {
+              break;
+            }
+
+            message.cpuUserNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.cpuSystemNs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -736,6 +770,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
       : 0n;
     message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
       ? BigInt(object.receivedBytes)
+      : 0n;
+    message.cpuUserNs = (object.cpuUserNs !== undefined && object.cpuUserNs !== null) ? BigInt(object.cpuUserNs) : 0n;
+    message.cpuSystemNs = (object.cpuSystemNs !== undefined && object.cpuSystemNs !== null)
+      ? BigInt(object.cpuSystemNs)
       : 0n;
     return message;
   },
