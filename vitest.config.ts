@@ -1,21 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run one at a time; those in
-// test/numa/ look into guests with several NUMA nodes.
+// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run two at a time, but for
+// those that need the whole machine's page cache to themselves; those in test/numa/ look into guests with several NUMA nodes.
+const blackBox = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
+const alone = ['test/page-cache.test.ts', 'test/faults/*.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['*/src/**/*.spec.ts', 'native/node/ts/**/*.spec.ts'], pool: 'forks' } },
-      {
-        test: {
-          name: 'black-box',
-          include: ['test/*.test.ts', 'test/faults/*.test.ts'],
-          pool: 'forks',
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
+      { test: { name: 'black-box', include: ['test/*.test.ts'], exclude: alone, maxWorkers: 2, ...blackBox } },
+      { test: { name: 'alone', include: alone, fileParallelism: false, ...blackBox } },
       {
         test: {
           name: 'numa',

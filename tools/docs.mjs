@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const pages = {
   'docs/errors.md': errorsPage(),
-  'docs/reference/command.md': commandPage(),
+  'docs/reference/command.md': await commandPage(),
   'docs/reference/plan.md': planReference(),
   'docs/reference/plan.schema.json': `${JSON.stringify(planJsonSchema(), null, 2)}\n`,
 };
@@ -62,8 +62,8 @@ ${sections.join('\n\n')}
 `;
 }
 
-function commandPage() {
-  const program = createProgram();
+async function commandPage() {
+  const program = await createProgram();
   const sections = [program, ...program.commands].map((command) => {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => 100 }).outputHelp();

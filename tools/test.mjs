@@ -129,6 +129,7 @@ await step(
 );
 await vitest('unit');
 await vitest('black-box');
+await vitest('alone');
 await vitest('numa');
 rmSync(scratch, { recursive: true, force: true });
 

@@ -246,7 +246,16 @@ export class Agent implements ConnectionListener {
     work: StageWork,
     message: Extract<
       ToStage,
-      { $case: 'grantLease' | 'fenceLease' | 'syncStage' | 'rereadPlace' | 'findingKnown' | 'shareRate' }
+      {
+        $case:
+          | 'grantLease'
+          | 'fenceLease'
+          | 'syncStage'
+          | 'moveStageEnd'
+          | 'rereadPlace'
+          | 'findingKnown'
+          | 'shareRate';
+      }
     >,
   ): void {
     switch (message.$case) {
@@ -261,6 +270,9 @@ export class Agent implements ConnectionListener {
         return;
       case 'shareRate':
         if (message.value.share !== undefined) work.shareRate(message.value.share);
+        return;
+      case 'moveStageEnd':
+        work.moveEnd(message.value.overAtAgentNs);
         return;
       case 'rereadPlace':
         work.reread(message.value);

@@ -9,7 +9,7 @@ import { prepareStage } from './testing.js';
 /** The start of a stage, at this moment. */
 function startNow(): StartStage {
   const atAgentNs = monotonicNs();
-  return { stage: 0, atAgentNs, commonStartAgentNs: atAgentNs, share: undefined };
+  return { stage: 0, atAgentNs, commonStartAgentNs: atAgentNs, overAtAgentNs: 0n, share: undefined };
 }
 
 let engine: EngineType;

@@ -36,7 +36,10 @@ import { taskSpec } from './task-spec.js';
 import { Unacknowledged } from './unacknowledged.js';
 
 /** How often finished work is looked for, so that a fast agent is not idle until its next report. */
-const pollMs = 50;
+const pollMs = 10;
+/** How soon after a report another one tells of finished work; at once when few leases are left to work on. */
+const workReportMs = 50;
+const fewLeases = 4;
 const reportMs = 1000;
 /** Leases that the coordinator may have granted and this agent not yet finished. */
 const maxLeases = 4096;
@@ -137,11 +140,15 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at an instant of this agent's clock, with a share of the stage's rate where it has one. */
-  start({ atAgentNs, commonStartAgentNs, share }: StartStage): void {
+  /**
+   * All begin at an instant of this agent's clock, with a share of the stage's rate where it has one; the time is over at
+   * another, unless that is 0 or moved.
+   */
+  start({ atAgentNs, commonStartAgentNs, overAtAgentNs, share }: StartStage): void {
     const task = this.#task;
     if (task === undefined) return;
     if (share !== undefined) task.shareRate(share);
+    if (overAtAgentNs > 0n) task.endAt(overAtAgentNs);
     this.#cpu.begin();
     // Told again after a break, it goes on.
     this.#seconds ??= new Seconds(() => task.moved(), commonStartAgentNs, atAgentNs);
@@ -151,6 +158,11 @@ export class StageWork {
   /** The share of the stage's rate is another one from now on. */
   shareRate(share: RateShare): void {
     this.#task?.shareRate(share);
+  }
+
+  /** The time is over at this instant of this agent's clock. */
+  moveEnd(overAtNs: bigint): void {
+    this.#task?.endAt(overAtNs);
   }
 
   /** Leases end at this instant of this agent's clock, unless it is moved. */
@@ -277,8 +289,9 @@ export class StageWork {
     // With a report under way, what is new since is in the next.
     if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.isFull) return;
     const { endedWork } = task;
-    const due = monotonicNs() - this.#lastReportNs >= BigInt(reportMs) * 1_000_000n;
-    if (endedWork === this.#endedWork && !due) return;
+    const sinceMs = Number(monotonicNs() - this.#lastReportNs) / 1e6;
+    const tellsOfWork = endedWork !== this.#endedWork && (this.#epochs.size <= fewLeases || sinceMs >= workReportMs);
+    if (!tellsOfWork && sinceMs < reportMs) return;
     this.#endedWork = endedWork;
     this.#reporting = this.#report(task)
       .catch((error: unknown) => this.#endEarly(error))

@@ -2,6 +2,9 @@
 import { isIP } from 'node:net';
 import { SeedstormError } from '@seedstorm/errors';
 
+/** Where a coordinator listens unless told otherwise. */
+export const usualAddress = '127.0.0.1:7070';
+
 /**
  * An address, unchanged.
  * @throws SeedstormError INVALID_ARGUMENT when it is none.

@@ -1,5 +1,5 @@
 /** Values of options: parsed by the same functions as the plan's, with the same messages. */
-import { parseDuration } from '@seedstorm/coordinator';
+import { parseDuration } from '@seedstorm/coordinator/units';
 import { isSeedstormError } from '@seedstorm/errors';
 import { InvalidArgumentError, Option } from 'commander';
 

@@ -1,29 +1,25 @@
 /** The command line as a whole: every command with its flags, from which help and the reference page are made. */
 import { render, SeedstormError } from '@seedstorm/errors';
 import { Command } from 'commander';
-import { addAgentCommand } from './commands/agent.js';
-import { addBenchCommand } from './commands/bench.js';
-import { addCheckCommand } from './commands/check.js';
-import { addContentCommand } from './commands/content.js';
-import { addCoordinatorCommand } from './commands/coordinator.js';
-import { addIdentifyCommand } from './commands/identify.js';
-import { addRunCommand } from './commands/run.js';
-import { addTopologyCommand } from './commands/topology.js';
 import { version } from './version.js';
 
-const commands = [
-  addRunCommand,
-  addCheckCommand,
-  addCoordinatorCommand,
-  addAgentCommand,
-  addBenchCommand,
-  addTopologyCommand,
-  addContentCommand,
-  addIdentifyCommand,
-];
+/** How each command is added to a program; what it needs is loaded only then. */
+const adders: Record<string, () => Promise<(program: Command) => void>> = {
+  run: async () => (await import('./commands/run.js')).addRunCommand,
+  check: async () => (await import('./commands/check.js')).addCheckCommand,
+  coordinator: async () => (await import('./commands/coordinator.js')).addCoordinatorCommand,
+  agent: async () => (await import('./commands/agent.js')).addAgentCommand,
+  bench: async () => (await import('./commands/bench.js')).addBenchCommand,
+  topology: async () => (await import('./commands/topology.js')).addTopologyCommand,
+  content: async () => (await import('./commands/content.js')).addContentCommand,
+  identify: async () => (await import('./commands/identify.js')).addIdentifyCommand,
+};
 
-/** The program. It throws a CommanderError instead of ending the process. */
-export function createProgram(): Command {
+/**
+ * The program, with all commands, or with the one of this name alone: an agent need not load what a run needs. It throws a
+ * CommanderError instead of ending the process.
+ */
+export async function createProgram(only?: string): Promise<Command> {
   const program = new Command('seedstorm')
     .description(
       'Qualifies storage at cluster scale: writes, reads back and verifies data that every agent can make or check from a seed.',
@@ -32,7 +28,8 @@ export function createProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${render(usageError(text))}\n`) })
     .addHelpText('after', '\nExample:\n  $ seedstorm run examples/quickstart.yaml --agents 3');
-  for (const add of commands) add(program);
+  const wanted = Object.hasOwn(adders, only ?? '') ? [only ?? ''] : Object.keys(adders);
+  for (const name of wanted) (await adders[name]?.())?.(program);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }

@@ -12,8 +12,11 @@ export declare class NativeEngine {
    * every byte is there; until then the memory is the lanes'.
    */
   fill(lanes: NativeLanes, stream: NativeStream, generation: number, offset: bigint, destination: Uint8Array): Promise<void>
-  /** Lets every lane generate into and then verify its own buffer, each for `seconds`. */
-  bench(content: ContentParameters, seconds: number): Promise<Array<JsLaneBench>>
+  /**
+   * Lets lanes generate into and then verify their own buffers, each for `seconds`: all lanes with blocks that fit their
+   * caches, or so many lanes with blocks of so many bytes.
+   */
+  bench(content: ContentParameters, seconds: number, blockBytes?: number | undefined | null, lanes?: number | undefined | null): Promise<Array<JsLaneBench>>
   /** What was asked for and not got, and what changed since. */
   notes(): Array<string>
   /** Where every lane and the pages of its buffer really are. */
@@ -83,6 +86,8 @@ export declare class NativeTask {
   setDeadline(ns: bigint): void
   /** The task's share of the rate from now on, or from the start on; its lanes begin nothing without one. */
   shareRate(share: JsShare): void
+  /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
+  endAt(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -91,6 +96,8 @@ export declare class NativeTask {
   sync(): void
   /** How often a lane came to the end of a range, a sync or a close: when it has changed, a snapshot has news. */
   endedWork(): number
+  /** Operations and bytes so far, at once: for callers that look at exact instants. */
+  moved(): JsMoved
   /** Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for. */
   snapshot(): Promise<JsTaskSnapshot>
   /** What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended. */
@@ -574,6 +581,16 @@ export interface JsMemoryOptions {
   hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
 }
 
+/** How much a task has done at an instant. */
+export interface JsMoved {
+  /** The instant, by the monotonic clock in ns. */
+  atNs: bigint
+  /** Operations that came back without an error. */
+  operations: number
+  /** Bytes of those operations. */
+  bytes: number
+}
+
 /** This build on this machine. */
 export interface JsNativeInformation {
   /** Version of the content function: another one means other bytes. */
@@ -734,6 +751,10 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** CPU time of the lanes' threads in their own code, in ns. */
+  cpuUserNs: number
+  /** In the kernel on their behalf. */
+  cpuSystemNs: number
   /** The same by class of operations, those that there were. */
   classes: Array<JsClassCounters>
 }
@@ -882,6 +903,8 @@ export interface JsTaskSnapshot {
   startedNs: bigint
   /** When the last operation, sync or close came back; 0: none yet. */
   lastDoneNs: bigint
+  /** When the first of the lanes that did anything came to its last end of something; 0: none yet. */
+  firstDoneNs: bigint
   /** Under a rate: when the last operation came back, by the monotonic clock in ns; 0: none yet. */
   lastPacedNs: bigint
   /** Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns. */

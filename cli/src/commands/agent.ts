@@ -1,13 +1,12 @@
 /** `seedstorm agent`: the service that does the work, one per node. */
 import { Agent } from '@seedstorm/agent';
 import type { Command } from 'commander';
-import { parseAddress, parseIp } from '../address.js';
+import { parseAddress, parseIp, usualAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
 import { evidenceOf, evidenceOption } from '../evidence.js';
 import { logLine, onOrphaned, onSignal, orphanGraceMs } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
-import { usualAddress } from './coordinator.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 
 interface Options extends EngineFlags {

@@ -1,5 +1,5 @@
 /** `seedstorm bench`: how fast this node generates and verifies, by lane, pool and node. */
-import { formatBytes, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatRate } from '@seedstorm/coordinator/units';
 import { SeedstormError } from '@seedstorm/errors';
 import { Engine, type LaneBench, type LaneExplanation } from '@seedstorm/native';
 import type { Command } from 'commander';

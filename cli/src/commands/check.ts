@@ -1,5 +1,5 @@
 /** `seedstorm check`: validates a plan, lets every agent look at the target, and says what would be done. */
-import { formatBytes, parseInteger } from '@seedstorm/coordinator';
+import { formatBytes, parseInteger } from '@seedstorm/coordinator/units';
 import { ExitCode, printable } from '@seedstorm/errors';
 import {
   type CheckFinding,

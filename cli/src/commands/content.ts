@@ -8,7 +8,7 @@ import {
   parseSeed,
   parseSize,
   recordSizes,
-} from '@seedstorm/coordinator';
+} from '@seedstorm/coordinator/units';
 import { type ContentParameters, contentBytes, defaultWindowBits } from '@seedstorm/native';
 import { type Command, Option } from 'commander';
 import { argument } from '../arguments.js';

@@ -3,14 +3,11 @@ import { Coordinator } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
 import { isLoopback } from '@seedstorm/proto';
 import type { Command } from 'commander';
-import { parseAddress } from '../address.js';
+import { parseAddress, usualAddress } from '../address.js';
 import { argument } from '../arguments.js';
 import { logLine, onOrphaned, onSignal, tellParent } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
-
-/** Where a coordinator listens unless told otherwise. */
-export const usualAddress = '127.0.0.1:7070';
 
 interface Options {
   readonly listen: string;

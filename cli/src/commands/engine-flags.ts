@@ -1,9 +1,9 @@
 /** The flags that describe an engine: where its lanes and their memory go. `agent` and `bench` have them all. */
-import { parseSize } from '@seedstorm/coordinator';
+import { parseSize } from '@seedstorm/coordinator/units';
 import type { EngineOptions, MemoryOptions } from '@seedstorm/native';
 import { type Command, Option } from 'commander';
 import { argument } from '../arguments.js';
-import { addPlacementFlags, type PlacementFlags, placementOptions } from './topology.js';
+import { addPlacementFlags, type PlacementFlags, placementOptions } from './placement-flags.js';
 
 /** What the flags give. */
 export interface EngineFlags extends PlacementFlags {

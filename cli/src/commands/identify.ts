@@ -1,6 +1,6 @@
 /** `seedstorm identify`: what a file's bytes are, without a plan. */
 import { open } from 'node:fs/promises';
-import { parseSeed } from '@seedstorm/coordinator';
+import { parseSeed } from '@seedstorm/coordinator/units';
 import { SeedstormError } from '@seedstorm/errors';
 import { type ContentParameters, identifyContent } from '@seedstorm/native';
 import type { Command } from 'commander';

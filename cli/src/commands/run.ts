@@ -1,6 +1,7 @@
 /** `seedstorm run`: submits a plan, follows the run, shows its result, and ends with the matching exit code. */
 import { dirname, resolve } from 'node:path';
-import { parseInteger, parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
+import { parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
+import { parseInteger } from '@seedstorm/coordinator/units';
 import { ExitCode, render, SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
 import type { Command } from 'commander';

@@ -1,49 +1,17 @@
 /** `seedstorm topology`: the machine, or another one, and the placement of lanes on it. */
 import { writeFileSync } from 'node:fs';
-import { parseInteger } from '@seedstorm/coordinator';
 import { SeedstormError } from '@seedstorm/errors';
-import { exportTopology, loadTopology, type PlacementOptions, place, type TopologySource } from '@seedstorm/native';
+import { exportTopology, loadTopology, place, type TopologySource } from '@seedstorm/native';
 import { type Command, Option } from 'commander';
-import { argument } from '../arguments.js';
 import { toJson } from '../json.js';
 import { machineView } from '../view/machine/machine-view.js';
-
-/** What the placement flags of several commands give. */
-export interface PlacementFlags {
-  readonly lanesPerPool?: bigint;
-  readonly smt?: boolean;
-  readonly reserveCores?: bigint;
-  readonly nodes?: number[];
-}
+import { addPlacementFlags, type PlacementFlags, placementOptions } from './placement-flags.js';
 
 interface Options extends PlacementFlags {
   readonly input?: string;
   readonly synthetic?: string;
   readonly json?: boolean;
   readonly export?: string;
-}
-
-/** Adds the flags that describe a placement. */
-export function addPlacementFlags(command: Command): Command {
-  return command
-    .option('--lanes-per-pool <n>', 'at most this many lanes on a NUMA node', argument(parseInteger))
-    .option('--smt', "use the cores' second hardware threads too")
-    .option('--reserve-cores <n>', 'cores that get no lane', argument(parseInteger))
-    .option(
-      '--nodes <list>',
-      'only these NUMA nodes, such as 0,2',
-      argument((text) => text.split(',').map((node) => Number(parseInteger(node)))),
-    );
-}
-
-/** The placement options that the flags describe. */
-export function placementOptions({ lanesPerPool, smt, reserveCores, nodes }: PlacementFlags): PlacementOptions {
-  return {
-    ...(lanesPerPool === undefined ? {} : { lanesPerPool: Number(lanesPerPool) }),
-    ...(smt === undefined ? {} : { smt }),
-    ...(reserveCores === undefined ? {} : { reserveCores: Number(reserveCores) }),
-    ...(nodes === undefined ? {} : { nodes }),
-  };
 }
 
 /** Adds the command. */

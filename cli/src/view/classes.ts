@@ -1,5 +1,5 @@
 /** A stage's classes of operations for people: a line each, where there is more than one. */
-import { formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { ClassResult, StageResult } from '@seedstorm/proto';
 import { latency } from './format.js';

@@ -1,5 +1,5 @@
 /** The faults of a run, for people: what, where, by whom, and whether they are still there. */
-import { formatCount } from '@seedstorm/coordinator';
+import { formatCount } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { Finding, RunResult } from '@seedstorm/proto';
 

@@ -1,5 +1,5 @@
 /** What a file's bytes are, as runs in the order of the file: where each belongs, and which of them are out of place. */
-import { formatBytes } from '@seedstorm/coordinator';
+import { formatBytes } from '@seedstorm/coordinator/units';
 import { columns } from './columns.js';
 
 /** Bytes of the file that belong together. */

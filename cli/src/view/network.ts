@@ -1,5 +1,5 @@
 /** A network stage's result for people, and what the ports of the agents' hosts carried in a stage of any kind. */
-import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { AgentStageResult, Latency, NetworkResult, PairResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';

@@ -1,5 +1,5 @@
 /** How a stage kept the plan's rate, for people. */
-import { formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatCount, formatRate } from '@seedstorm/coordinator/units';
 import type { RateResult, StageResult } from '@seedstorm/proto';
 import { latency, nanoseconds } from './format.js';
 

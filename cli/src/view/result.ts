@@ -1,11 +1,12 @@
 /** The result of a run, for people, on stdout. */
-import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
+import { measuredLines } from './measured.js';
 import { networkLines, portLines } from './network.js';
 import { rateLines } from './rates.js';
 
@@ -112,7 +113,7 @@ function remarks(stage: StageResult): string[] {
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
   const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...rateLines(stage), ...classLines(stage), ...errorLines(stage)];
+  return [`${name}: ${[took, ...parts].join('; ')}`, ...rateLines(stage), ...measuredLines(stage), ...classLines(stage), ...errorLines(stage)];
 }
 
 /** What failed where, and in whose hands. */

@@ -1,6 +1,6 @@
 /** How a run shows itself while it goes on: a live block on a terminal, plain lines elsewhere, JSON for programs. */
 import { stripVTControlCharacters } from 'node:util';
-import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
 import type { AgentProgress, Event, Progress } from '@seedstorm/proto';
 import { toJson } from '../json.js';

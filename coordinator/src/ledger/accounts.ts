@@ -68,6 +68,11 @@ export class Accounts {
     return this.#leases.get(id);
   }
 
+  /** All leases, in the order in which they were granted. */
+  leases(): Iterable<LeaseRecord> {
+    return this.#leases.values();
+  }
+
   /** Leases about `size` units of a pool to a member. */
   open(holder: MemberRecord, pool: Pool, size: number): LeaseRecord {
     const { agent, incarnation } = holder;

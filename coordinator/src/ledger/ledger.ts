@@ -5,7 +5,7 @@
 import { Accounts } from './accounts.js';
 import { assert, assertInteger } from './assert.js';
 import type { AgentCoverage, Coverage, Expiry, Unsettled } from './coverage.js';
-import { IntervalSet, type Range } from './intervals.js';
+import { IntervalMap, IntervalSet, type Range } from './intervals.js';
 import type { Lease, LeaseEnd, LeaseRecord } from './lease.js';
 import { isPresent, type MemberRecord, Members } from './members.js';
 import {
@@ -139,14 +139,26 @@ export class Ledger {
     const member = this.#members.get(agent);
     if (member === undefined || !this.#members.isLive(member, now)) return undefined;
     if (member.openLeases >= MAX_OPEN_LEASES_PER_AGENT) return undefined;
-    const { assign, leaseUnits } = this.#options;
+    const { assign, leaseUnits, endsTogether } = this.#options;
     const { pools } = this.#accounts;
     const pool = choosePool(pools.all, { assign, member, members: this.#members, nowMs: now });
     if (pool === undefined) return undefined;
-    const size = assign.kind === 'static' ? leaseUnits : pools.guidedSize(leaseUnits, this.#members.countLive(now));
+    const workers = this.#members.countLive(now);
+    const size = assign.kind === 'static' || !endsTogether ? leaseUnits : pools.guidedSize(leaseUnits, workers);
     const record = this.#accounts.open(member, pool, size);
     record.grantedMs = now;
     return record.lease;
+  }
+
+  /** Takes over who takes part, as they stand, from the ledger of the pass before; this one must be new. */
+  follow(before: Ledger): void {
+    const now = this.#advance(before.#nowMs);
+    for (const member of before.#members.all()) {
+      const known = this.#members.get(member.agent) ?? this.#members.add(member, member.presence, now);
+      known.incarnation = member.incarnation;
+      known.presence = member.presence;
+      known.renewedMs = member.renewedMs;
+    }
   }
 
   /** Applies an agent's cumulative progress of one lease; see {@link ReportOutcome}. */
@@ -305,6 +317,22 @@ export class Ledger {
   writers(): WriterRange[] {
     const ranges = this.#accounts.doneRanges(this.#members.all());
     return ranges.map((range) => ({ ...range, host: this.#members.get(range.agent)?.host ?? '' }));
+  }
+
+  /**
+   * Who may have touched what, ascending and merged by agent: who did what is done, and of the rest who was given it last. Of
+   * node-local data, what is left of a write that was broken off is there, and nobody else reaches it.
+   */
+  holders(): WriterRange[] {
+    const held = new IntervalMap<string>();
+    for (const { lease } of this.#accounts.leases()) held.set(lease.first, lease.end, lease.agent);
+    for (const { first, end, agent } of this.#accounts.doneRanges(this.#members.all())) held.set(first, end, agent);
+    return held.entries.map(({ first, end, value: agent }) => ({
+      first,
+      end,
+      agent,
+      host: this.#members.get(agent)?.host ?? '',
+    }));
   }
 
   /** Units of node-local data whose writer is gone, by writer. They are free again when it comes back. */

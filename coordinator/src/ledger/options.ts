@@ -36,7 +36,7 @@ export interface WriterRange {
  * - `other`: verify by another. An agent on another host than the writer's; where none lives, another agent than the
  *   writer; the writer itself only when it is the last live agent. Units without a writer are anybody's.
  * - `same`: node-local data. Only the writer; the units of a writer that is gone are lost until it comes back.
- *   The writers must cover every unit.
+ *   Units without a writer are anybody's.
  */
 export type Placement =
   | { readonly kind: 'any' }
@@ -74,6 +74,11 @@ export interface LedgerOptions {
   readonly durable: boolean;
   /** Units that the pass has no part in: their write failed, so that nobody knows what is there. */
   readonly leftOut?: readonly Range[];
+  /**
+   * Whether leases get smaller towards the end, so that all agents end together; not where another pass follows, or time
+   * ends them. Default true.
+   */
+  readonly endsTogether?: boolean;
 }
 
 /** Options with every default filled in and `leaseUnits` rounded. */
@@ -103,18 +108,18 @@ export function resolveOptions(options: LedgerOptions): ResolvedOptions {
     const names = new Set(assign.members.map((member) => member.agent));
     assert(names.size === assign.members.length, () => 'static shares name a member twice');
   } else if (assign.placement.kind !== 'any') {
-    checkWriters(assign.placement.writers, units, assign.placement.kind === 'same');
+    checkWriters(assign.placement.writers, units);
   }
-  return { ...options, leaseUnits: boundaries * boundaryUnits, settleMs, silentMs, leftOut };
+  const { endsTogether = true } = options;
+  return { ...options, leaseUnits: boundaries * boundaryUnits, settleMs, silentMs, leftOut, endsTogether };
 }
 
-function checkWriters(writers: readonly WriterRange[], units: number, whole: boolean): void {
-  let covered: Range = [0, 0];
+function checkWriters(writers: readonly WriterRange[], units: number): void {
+  let covered = 0;
   for (const { first, end } of writers) {
-    assertInteger(first, covered[1], 'first unit of a writer');
+    assertInteger(first, covered, 'first unit of a writer');
     assertInteger(end, first + 1, 'end of a writer');
-    assert(!whole || first === covered[1], () => `units ${covered[1]}…${first - 1} have no writer`);
-    covered = [first, end];
+    covered = end;
   }
-  assert(whole ? covered[1] === units : covered[1] <= units, () => `writers end at ${covered[1]} of ${units} units`);
+  assert(covered <= units, () => `writers end at ${covered} of ${units} units`);
 }

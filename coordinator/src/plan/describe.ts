@@ -131,5 +131,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  return `${stage.kind}${generation}${rateText(stage)}${drops}${wait}`;
+  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  return `${stage.kind}${generation}${rateText(stage)}${time}${drops}${wait}`;
 }

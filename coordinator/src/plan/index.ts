@@ -1,8 +1,6 @@
 /** From a plan file's text to a plan, and to the resolved plan that runs. */
 
-export { codecs, recordSizes, stageKinds, syncModes } from './choices.js';
 export { describePlan } from './describe.js';
-export { formatBytes, formatCount, formatRate } from './format.js';
 export type { Layout } from './geometry.js';
 export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
@@ -22,14 +20,3 @@ export {
   resolvedPlanToJson,
 } from './resolved.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
-export {
-  formatDuration,
-  formatRatio,
-  formatSize,
-  parseDuration,
-  parseInteger,
-  parsePowerOfTwo,
-  parseRatio,
-  parseSeed,
-  parseSize,
-} from './units.js';

@@ -70,15 +70,16 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, dropCaches, network, ...typed }) => {
+  return stages.map(({ kind, delay, duration, dropCaches, network, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
+    const time = duration === undefined ? {} : { durationMs: duration };
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
-      return { kind, delayMs, generation: writes - 1, ...resolveRate(typed) };
+      return { kind, delayMs, generation: writes - 1, ...time, ...resolveRate(typed) };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...drops, ...resolveRate(typed) };
+    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...time, ...drops, ...resolveRate(typed) };
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });

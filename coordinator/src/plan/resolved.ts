@@ -98,6 +98,8 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> {
    * read, verify and delete find the one that the last write stage made.
    */
   readonly generation: number;
+  /** How long it goes on; absent: until every unit is done. */
+  readonly durationMs?: number;
   /** Whether each agent empties its page cache before it; absent when not. */
   readonly dropCaches?: true | 'auto';
   /** The rate that it keeps; absent: as fast as the storage takes it. */

@@ -19,6 +19,8 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
+  /** In milliseconds. */
+  readonly duration?: number;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly rate?: Rate;
@@ -27,7 +29,16 @@ export interface TypedStage {
 
 const stageOptions = z.strictObject({ delay });
 
-const pacedOptions = stageOptions.extend(rateKeys);
+/** What a stage has that may go by time, and keep a rate. */
+const timedOptions = stageOptions.extend({
+  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
+    meaning:
+      'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
+    default: 'until every unit is done, once',
+    example: 'duration: 30s',
+  }),
+  ...rateKeys,
+});
 
 const networkOptions = z.strictObject({
   delay,
@@ -60,7 +71,7 @@ const networkOptions = z.strictObject({
   }),
 });
 
-const readingOptions = pacedOptions.extend({
+const readingOptions = timedOptions.extend({
   dropCaches: key(choiceOrBoolean(['auto']).optional(), {
     meaning:
       "Empties every agent's page cache before the stage. true fails where an agent may not; auto goes on there, and says so.",
@@ -72,7 +83,7 @@ const readingOptions = pacedOptions.extend({
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
-    write: key(pacedOptions.optional(), {
+    write: key(timedOptions.optional(), {
       meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
       example: '- write: {}',
     }),
@@ -84,7 +95,7 @@ export const stage = z
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
     }),
-    generate: key(pacedOptions.optional(), {
+    generate: key(timedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
       example: '- generate: {}',
     }),
@@ -109,12 +120,13 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
+    const timed = kind === 'network' || kind === 'delete' ? undefined : item[kind];
     return {
       kind,
       delay: options?.delay,
-      ...(rate === undefined ? {} : { rate }),
-      ...(lie === undefined ? {} : { arrivals: lie }),
+      ...(timed?.duration === undefined ? {} : { duration: timed.duration }),
+      ...(timed?.rate === undefined ? {} : { rate: timed.rate }),
+      ...(timed?.arrivals === undefined ? {} : { arrivals: timed.arrivals }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
     };

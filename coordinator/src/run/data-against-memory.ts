@@ -3,7 +3,8 @@
  * The check before a run and the result of a stage say the same by it. Pure.
  */
 import type { MemoryResult } from '@seedstorm/proto';
-import { formatBytes, type ResolvedPlan } from '../plan/index.js';
+import { formatBytes } from '../plan/format.js';
+import type { ResolvedPlan } from '../plan/index.js';
 import type { Participant } from './participant.js';
 
 /** Data of more than this many times the memory is not kept in it to a part that would matter. */

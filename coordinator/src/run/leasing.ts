@@ -1,13 +1,14 @@
 /**
- * Leases of one stage between the ledger and the agents: granted so that nobody waits, taken back when they run out,
- * made durable, settled. The ledger decides; this says it to the agents.
+ * Leases of one stage between the ledgers of its passes and the agents: granted so that nobody waits, taken back when they
+ * run out, made durable, settled. The ledgers decide; this says it to the agents.
  */
 import { SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type LeaseProgress } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
-import type { Lease, Ledger, Range } from '../ledger/index.js';
+import type { Lease, Range } from '../ledger/index.js';
 import { count } from './numbers.js';
 import type { Participant } from './participant.js';
+import type { Passes } from './passes.js';
 import type { RunLog } from './run-log.js';
 import type { StagePlan } from './stage-plan.js';
 
@@ -27,7 +28,7 @@ export class Leasing {
 
   constructor(
     private readonly plan: StagePlan,
-    private readonly ledger: Ledger,
+    private readonly passes: Passes,
     /** The stage's participants, by the key of their incarnation. */
     private readonly participants: ReadonlyMap<string, Participant>,
     private readonly log: RunLog,
@@ -36,7 +37,7 @@ export class Leasing {
   /** An agent takes part. */
   join(participant: Participant): void {
     const { name, incarnation, host } = participant.member;
-    this.ledger.join(name, incarnation, host, nowMs());
+    this.passes.join(name, incarnation, host, nowMs());
   }
 
   /** The first leases go out one agent after the other, so that all have work when the start comes. */
@@ -64,7 +65,7 @@ export class Leasing {
    */
   report({ member, name }: Participant, progress: LeaseProgress): SeedstormError | undefined {
     const leaseId = count(progress.leaseId, 'a lease');
-    const outcome = this.ledger.report({
+    const outcome = this.passes.report({
       agent: name,
       incarnation: member.incarnation,
       leaseId,
@@ -80,33 +81,33 @@ export class Leasing {
       });
     }
     if (progress.error === undefined || outcome.kind === 'fenced') return undefined;
-    this.ledger.undo(name, member.incarnation, leaseId, nowMs());
+    this.passes.undo(name, member.incarnation, leaseId, nowMs());
     return fromErrorDetail(progress.error);
   }
 
   /** After a break the agent may have missed what it was last told: says it again. */
   repeat(participant: Participant): void {
-    for (const lease of this.ledger.leasesOf(participant.name)) this.#send(participant, lease);
+    for (const lease of this.passes.leasesOf(participant.name)) this.#send(participant, lease);
     if (participant.syncAsked) this.#sync(participant);
   }
 
   /** An agent's process is gone for certain: nothing of it is in flight. */
   died({ member: { name, incarnation } }: Participant): void {
-    const ended = this.ledger.lost(name, incarnation, { knownDead: true }, nowMs());
+    const ended = this.passes.lost(name, incarnation, { knownDead: true }, nowMs());
     for (const lease of ended) this.#handOver(lease, 'its process is gone');
     this.supplyAll();
   }
 
   /** An agent has ended its part and has nothing in flight: what it did not do is free. */
   ended({ member: { name, incarnation } }: Participant): void {
-    this.ledger.leave(name, incarnation);
-    this.ledger.drained(name, incarnation);
+    this.passes.leave(name, incarnation);
+    this.passes.drained(name, incarnation);
     this.supplyAll();
   }
 
   /** Time has passed: hands over what ran out. */
   tick(): void {
-    const { leases, handover } = this.ledger.expire(nowMs());
+    const { leases, handover } = this.passes.expire(nowMs());
     for (const lease of leases) this.#handOver(lease, 'its lease ran out');
     if (handover.waiting && nowMs() - this.#toldOfWaitingMs > waitingReminderMs) {
       this.#toldOfWaitingMs = nowMs();
@@ -122,13 +123,13 @@ export class Leasing {
     const perLease = this.plan.leaseUnits * this.plan.content.unitBytes;
     const byRate = (participant.totals.bytesPerSecond(nowNs()) * depthSeconds) / perLease;
     const depth = Math.min(maxDepth, Math.max(minDepth, Math.ceil(byRate)));
-    while (this.ledger.openLeasesOf(participant.name) < depth) {
+    while (this.passes.openLeasesOf(participant.name) < depth) {
       if (!this.#grant(participant)) return;
     }
   }
 
   #grant(participant: Participant): boolean {
-    const lease = this.ledger.grant(participant.name, nowMs());
+    const lease = this.passes.grant(participant.name, nowMs());
     if (lease === undefined) return false;
     participant.syncAsked = false;
     this.#send(participant, lease);
@@ -143,8 +144,8 @@ export class Leasing {
 
   /** Under `sync: end`, once every unit is written somewhere, asks everybody to make it durable. */
   #syncWhenWritten(): void {
-    if (this.plan.sync !== 'end' || this.ledger.isAccountedFor()) return;
-    const coverage = this.ledger.coverage();
+    if (this.plan.sync !== 'end' || this.passes.isAccountedFor()) return;
+    const coverage = this.passes.coverage();
     const open = [...coverage.agents.values()].reduce((sum, agent) => sum + agent.openLeases, 0);
     this.syncing = coverage.free === 0 && open === 0;
     if (!this.syncing) return;

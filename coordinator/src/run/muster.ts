@@ -18,14 +18,17 @@ import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members, MembersListener } from '../membership/members.js';
 import { ClassTimes } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
-import { latest } from './numbers.js';
+import { earliest, latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
 import { SecondTotals } from './second-totals.js';
 import { Waiters } from './waiters.js';
 
-/** How far ahead of now the common start is set: it must have reached every agent by then. */
-const startLeadNs = 200_000_000n;
+/**
+ * How far ahead of now the common start is set: it must have reached every agent by then. How well a clock is known tells
+ * how long a message takes at best; one that comes late shows in the skew.
+ */
+const startLeadNs = { least: 20_000_000n, most: 200_000_000n, perClockError: 100n };
 const prepareTimeoutMs = 60_000;
 /** Where page caches are dropped, all that is dirty on the hosts is written back first. */
 const dropCachesTimeoutMs = 600_000;
@@ -77,6 +80,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly classTimes = new ClassTimes();
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
+  /** When the stage's time is over, on the coordinator's clock; undefined: when all is done. */
+  overNs: bigint | undefined;
   /** The largest error bound of a clock that the start relied on. */
   clockErrorNs = 0n;
   readonly notes: string[] = [];
@@ -98,7 +103,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   /** From when all are ready until no more is to be done; it starts them. */
   protected abstract work(): Promise<void>;
   /** Whether all was done. */
-  protected abstract isComplete(): boolean;
+  abstract isComplete(): boolean;
   /** Units that went with the agents that wrote them. */
   protected unitsLost(): number {
     return 0;
@@ -308,15 +313,15 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     }
   }
 
-  /** Tells all who are ready when to begin: at one instant. */
-  protected startTogether(ready: readonly Participant[]): void {
-    this.startNs = nowNs() + startLeadNs;
+  /** Tells all who are ready when to begin, at one instant, and where it goes by time, how long it lasts at most. */
+  protected startTogether(ready: readonly Participant[], durationMs?: number): void {
+    this.clockErrorNs = latest(0n, ...ready.map(({ member }) => member.clock.errorNs));
+    const { least, most, perClockError } = startLeadNs;
+    this.startNs = nowNs() + earliest(most, least + perClockError * this.clockErrorNs);
+    this.overNs = durationMs === undefined ? undefined : this.startNs + BigInt(durationMs) * 1_000_000n;
     this.doing = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
-    for (const participant of ready) {
-      this.clockErrorNs = latest(this.clockErrorNs, participant.member.clock.errorNs);
-      this.start(participant);
-    }
+    for (const participant of ready) this.start(participant);
   }
 
   /** Tells all that no more comes, and waits until they have closed everything. */
@@ -374,11 +379,28 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   protected start(participant: Participant): void {
     participant.state = 'running';
     const { clock } = participant.member;
-    const atAgentNs = clock.toAgent(latest(this.startNs, nowNs()));
-    const commonStartAgentNs = clock.toAgent(this.startNs);
-    const share = this.shareOf(participant);
-    const value = { stage: this.plan.wireStage, atAgentNs, share, commonStartAgentNs };
+    const value = {
+      stage: this.plan.wireStage,
+      atAgentNs: clock.toAgent(latest(this.startNs, nowNs())),
+      commonStartAgentNs: clock.toAgent(this.startNs),
+      overAtAgentNs: this.overNs === undefined ? 0n : clock.toAgent(this.overNs),
+      share: this.shareOf(participant),
+    };
     participant.member.send({ $case: 'startStage', value });
+  }
+
+  /** The stage's time is over at this instant of the coordinator's clock. */
+  protected moveEnd(overNs: bigint): void {
+    this.overNs = overNs;
+    for (const { member } of this.in('running')) {
+      const value = { stage: this.plan.wireStage, overAtAgentNs: member.clock.toAgent(overNs) };
+      member.send({ $case: 'moveStageEnd', value });
+    }
+  }
+
+  /** Whether the stage goes by time, and that is over. */
+  protected get timeIsOver(): boolean {
+    return this.overNs !== undefined && nowNs() >= this.overNs;
   }
 
   #report(participant: Participant, report: Report): void {

@@ -67,7 +67,7 @@ export function networkResult(stage: NetworkStage): StageResult {
   const ends = all.flatMap(({ lastDoneNs }) => (lastDoneNs === undefined ? [] : [lastDoneNs]));
   if (host !== undefined && host.lastDoneNs > 0n) ends.push(host.lastDoneNs);
   const lastDoneNs = latest(stage.startNs, ...ends) - stage.startNs;
-  const durationNs = stage.completed ? latest(lastDoneNs, BigInt(plan.stage.durationMs) * 1_000_000n) : lastDoneNs;
+  const durationNs = stage.isComplete() ? latest(lastDoneNs, BigInt(plan.stage.durationMs) * 1_000_000n) : lastDoneNs;
   const seconds = Number(durationNs) / 1e9;
   const perSecond = (count: number): number => (seconds > 0 ? count / seconds : 0);
   const total = (counter: 'bytes' | 'receivedBytes' | 'operations' | 'errors'): number =>
@@ -80,7 +80,7 @@ export function networkResult(stage: NetworkStage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
-    complete: stage.completed,
+    complete: stage.isComplete(),
     units: 0n,
     unitsDone: 0n,
     bytes: BigInt(total('receivedBytes')),

@@ -104,11 +104,6 @@ export class NetworkStage extends Muster<NetworkPlan> {
     super(plan, members, log);
   }
 
-  /** Whether it ran its time, with whoever was left. */
-  get completed(): boolean {
-    return this.isComplete();
-  }
-
   /** The name of a number. */
   nameOf(number: number): string {
     return this.places[number]?.participant.name ?? coordinatorName;
@@ -217,7 +212,8 @@ export class NetworkStage extends Muster<NetworkPlan> {
   /** The others ended in time, and they count. */
   protected override hung(): void {}
 
-  protected override isComplete(): boolean {
+  /** Whether it ran its time, with whoever was left. */
+  override isComplete(): boolean {
     return this.#ran && !this.over();
   }
 

@@ -26,6 +26,10 @@ export interface StagePlan extends MusterPlan {
   readonly modestLanes: number | undefined;
   readonly queueDepth: number;
   readonly sync: SyncMode;
+  /** How long it goes on; undefined: until every unit is done. */
+  readonly durationMs: number | undefined;
+  /** Whether a pass over the units is followed by another, until the time is over. */
+  readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
   /** Objects that a delete leaves alone. */
@@ -68,6 +72,8 @@ export function stagePlan(
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     queueDepth: plan.queueDepth,
     sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
+    durationMs: stage.durationMs,
+    wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
@@ -200,7 +206,12 @@ export function isLocal(target: ResolvedPlan['target']): boolean {
   return target.kind === 'memory' || (target.kind === 'file' && target.scope === 'local');
 }
 
-/** The ledger of a stage: who may take what follows from what the stage does, and from who wrote the data. */
+/** Whether a stage reads what another wrote. */
+export function readsBack({ name }: StagePlan): boolean {
+  return name === 'verify' || name === 'read';
+}
+
+/** The ledger of a pass of a stage: who may take what follows from what the stage does, and from who wrote the data. */
 export function ledgerOptions(
   plan: StagePlan,
   times: { readonly leaseMs: number; readonly marginMs: number },
@@ -210,7 +221,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: plan.name === 'read' || plan.name === 'verify' ? leftOut : [],
+    leftOut: readsBack(plan) ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -219,6 +230,7 @@ export function ledgerOptions(
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
     durable: plan.name !== 'write' || plan.sync !== 'never',
+    endsTogether: !plan.wraps,
   };
 }
 
@@ -230,13 +242,12 @@ function assignOf(
 ): Assign {
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
-  const readsBack = plan.name === 'verify' || plan.name === 'read';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.
     const [first, ...rest] = members;
-    const rotated = readsBack && first !== undefined ? [...rest, first] : members;
+    const rotated = readsBack(plan) && first !== undefined ? [...rest, first] : members;
     return { kind: 'static', members: rotated, nowMs };
   }
-  if (readsBack && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
+  if (readsBack(plan) && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
   return { kind: 'dynamic', placement: { kind: 'any' } };
 }

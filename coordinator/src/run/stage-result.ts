@@ -17,17 +17,17 @@ import { memoryResult } from './data-against-memory.js';
 import { headroomResult } from './headroom-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
-import { ownUnits } from './own-units.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import { rateResult } from './rate-result.js';
 import type { Stage } from './stage.js';
+import { readsBack } from './stage-plan.js';
 
 /** Where a stage stands. */
 export function stageProgress(stage: Stage): Progress {
   const now = nowNs();
   const { plan } = stage;
-  const coverage = stage.ledger?.coverage();
+  const coverage = stage.passes?.coverage();
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
@@ -48,7 +48,7 @@ export function stageProgress(stage: Stage): Progress {
     corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
-    durationMs: 0n,
+    durationMs: BigInt(plan.durationMs ?? 0),
   };
 }
 
@@ -77,7 +77,7 @@ function agentProgress(
  */
 export function stageResult(stage: Stage): StageResult {
   const { plan } = stage;
-  const coverage = stage.ledger?.coverage();
+  const coverage = stage.passes?.coverage();
   const all = [...stage.participants.values()];
   const done = coverage?.done ?? 0;
   const bytes = moves(stage) ? bytesOf(stage, done) : 0;
@@ -89,7 +89,7 @@ export function stageResult(stage: Stage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
-    complete: stage.ledger?.isAccountedFor() ?? false,
+    complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
     bytes: BigInt(bytes),
@@ -103,7 +103,7 @@ export function stageResult(stage: Stage): StageResult {
     unitsReworked: BigInt(coverage?.rework ?? 0),
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
     unitsLost: BigInt(coverage?.lost ?? 0),
-    unitsByTheirWriter: BigInt(readsBack(stage) ? ownUnits(stage.ledger?.writers() ?? [], stage.writers) : 0),
+    unitsByTheirWriter: BigInt(stage.passes?.unitsByTheirWriter ?? 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
     unitsFailed: BigInt(coverage?.failed ?? 0),
@@ -111,7 +111,7 @@ export function stageResult(stage: Stage): StageResult {
     ioErrors: stage.ioErrors.rows(),
     closeNs: latest(0n, ...all.map((participant) => participant.closeNs)),
     queues: queueDepths(stage, all, seconds),
-    cache: cacheResult(readsBack(stage) ? all : []),
+    cache: cacheResult(readsBack(plan) ? all : []),
     preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
     agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
@@ -122,7 +122,7 @@ export function stageResult(stage: Stage): StageResult {
       all,
       sum(all, ({ totals }) => totals.sum('bytes')),
     ),
-    memory: readsBack(stage) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
+    memory: readsBack(plan) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
     headroom: headroomResult(plan.name, all, seconds > 0 ? bytes / seconds : 0),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
@@ -195,11 +195,6 @@ function operationsThatCount(all: readonly Participant[], bytes: number): number
   const operations = sum(all, (p) => p.totals.sum('operations'));
   const moved = sum(all, (p) => p.totals.sum('bytes'));
   return moved > bytes ? operations * (bytes / moved) : operations;
-}
-
-/** Whether the stage reads what another wrote. */
-function readsBack(stage: Stage): boolean {
-  return stage.plan.name === 'verify' || stage.plan.name === 'read';
 }
 
 /** Whether the stage moves the units' bytes; a delete moves none. */

@@ -1,6 +1,7 @@
 /**
- * One stage over seed ranges: its agents are leased ranges until the ledger has every unit. Here the ledger and the agents
- * meet; what counts is decided by the ledger alone. How they come together and part is the muster's.
+ * One stage over seed ranges: its agents are leased ranges until the ledger has every unit, or the stage's time is over. Here
+ * the ledgers of its passes and the agents meet; what of the units counts is decided by the ledgers alone. How agents come
+ * together and part is the muster's.
  */
 import { SeedstormError } from '@seedstorm/errors';
 import type { Finding, IoError, Progress, RateShare, Report } from '@seedstorm/proto';
@@ -14,11 +15,12 @@ import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
 import { type Participant, participantKey } from './participant.js';
+import { Passes } from './passes.js';
 import { RateSharing } from './rate-sharing.js';
 import { Rereading } from './rereading.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
-import { isLocal, ledgerOptions, prepareStage, type StagePlan } from './stage-plan.js';
+import { isLocal, ledgerOptions, prepareStage, readsBack, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 
 /** How long second looks at faults are waited for once everybody has ended. */
@@ -30,7 +32,9 @@ const maxToldErrors = 20;
 
 /** One stage of a run. */
 export class Stage extends Muster<StagePlan> {
-  ledger: Ledger | undefined;
+  passes: Passes | undefined;
+  /** Whether it ended because its time was over. */
+  ranItsTime = false;
   /** Who wrote what this stage reads. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
@@ -77,12 +81,18 @@ export class Stage extends Muster<StagePlan> {
     return this.#rates?.shareOf(participant);
   }
 
-  protected override isComplete(): boolean {
-    return this.ledger?.isAccountedFor() ?? false;
+  /** The ledger of the first pass: the only one of a stage that changes what is on the target. */
+  get ledger(): Ledger | undefined {
+    return this.passes?.first;
+  }
+
+  /** Whether all was done that was to be done: every unit, or what went into its time. */
+  override isComplete(): boolean {
+    return this.ranItsTime || (this.passes?.isAccountedFor() ?? false);
   }
 
   protected override unitsLost(): number {
-    return this.ledger?.coverage().lost ?? 0;
+    return this.passes?.coverage().lost ?? 0;
   }
 
   /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
@@ -117,7 +127,7 @@ export class Stage extends Muster<StagePlan> {
         for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
       // One that took no part may alone have what is here: nobody waits for it any more.
       if (!this.participants.has(participantKey(member)))
-        this.ledger?.lost(member.name, member.incarnation, { knownDead }, nowMs());
+        this.passes?.lost(member.name, member.incarnation, { knownDead }, nowMs());
     });
     super.lost(member, knownDead);
   }
@@ -127,7 +137,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   override heartbeat(member: Member): void {
-    this.ledger?.renew(member.name, member.incarnation, nowMs());
+    this.passes?.renew(member.name, member.incarnation, nowMs());
   }
 
   protected override gotReady(participant: Participant): void {
@@ -207,18 +217,21 @@ export class Stage extends Muster<StagePlan> {
     const ready = this.in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
     const leftOut = this.written?.unfinished() ?? [];
-    const ledger = new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
-    const leasing = new Leasing(this.plan, ledger, this.participants, this.log);
-    this.ledger = ledger;
+    const pass = (): Ledger =>
+      new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
+    const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readsBack(this.plan) ? this.writers : []);
+    const leasing = new Leasing(this.plan, passes, this.participants, this.log);
+    this.passes = passes;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);
-    this.#missGoneWriters(ledger);
-    this.startTogether(ready);
+    this.#missGoneWriters(passes);
+    this.startTogether(ready, this.plan.durationMs);
     leasing.begin(ready);
     // Who came while the others got ready takes part from now on.
     this.inviteAll();
-    await this.waiters.until(() => ledger.isOver() || this.over());
-    const { lost } = ledger.coverage();
+    await this.waiters.until(() => passes.isOver() || this.timeIsOver || this.over());
+    this.ranItsTime = this.timeIsOver && !this.over();
+    const { lost } = passes.coverage();
     // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
     if (lost > 0) {
       const what = `${lost} units of node-local data went with the agents that wrote them`;
@@ -227,12 +240,12 @@ export class Stage extends Muster<StagePlan> {
   }
 
   /** Node-local data of agents that went before this stage began is lost; the ledger would wait for them to come. */
-  #missGoneWriters(ledger: Ledger): void {
+  #missGoneWriters(passes: Passes): void {
     if (!isLocal(this.plan.target)) return;
     const known = new Map(this.members.all().map((member) => [member.name, member]));
     for (const agent of new Set(this.writers.map((writer) => writer.agent))) {
       const member = known.get(agent);
-      if (member?.alive !== true) ledger.lost(agent, member?.incarnation ?? 0, { knownDead: false }, nowMs());
+      if (member?.alive !== true) passes.lost(agent, member?.incarnation ?? 0, { knownDead: false }, nowMs());
     }
   }
 
@@ -243,7 +256,7 @@ export class Stage extends Muster<StagePlan> {
     }
     await this.#lookAgain();
     // Nothing is handed over any more; what somebody may still have in flight is waited for by who needs it settled.
-    this.ledger?.close(nowMs());
+    this.passes?.close(nowMs());
   }
 
   /** Waits for the second looks, and tells those who keep the bytes of faults what is known of them. */
@@ -269,7 +282,7 @@ export class Stage extends Muster<StagePlan> {
   #watchForHanging(): void {
     for (const participant of this.in('running')) {
       const began = participant.startedNs !== undefined || nowNs() > this.startNs;
-      const busy = began && this.ledger !== undefined && this.ledger.leasesOf(participant.name).length > 0;
+      const busy = began && (this.passes?.leasesOf(participant.name).length ?? 0) > 0;
       this.#hanging.look(participant, busy && participant.member.state === 'present', nowMs());
     }
   }

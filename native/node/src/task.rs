@@ -293,6 +293,13 @@ impl NativeTask {
         Ok(())
     }
 
+    /// The task's time is over at this instant of the monotonic clock, in ns, unless it is moved.
+    #[napi]
+    pub fn end_at(&self, ns: BigInt) -> Result<()> {
+        self.task.end_at(u64_of("the end", &ns)?);
+        Ok(())
+    }
+
     /// Adds units [first, end).
     #[napi]
     pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt) -> Result<()> {

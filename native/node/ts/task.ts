@@ -100,6 +100,14 @@ export class Task {
     native(() => this.inner.shareRate(share));
   }
 
+  /**
+   * The task's time is over at this instant of the monotonic clock: lanes submit nothing more, what is in flight comes back
+   * and counts, and all ranges drain, also later ones. It may be moved until it has come.
+   */
+  endAt(ns: bigint): void {
+    native(() => this.inner.endAt(ns));
+  }
+
   /** Adds units [first, end) under an id of the caller's. */
   addRange(id: bigint, first: bigint, end: bigint): void {
     native(() => this.inner.addRange(id, first, end));

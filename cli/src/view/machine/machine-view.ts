@@ -1,5 +1,5 @@
 /** Draws a machine and the placement on it as text, like lstopo: a tree of its parts, lanes marked on their PUs. */
-import { formatBytes, formatRate } from '@seedstorm/coordinator';
+import { formatBytes, formatRate } from '@seedstorm/coordinator/units';
 import type { CoreKind, Device, NumaNode, Placement, PoolPlacement, Topology } from '@seedstorm/native';
 import { type CorePus, marks, type PuState, rangesOf, runsOf } from './cores.js';
 import { broken, columns, drawn, type Line } from './lines.js';

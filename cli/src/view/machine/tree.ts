@@ -2,7 +2,7 @@
  * The machine as a tree, by which PUs each part has: packages, groups, dies and shared caches, with the NUMA nodes,
  * cores and devices that belong to each. It must never know of lanes, or of how it is drawn.
  */
-import { formatBytes } from '@seedstorm/coordinator';
+import { formatBytes } from '@seedstorm/coordinator/units';
 import type { Device, NumaNode, Topology } from '@seedstorm/native';
 
 /** A part of the machine. */

@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::halt::Halt;
 use super::range::SeedRange;
 use super::start::Start;
 use crate::clock::now_ns;
@@ -29,7 +31,7 @@ pub(super) enum Work {
 pub(super) enum Parked {
     /// The deadline was moved.
     Go,
-    /// Leave the range.
+    /// Leave the range: it was stopped, or the task's time is over.
     Stop,
     /// Make this object durable, then ask again: that is no new data.
     Sync(u64),
@@ -40,7 +42,7 @@ pub(super) struct Control {
     pub(super) start: Start,
     state: Mutex<State>,
     wake: Condvar,
-    deadline_ns: AtomicU64,
+    halt: Halt,
     cancelled: AtomicBool,
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
@@ -66,6 +68,8 @@ struct State {
     busy: usize,
     /// Of these, those that wait for the deadline to be moved.
     late: usize,
+    /// The task's time is over.
+    over: bool,
     /// Why the task ends early.
     failure: Option<Error>,
 }
@@ -76,7 +80,7 @@ impl Control {
             start: Start::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
-            deadline_ns: AtomicU64::new(u64::MAX),
+            halt: Halt::default(),
             cancelled: AtomicBool::new(false),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
@@ -97,12 +101,21 @@ impl Control {
     // What the control plane calls.
 
     pub(super) fn set_deadline(&self, monotonic_ns: u64) {
+        self.move_halt(|halt| halt.set_deadline(monotonic_ns));
+    }
+
+    /// Sets or moves the instant at which the task's time is over. Once it is, that stays so.
+    pub(super) fn set_end(&self, monotonic_ns: u64) {
+        self.move_halt(|halt| halt.set_end(monotonic_ns));
+    }
+
+    fn move_halt(&self, change: impl FnOnce(&Halt)) {
         // Under the lock, or a lane that just found itself late could miss it and park.
         let state = self.lock();
-        self.deadline_ns.store(monotonic_ns, Ordering::Release);
+        change(&self.halt);
         let late = state.late;
         drop(state);
-        // It moves with every heartbeat: lanes that have nothing to do sleep on.
+        // The deadline moves with every heartbeat: lanes that have nothing to do sleep on.
         if late > 0 {
             self.wake.notify_all();
         }
@@ -137,6 +150,10 @@ impl Control {
         }
         let range = Arc::new(range);
         state.ranges.push(Arc::clone(&range));
+        if self.look_at_time(&mut state, now_ns()) {
+            range.cut_short();
+            return Ok(());
+        }
         state.queue.push_back(range);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         drop(state);
@@ -152,6 +169,17 @@ impl Control {
         state.to_close.push(range);
         drop(state);
         self.wake.notify_all();
+    }
+
+    /// A range was cut short and its last lane has left it: what is open for it is to be closed by a lane that has nothing in
+    /// flight.
+    pub(super) fn close_later(&self, range: Arc<SeedRange>) {
+        self.lock().to_close.push(range);
+    }
+
+    /// Whether somebody has seen that the task's time is over: then all its ranges are cut short.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().over
     }
 
     pub(super) fn queue_syncs(&self, objects: Vec<u64>) {
@@ -217,10 +245,29 @@ impl Control {
         self.sync_queued.load(Ordering::Relaxed)
     }
 
-    /// Nothing is submitted at or after this instant.
+    /// Nothing is submitted at or after this instant: see [`Control::time_is_over`] and [`Control::park`].
     #[inline]
-    pub(super) fn deadline_ns(&self) -> u64 {
-        self.deadline_ns.load(Ordering::Acquire)
+    pub(super) fn halt_ns(&self) -> u64 {
+        self.halt.first_ns()
+    }
+
+    /// Whether, at this instant, the task's time is over; then every range is stopped when this returns.
+    #[cold]
+    pub(super) fn time_is_over(&self, now_ns: u64) -> bool {
+        self.look_at_time(&mut self.lock(), now_ns)
+    }
+
+    fn look_at_time(&self, state: &mut State, now_ns: u64) -> bool {
+        if !state.over && now_ns >= self.halt.end_ns() {
+            state.over = true;
+            for range in &state.ranges {
+                range.cut_short();
+            }
+            // Those that no lane is in are closed by a lane; the others are queued by the last lane to leave them.
+            state.to_close.extend(state.ranges.iter().cloned());
+            self.wake.notify_all();
+        }
+        state.over
     }
 
     /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects
@@ -311,17 +358,19 @@ impl Control {
     pub(super) fn park(&self, range: &SeedRange) -> Parked {
         let mut state = self.lock();
         loop {
-            if state.failure.is_some() || range.is_stopped() {
+            let now_ns = now_ns();
+            if self.look_at_time(&mut state, now_ns) || state.failure.is_some() || range.is_stopped() {
                 return Parked::Stop;
             }
-            if now_ns() < self.deadline_ns() {
+            if now_ns < self.halt_ns() {
                 return Parked::Go;
             }
             if let Some(object) = self.some_sync(&mut state) {
                 return Parked::Sync(object);
             }
             state.late += 1;
-            state = self.wait(state);
+            let patience = Duration::from_nanos(self.halt.end_ns() - now_ns);
+            (state, _) = self.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
             state.late -= 1;
         }
     }

@@ -34,20 +34,39 @@ impl LaneRun<'_> {
     /// All claims of a range are through.
     fn range_written(&mut self, range: &SeedRange) {
         if self.policy() == Some(SyncPolicy::Range) {
-            // Of all objects or of none: the range becomes durable as a whole.
-            let noted = range.note_written(0..range.claims.count());
-            let mut segments = 0..range.claims.segments();
-            let outcome = segments.try_for_each(|segment| match range.open_object(segment) {
-                Some(file) => self.sync(&file),
-                None => Ok(()),
-            });
-            let passes = self.passes(&outcome);
-            take_in(range, &noted, outcome, passes);
+            self.sync_range(range);
             self.close_all(range);
         }
         if self.shared.spec.operation == Operation::Delete {
             self.remove_folders(range);
         }
+    }
+
+    /// Of all objects or of none: what is written of the range becomes durable as a whole.
+    fn sync_range(&self, range: &SeedRange) {
+        let noted = range.note_written(0..range.claims.count());
+        let mut segments = 0..range.claims.segments();
+        let outcome = segments.try_for_each(|segment| match range.open_object(segment) {
+            Some(file) => self.sync(&file),
+            None => Ok(()),
+        });
+        let passes = self.passes(&outcome);
+        take_in(range, &noted, outcome, passes);
+    }
+
+    /// Closes everything that is open for a range which was stopped and which no lane is in. Of one that was cut short, what is
+    /// written becomes durable first.
+    pub(super) fn end_stopped(&mut self, range: &SeedRange) {
+        if range.is_short() {
+            match self.policy() {
+                Some(SyncPolicy::Range) => self.sync_range(range),
+                Some(SyncPolicy::File) => {
+                    (0..range.claims.segments()).for_each(|segment| self.sync_segment(range, segment));
+                }
+                _ => {}
+            }
+        }
+        self.close_all(range);
     }
 
     fn sync_segment(&mut self, range: &SeedRange, segment: usize) {

@@ -45,11 +45,14 @@ impl LaneRun<'_> {
     }
 
     /// Hands what is ready to the lane's I/O, if that is allowed now; whoever calls this submits it, or waits, which
-    /// submits too. Past the deadline it waits, with nothing in flight.
+    /// submits too. Past the deadline it waits, with nothing in flight; when the task's time is over it drops what is ready.
     pub(super) fn hand_over(&mut self) {
         while !self.queue.ready.is_empty() {
             let now_ns = self.note_content();
-            if now_ns >= self.shared.control.deadline_ns() {
+            if now_ns >= self.shared.control.halt_ns() {
+                if self.shared.control.time_is_over(now_ns) {
+                    return self.drop_stopped();
+                }
                 if self.queue.in_flight > 0 {
                     return;
                 }
@@ -191,7 +194,7 @@ impl LaneRun<'_> {
     #[inline]
     pub(super) fn may_submit(&mut self, range: &SeedRange) -> Flow<Submission> {
         let now_ns = self.note_content();
-        if now_ns < self.shared.control.deadline_ns() {
+        if now_ns < self.shared.control.halt_ns() {
             if self.cell.started_ns.get() == 0 {
                 self.cell.started_ns.set(now_ns);
             }

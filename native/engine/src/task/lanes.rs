@@ -174,7 +174,7 @@ impl LaneRun<'_> {
                 Work::Range(range) => self.work_on(range),
                 Work::Close(range) => {
                     if range.is_idle() {
-                        self.close_all(&range);
+                        self.end_stopped(&range);
                     }
                 }
                 Work::Sync { object, last } => self.sync_object(object, last),
@@ -267,9 +267,13 @@ impl LaneRun<'_> {
         }
     }
 
-    fn leave(&mut self, range: &SeedRange) {
+    fn leave(&mut self, range: &Arc<SeedRange>) {
         if range.leave() {
-            self.close_all(range);
+            if range.is_short() {
+                self.shared.control.close_later(Arc::clone(range));
+            } else {
+                self.close_all(range);
+            }
         }
         self.shared.control.note_ended_work();
     }

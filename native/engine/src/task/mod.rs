@@ -8,6 +8,7 @@ mod durability;
 mod errors;
 mod faults;
 mod findings;
+mod halt;
 mod in_flight;
 mod lanes;
 mod pacer;
@@ -117,6 +118,14 @@ impl Task {
         }
     }
 
+    /// The task's time is over at this instant of CLOCK_MONOTONIC, in ns; at first that is never. From then on lanes submit
+    /// nothing more: what is made and not handed over is dropped, what is in flight comes back and counts, what is written
+    /// becomes durable as the sync policy says, and every range is then `drained`, also one that is added later. It may be
+    /// moved, to now too, until it has come.
+    pub fn end_at(&self, monotonic_ns: u64) {
+        self.shared.control.set_end(monotonic_ns);
+    }
+
     /// Gives the task units to work on. Ranges are served in the order in which they were added.
     ///
     /// # Errors
@@ -171,7 +180,8 @@ impl Task {
     }
 
     /// No more ranges come: lanes do what is left, what is not durable is synced, files are closed and `ended` is
-    /// called. Past the deadline this waits until the deadline is moved, the ranges are fenced or the task is cancelled.
+    /// called. Past the deadline this waits until the deadline is moved, the ranges are fenced, the task's time is over or
+    /// it is cancelled.
     pub fn finish(&self) {
         self.shared.control.finish();
     }

@@ -138,7 +138,7 @@ impl LaneRun<'_> {
         let Some(own) = &mut self.pacer else { return };
         // Before the look at the shares, or one that is told meanwhile would be slept through.
         let heard = own.pacing.bell.heard();
-        let until_ns = own.next_ns().min(now_ns() + DOZE_NS);
+        let until_ns = own.next_ns().min(now_ns() + DOZE_NS).min(self.shared.control.halt_ns());
         own.pacing.bell.wait(heard, EVERYBODY, Some(until_ns));
         self.since_ns = now_ns();
     }
@@ -148,8 +148,8 @@ impl LaneRun<'_> {
         match &mut self.pacer {
             Some(own) if !self.queue.ready.is_empty() => {
                 let now_ns = now_ns();
-                // Past the deadline nothing has a turn.
-                if now_ns >= self.shared.control.deadline_ns() {
+                // Past the deadline, or when the time is over, nothing has a turn.
+                if now_ns >= self.shared.control.halt_ns() {
                     return FOR_EVER;
                 }
                 own.next_ns().min(now_ns + DOZE_NS)

@@ -35,7 +35,7 @@ pub struct RangeProgress {
     pub failed_units: Vec<(u64, u64)>,
     /// All units are done or failed, and the objects that were open for the range are closed.
     pub complete: bool,
-    /// The range was fenced or failed, and no lane works on it nor has an I/O in flight on it any more.
+    /// The range was fenced, cut short or failed, and no lane works on it nor has an I/O in flight on it any more.
     pub drained: bool,
     /// Why what is not done will not be done.
     pub failed: Option<Error>,
@@ -85,8 +85,10 @@ pub(super) struct SeedRange {
     inside: AtomicUsize,
     /// Objects that are open for it.
     open: AtomicUsize,
-    /// No more claims: fenced or failed.
+    /// No more claims: fenced, cut short or failed.
     stopped: AtomicBool,
+    /// It is still the task's, but its time is over: what is written of it is to be made durable.
+    short: AtomicBool,
     /// A sync failed: what is not durable is lost.
     lost: AtomicBool,
     failed: OnceLock<Error>,
@@ -112,6 +114,7 @@ impl SeedRange {
             inside: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
+            short: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             failed: OnceLock::new(),
             claims,
@@ -142,6 +145,20 @@ impl SeedRange {
     /// Takes the range back.
     pub(super) fn fence(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// The task's time is over.
+    pub(super) fn cut_short(&self) {
+        if !self.is_stopped() {
+            // First: who sees it stopped then knows what is to be done with it.
+            self.short.store(true, Ordering::Release);
+            self.stopped.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether it ended with the task's time, and not all of it is written.
+    pub(super) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Acquire) && self.segments_left.load(Ordering::Acquire) > 0
     }
 
     /// Fails the range; the first error counts.

@@ -106,9 +106,12 @@ impl Shared {
 
 fn ranges(control: &Control, syncs_at_end: bool) -> Vec<RangeProgress> {
     let ranges: Vec<RangeProgress> = control.ranges().iter().map(|range| range.progress()).collect();
-    // A range that failed on a write still has its good writes synced at the end; one that was fenced is not ours.
+    // A range that failed on a write, or was cut short, still has its good writes synced at the end; one that was fenced is
+    // not ours.
+    let keeps_short = control.is_over();
     let is_over = |range: &&RangeProgress| {
-        range.complete || range.drained && (range.failed.is_none() || !syncs_at_end || range.done == range.written)
+        let is_fenced = range.failed.is_none() && !keeps_short;
+        range.complete || range.drained && (is_fenced || !syncs_at_end || range.done == range.written)
     };
     let over: Vec<u64> = ranges.iter().filter(is_over).map(|range| range.id).collect();
     control.retire(&over);

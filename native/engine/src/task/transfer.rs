@@ -85,7 +85,7 @@ impl LaneRun<'_> {
     /// and one look at the clock is enough: for small blocks a second one would be a tenth of the work.
     fn generate(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         let first = self.cell.started_ns.get() == 0;
-        let late = self.since_ns >= self.shared.control.deadline_ns();
+        let late = self.since_ns >= self.shared.control.halt_ns();
         let submission = if first || late || self.pacer.is_some() {
             self.turn(range, block.bytes)?
         } else {

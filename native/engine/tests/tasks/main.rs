@@ -1,6 +1,7 @@
 //! Tasks as the control plane drives them: through the public face of the engine only, on real files.
 
 mod depth;
+mod ending;
 mod faults;
 mod flow;
 mod in_flight;

@@ -185,6 +185,9 @@ export interface AttendResponse {
     /** All that is known of a fault whose bytes the agent keeps. */
     { $case: "findingKnown"; value: FindingKnown }
     | //
+    /** The time of a stage is over at another instant. */
+    { $case: "moveStageEnd"; value: MoveStageEnd }
+    | //
     /** The agent's share of a stage's rate is another one from now on. */
     { $case: "shareRate"; value: ShareRate }
     | undefined;
@@ -560,12 +563,22 @@ export interface StartStage {
   stage: number;
   /** When, by the agent's monotonic clock, in ns. */
   atAgentNs: bigint;
+  /** When the stage's time is over, by the agent's monotonic clock, in ns: nothing is submitted from then on. 0: never. */
+  overAtAgentNs: bigint;
   /** The agent's share of the stage's rate; absent when it has none. */
   share:
     | RateShare
     | undefined;
   /** The common start by the agent's monotonic clock, in ns, also when it joins later: seconds are cut from it. */
   commonStartAgentNs: bigint;
+}
+
+/** The time of a stage is over at another instant than StartStage said. */
+export interface MoveStageEnd {
+  /** The stage. */
+  stage: number;
+  /** When, by the agent's monotonic clock, in ns. */
+  overAtAgentNs: bigint;
 }
 
 /** A seed range to work on. */
@@ -1280,6 +1293,9 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "findingKnown":
         FindingKnown.encode(message.message.value, writer.uint32(210).fork()).join();
         break;
+      case "moveStageEnd":
+        MoveStageEnd.encode(message.message.value, writer.uint32(1122).fork()).join();
+        break;
       case "shareRate":
         ShareRate.encode(message.message.value, writer.uint32(1442).fork()).join();
         break;
@@ -1444,6 +1460,14 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "findingKnown", value: FindingKnown.decode(reader, reader.uint32()) };
             continue;
           }
+          case 140: {
+            if (tag !== 1122) {
+              break;
+            }
+
+            message.message = { $case: "moveStageEnd", value: MoveStageEnd.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -1575,6 +1599,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "findingKnown": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "findingKnown", value: FindingKnown.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "moveStageEnd": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "moveStageEnd", value: MoveStageEnd.fromPartial(object.message.value) };
         }
         break;
       }
@@ -4348,7 +4378,7 @@ export const UnreachedPeer: MessageFns<UnreachedPeer> = {
 };
 
 function createBaseStartStage(): StartStage {
-  return { stage: 0, atAgentNs: 0n, share: undefined, commonStartAgentNs: 0n };
+  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, share: undefined, commonStartAgentNs: 0n };
 }
 
 export const StartStage: MessageFns<StartStage> = {
@@ -4361,6 +4391,12 @@ export const StartStage: MessageFns<StartStage> = {
         throw new globalThis.Error("value provided for field message.atAgentNs of type uint64 too large");
       }
       writer.uint32(16).uint64(message.atAgentNs);
+    }
+    if (message.overAtAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.overAtAgentNs) !== message.overAtAgentNs) {
+        throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.overAtAgentNs);
     }
     if (message.share !== undefined) {
       RateShare.encode(message.share, writer.uint32(1442).fork()).join();
@@ -4403,6 +4439,14 @@ export const StartStage: MessageFns<StartStage> = {
             message.atAgentNs = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.overAtAgentNs = reader.uint64() as bigint;
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -4438,11 +4482,86 @@ export const StartStage: MessageFns<StartStage> = {
     const message = createBaseStartStage();
     message.stage = object.stage ?? 0;
     message.atAgentNs = (object.atAgentNs !== undefined && object.atAgentNs !== null) ? BigInt(object.atAgentNs) : 0n;
+    message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
+      ? BigInt(object.overAtAgentNs)
+      : 0n;
     message.share = (object.share !== undefined && object.share !== null)
       ? RateShare.fromPartial(object.share)
       : undefined;
     message.commonStartAgentNs = (object.commonStartAgentNs !== undefined && object.commonStartAgentNs !== null)
       ? BigInt(object.commonStartAgentNs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseMoveStageEnd(): MoveStageEnd {
+  return { stage: 0, overAtAgentNs: 0n };
+}
+
+export const MoveStageEnd: MessageFns<MoveStageEnd> = {
+  encode(message: MoveStageEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.overAtAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.overAtAgentNs) !== message.overAtAgentNs) {
+        throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.overAtAgentNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveStageEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveStageEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.overAtAgentNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MoveStageEnd>, I>>(base?: I): MoveStageEnd {
+    return MoveStageEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MoveStageEnd>, I>>(object: I): MoveStageEnd {
+    const message = createBaseMoveStageEnd();
+    message.stage = object.stage ?? 0;
+    message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
+      ? BigInt(object.overAtAgentNs)
       : 0n;
     return message;
   },

@@ -1,0 +1,250 @@
+/**
+ * The passes of one stage over its units, each with a ledger of its own. A stage that goes by time begins the next pass as
+ * soon as the one before has nothing more to give to an agent, so that nobody waits at the border; any other has one pass.
+ * It has a ledger's face, with counts over all passes; leases are numbered over all of them. No I/O, no clock.
+ */
+import type {
+  AgentCoverage,
+  Coverage,
+  Expiry,
+  Lease,
+  Ledger,
+  Report,
+  ReportOutcome,
+  WriterRange,
+} from '../ledger/index.js';
+import { ownUnits } from './own-units.js';
+
+/** Passes that may be under way at once: where agents differ, the fast ones are ahead of the slow ones. */
+const maxOpenPasses = 1024;
+
+interface Pass {
+  readonly ledger: Ledger;
+  /** The number of each lease over all passes, by its number in the ledger. */
+  readonly numbers: number[];
+}
+
+/** What passes that are over came to. */
+interface Sums {
+  passes: number;
+  done: number;
+  failed: number;
+  rework: number;
+  byTheirWriter: number;
+  readonly agents: Map<string, { done: number; rework: number }>;
+}
+
+/** The passes of one stage. */
+export class Passes {
+  #open: Pass[];
+  readonly #leases = new Map<number, { readonly pass: Pass; readonly id: number }>();
+  /** Leases that were granted so far, in all passes. */
+  #granted = 0;
+  readonly #over: Sums = { passes: 0, done: 0, failed: 0, rework: 0, byTheirWriter: 0, agents: new Map() };
+
+  constructor(
+    /** The first pass. */
+    readonly first: Ledger,
+    /** Makes the ledger of a further pass; absent where there is one pass only. */
+    private readonly next: (() => Ledger) | undefined,
+    /** Who wrote what the stage reads back; empty when it does not. */
+    private readonly writers: readonly WriterRange[],
+  ) {
+    this.#open = [{ ledger: first, numbers: [] }];
+  }
+
+  /** Whether a pass is followed by the next until the time is over. */
+  get wraps(): boolean {
+    return this.next !== undefined;
+  }
+
+  // ── Who takes part ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** See {@link Ledger.join}. */
+  join(agent: string, incarnation: number, host: string, nowMs: number): void {
+    for (const { ledger } of this.#open) ledger.join(agent, incarnation, host, nowMs);
+  }
+
+  /** See {@link Ledger.renew}. */
+  renew(agent: string, incarnation: number, nowMs: number): void {
+    for (const { ledger } of this.#open) ledger.renew(agent, incarnation, nowMs);
+  }
+
+  /** See {@link Ledger.lost}. */
+  lost(agent: string, incarnation: number, how: { readonly knownDead: boolean }, nowMs: number): Lease[] {
+    return this.#open.flatMap((pass) => numbered(pass, pass.ledger.lost(agent, incarnation, how, nowMs)));
+  }
+
+  /** See {@link Ledger.leave}. */
+  leave(agent: string, incarnation: number): void {
+    for (const { ledger } of this.#open) ledger.leave(agent, incarnation);
+  }
+
+  /** See {@link Ledger.drained}. */
+  drained(agent: string, incarnation: number): void {
+    for (const { ledger } of this.#open) ledger.drained(agent, incarnation);
+  }
+
+  // ── Leases ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next lease for an agent: of the earliest pass that has something for it, or of a new one. */
+  grant(agent: string, nowMs: number): Lease | undefined {
+    for (const pass of this.#open) {
+      const lease = this.#grantOf(pass, agent, nowMs);
+      if (lease !== undefined) return lease;
+    }
+    const pass = this.#begin();
+    return pass && this.#grantOf(pass, agent, nowMs);
+  }
+
+  #grantOf(pass: Pass, agent: string, nowMs: number): Lease | undefined {
+    const lease = pass.ledger.grant(agent, nowMs);
+    if (lease === undefined) return undefined;
+    this.#granted += 1;
+    pass.numbers[lease.id] = this.#granted;
+    this.#leases.set(this.#granted, { pass, id: lease.id });
+    return { ...lease, id: this.#granted };
+  }
+
+  /** Begins a pass, unless one was begun of which nobody took anything yet. */
+  #begin(): Pass | undefined {
+    const last = this.#open.at(-1);
+    if (this.next === undefined || last === undefined || last.numbers.length === 0) return undefined;
+    if (this.#open.length >= maxOpenPasses) return undefined;
+    const ledger = this.next();
+    ledger.follow(last.ledger);
+    const pass = { ledger, numbers: [] };
+    this.#open.push(pass);
+    return pass;
+  }
+
+  /** See {@link Ledger.report}. What a pass that is over is told of is known: all of it is done. */
+  report(report: Report): ReportOutcome {
+    const lease = this.#leases.get(report.leaseId);
+    if (lease === undefined) {
+      if (report.leaseId > 0 && report.leaseId <= this.#granted)
+        return { kind: 'fenced', because: 'released', newRework: 0 };
+      return { kind: 'refused', reason: 'unknown-lease', detail: `there is no lease ${report.leaseId}` };
+    }
+    const outcome = lease.pass.ledger.report({ ...report, leaseId: lease.id });
+    if (outcome.kind === 'applied' && outcome.completed) this.#endPasses();
+    return outcome;
+  }
+
+  /** See {@link Ledger.undo}. */
+  undo(agent: string, incarnation: number, leaseId: number, nowMs: number): void {
+    const lease = this.#leases.get(leaseId);
+    lease?.pass.ledger.undo(agent, incarnation, lease.id, nowMs);
+  }
+
+  /** See {@link Ledger.leasesOf}. */
+  leasesOf(agent: string): Lease[] {
+    return this.#open.flatMap((pass) => numbered(pass, pass.ledger.leasesOf(agent)));
+  }
+
+  /** See {@link Ledger.openLeasesOf}. */
+  openLeasesOf(agent: string): number {
+    return this.#open.reduce((sum, { ledger }) => sum + ledger.openLeasesOf(agent), 0);
+  }
+
+  /** See {@link Ledger.expire}. */
+  expire(nowMs: number): Expiry {
+    const all = this.#open.map((pass) => ({ pass, expiry: pass.ledger.expire(nowMs) }));
+    const leases = all.flatMap(({ pass, expiry }) => numbered(pass, expiry.leases));
+    const waiting = all.find(({ expiry }) => expiry.handover.waiting);
+    return { leases, handover: waiting?.expiry.handover ?? { waiting: false } };
+  }
+
+  /** See {@link Ledger.close}. */
+  close(nowMs: number): void {
+    for (const { ledger } of this.#open) ledger.close(nowMs);
+  }
+
+  // ── Counts ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether the only pass has everything accounted for. */
+  isAccountedFor(): boolean {
+    return this.next === undefined && this.first.isAccountedFor();
+  }
+
+  /** Whether there is nothing left to do; never where another pass follows. */
+  isOver(): boolean {
+    return this.next === undefined && this.first.isOver();
+  }
+
+  /** Passes of which every unit is accounted for. */
+  get whole(): number {
+    return this.#over.passes + this.#open.filter(({ ledger }) => ledger.isAccountedFor()).length;
+  }
+
+  /** Units that were read back by the agent that wrote them. */
+  get unitsByTheirWriter(): number {
+    return this.#open.reduce((sum, pass) => sum + this.#ownUnitsOf(pass), this.#over.byTheirWriter);
+  }
+
+  /** What all passes came to; `units` and those that are lost or left out are of one pass. */
+  coverage(): Coverage {
+    const over = this.#over;
+    const open = this.#open.map(({ ledger }) => ledger.coverage());
+    const total = (of: (coverage: Coverage) => number): number => open.reduce((sum, each) => sum + of(each), 0);
+    const agents = new Map<string, AgentCoverage>();
+    for (const [agent, { done, rework }] of over.agents) agents.set(agent, { done, rework, leases: 0, openLeases: 0 });
+    for (const each of open)
+      for (const [agent, coverage] of each.agents) agents.set(agent, added(agents.get(agent), coverage));
+    return {
+      units: open[0]?.units ?? 0,
+      done: over.done + total(({ done }) => done),
+      leased: total(({ leased }) => leased),
+      free: total(({ free }) => free),
+      lost: Math.max(0, ...open.map(({ lost }) => lost)),
+      failed: over.failed + total(({ failed }) => failed),
+      leftOut: open[0]?.leftOut ?? 0,
+      rework: over.rework + total(({ rework }) => rework),
+      indeterminate: total(({ indeterminate }) => indeterminate),
+      unsettled: total(({ unsettled }) => unsettled),
+      agents,
+    };
+  }
+
+  /** Keeps no more than the sums of the earliest passes, once they are over. The last one is always kept. */
+  #endPasses(): void {
+    while (this.#open.length > 1 && this.#open[0]?.ledger.isAccountedFor() === true) {
+      const [pass] = this.#open;
+      this.#open = this.#open.slice(1);
+      this.#addUp(pass);
+      for (const number of pass.numbers) this.#leases.delete(number);
+    }
+  }
+
+  #addUp(pass: Pass): void {
+    const { done, failed, rework, agents } = pass.ledger.coverage();
+    const over = this.#over;
+    over.passes += 1;
+    over.done += done;
+    over.failed += failed;
+    over.rework += rework;
+    over.byTheirWriter += this.#ownUnitsOf(pass);
+    for (const [agent, own] of agents) {
+      const sum = over.agents.get(agent) ?? { done: 0, rework: 0 };
+      over.agents.set(agent, { done: sum.done + own.done, rework: sum.rework + own.rework });
+    }
+  }
+
+  #ownUnitsOf({ ledger }: Pass): number {
+    return this.writers.length === 0 ? 0 : ownUnits(ledger.writers(), this.writers);
+  }
+}
+
+function numbered({ numbers }: Pass, leases: readonly Lease[]): Lease[] {
+  return leases.map((lease) => ({ ...lease, id: numbers[lease.id] ?? 0 }));
+}
+
+function added(before: AgentCoverage | undefined, more: AgentCoverage): AgentCoverage {
+  if (before === undefined) return more;
+  return {
+    done: before.done + more.done,
+    rework: before.rework + more.rework,
+    leases: before.leases + more.leases,
+    openLeases: before.openLeases + more.openLeases,
+  };
+}
