@@ -129,9 +129,10 @@ function errorLines({ ioErrors }: StageResult): string[] {
 }
 
 /** How deep the queues really were; said loudly where the plan asked for much more. */
-function queues({ queues: of }: StageResult): string {
+function queues({ queues: of, rate }: StageResult): string {
   if (of === undefined) return '';
-  const isShort = of.depth > 1 && of.meanPerLane < of.depth * shortOfDepth;
+  // Under a rate lanes wait for their instants, and not for the storage.
+  const isShort = rate === undefined && of.depth > 1 && of.meanPerLane < of.depth * shortOfDepth;
   const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
   return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${isShort ? ' — short of the plan' : ''}`;
 }
