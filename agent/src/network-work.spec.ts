@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ToCoordinator } from './connection.js';
 import { GeneratorMeter } from './generator-meter.js';
 import { NetworkWork, type Whereabouts } from './network-work.js';
+import { startStage } from './testing.js';
 
 let engines: Engine[];
 let works: NetworkWork[];
@@ -63,7 +64,7 @@ describe('a network stage on an agent', () => {
     for (const { heard } of [a, b]) {
       expect(heard('peersConnected')).toEqual([{ stage: 3, error: undefined, unreached: [] }]);
     }
-    for (const { work } of [a, b]) work.start(0n);
+    for (const { work } of [a, b]) work.start(startStage());
     await Promise.all([a, b].map(({ work }) => work.end(end)));
     const [ofA, ofB] = [a, b].map(({ heard }) => heard('stageEnded')[0]?.peers[0]);
     expect(ofA?.sentBytes).toBeGreaterThanOrEqual(0n);
@@ -77,7 +78,7 @@ describe('a network stage on an agent', () => {
   test('after a break says again what was not acknowledged, and does not connect twice', async () => {
     const { work, said, heard } = await prepared(0, here, { durationNs: 60_000_000_000n });
     await work.connect({ stage: 3, own: 0, peers: [] });
-    work.start(0n);
+    work.start(startStage());
     await work.end(end);
     const before = [...said];
     said.length = 0;

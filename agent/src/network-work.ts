@@ -12,6 +12,7 @@ import {
   type PrepareNetwork,
   poolCounters,
   type StageEnded,
+  type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
@@ -124,9 +125,9 @@ export class NetworkWork {
   }
 
   /** All begin at this instant of this agent's clock. */
-  start(atNs: bigint): void {
+  start({ atAgentNs }: StartStage): void {
     this.#cpu.begin();
-    this.#network?.beginAt(atNs);
+    this.#network?.beginAt(atAgentNs);
   }
 
   /** A report was taken, and those before it. */
@@ -240,6 +241,7 @@ export class NetworkWork {
       hostNetwork,
       errors: [],
       evidenceSkipped: 0n,
+      store: undefined,
     };
     this.#unacknowledged.keep(report);
     this.host.say({ $case: 'report', value: report });

@@ -9,6 +9,7 @@ import {
   type Reading,
   type Report,
   type SecondCounters,
+  type StoreWork,
 } from '@seedstorm/proto';
 
 /** What a snapshot lacks for a report. */
@@ -28,6 +29,21 @@ export interface ReportContext {
   readonly seconds: readonly SecondCounters[];
   /** CPU time of this process since the stage began. */
   readonly processCpu: { readonly userNs: bigint; readonly systemNs: bigint };
+}
+
+/** What was asked of a store, on the wire. */
+function storeWork({ store }: TaskSnapshot): StoreWork | undefined {
+  return (
+    store && {
+      requests: store.requests.map(({ kind, requests, attempts, failed }) => ({
+        kind,
+        requests: BigInt(requests),
+        attempts: BigInt(attempts),
+        failed: BigInt(failed),
+      })),
+      statuses: store.statuses.map(({ kind, status, count }) => ({ kind, status, count: BigInt(count) })),
+    }
+  );
 }
 
 /** The report of a snapshot. */
@@ -73,6 +89,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     notes: snapshot.notes,
     ioEngine: snapshot.ioEngine,
     hostNetwork: context.hostNetwork,
+    store: storeWork(snapshot),
     errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
       kind,
       path,

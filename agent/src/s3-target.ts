@@ -2,7 +2,7 @@
 import { SeedstormError } from '@seedstorm/errors';
 import type { S3Sink } from '@seedstorm/native';
 import type { S3Target } from '@seedstorm/proto';
-import { folderPattern } from './task-spec.js';
+import { namePattern } from './file-target.js';
 
 /**
  * Where the engine finds the objects of a run.
@@ -10,7 +10,7 @@ import { folderPattern } from './task-spec.js';
  */
 export function s3Target(target: S3Target): S3Sink {
   const { endpoints, bucket, prefix, runFolder: run, region, style, ca, signing } = target;
-  if (!folderPattern.test(run)) {
+  if (!namePattern.test(run)) {
     throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${run} is no part of a key for a run` });
   }
   return {

@@ -1,16 +1,10 @@
-import { Engine, type Engine as EngineType, monotonicNs } from '@seedstorm/native';
-import type { Report, StartStage } from '@seedstorm/proto';
+import { Engine, type Engine as EngineType } from '@seedstorm/native';
+import type { Report } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ToCoordinator } from './connection.js';
 import { GeneratorMeter } from './generator-meter.js';
 import { StageWork } from './stage-work.js';
-import { prepareStage } from './testing.js';
-
-/** The start of a stage, at this moment. */
-function startNow(): StartStage {
-  const atAgentNs = monotonicNs();
-  return { stage: 0, atAgentNs, commonStartAgentNs: atAgentNs, overAtAgentNs: 0n, share: undefined };
-}
+import { prepareStage, startStage } from './testing.js';
 
 let engine: EngineType;
 let said: ToCoordinator[];
@@ -48,7 +42,7 @@ describe('a stage on an agent', () => {
     const work = await prepared();
     expect(heard('stagePrepared')).toEqual([{ stage: 0, error: undefined, notes: [], lanes: 2, dataAddress: '' }]);
     work.grant(grant(1n, 0n, 8n));
-    work.start(startNow());
+    work.start(startStage());
     await until(() => heard('report').some(isComplete));
     await work.end({ stage: 0, cancel: false, removeRunFolder: false });
     expect(heard('stageEnded')).toMatchObject([{ stage: 0, error: undefined, runFolderRemoved: true }]);
@@ -63,7 +57,7 @@ describe('a stage on an agent', () => {
 
   test('after a break says again what was not acknowledged, in its order, and nothing that was', async () => {
     const work = await prepared();
-    work.start(startNow());
+    work.start(startStage());
     for (const id of [1n, 2n, 3n]) {
       work.grant(grant(id, id, id + 1n));
       await until(() => heard('report').some(({ leases }) => leases.some((l) => l.leaseId === id && l.complete)));
@@ -82,7 +76,7 @@ describe('a stage on an agent', () => {
     const work = await prepared();
     work.grant(grant(1n, 0n, 8n));
     work.grant(grant(1n, 0n, 8n));
-    work.start(startNow());
+    work.start(startStage());
     await work.end({ stage: 0, cancel: false, removeRunFolder: false });
     const operations = heard('report')
       .at(-1)
@@ -104,7 +98,7 @@ describe('a stage on an agent', () => {
 
   test('a lease that the engine refuses ends the stage with the reason', async () => {
     const work = await prepared();
-    work.start(startNow());
+    work.start(startStage());
     work.grant(grant(1n, 0n, 65n));
     await until(() => heard('stageEnded').length > 0);
     expect(heard('stageEnded')[0]?.error).toMatchObject({ code: 'SEEDSTORM_E_INVALID_ARGUMENT' });
@@ -150,7 +144,7 @@ describe('a stage on an agent', () => {
     const work = await prepared({ units: 1024n });
     work.setDeadline(1n);
     work.grant(grant(1n, 0n, 1024n));
-    work.start(startNow());
+    work.start(startStage());
     await until(() => heard('report').length > 0);
     expect(heard('report')[0]?.startedNs).toBe(0n);
     work.setDeadline(process.hrtime.bigint() + 3_600_000_000_000n);

@@ -4,7 +4,16 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { dropCaches, type Engine, lookAgain, type MemoryStore, monotonicNs, Task, type TaskSpec } from '@seedstorm/native';
+import {
+  clearS3,
+  dropCaches,
+  type Engine,
+  lookAgain,
+  type MemoryStore,
+  monotonicNs,
+  Task,
+  type TaskSpec,
+} from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
@@ -141,14 +150,15 @@ export class StageWork {
   }
 
   /**
-   * All begin at an instant of this agent's clock, with a share of the stage's rate where it has one; the time is over at
-   * another, unless that is 0 or moved.
+   * All begin at an instant of this agent's clock, with a share of the stage's rate where it has one; the ramp and the time
+   * are over at others, where these are not 0.
    */
-  start({ atAgentNs, commonStartAgentNs, overAtAgentNs, share }: StartStage): void {
+  start({ atAgentNs, commonStartAgentNs, overAtAgentNs, countFromAgentNs, share }: StartStage): void {
     const task = this.#task;
     if (task === undefined) return;
     if (share !== undefined) task.shareRate(share);
     if (overAtAgentNs > 0n) task.endAt(overAtAgentNs);
+    if (countFromAgentNs > 0n) task.countFrom(countFromAgentNs);
     this.#cpu.begin();
     // Told again after a break, it goes on.
     this.#seconds ??= new Seconds(() => task.moved(), commonStartAgentNs, atAgentNs);
@@ -266,7 +276,13 @@ export class StageWork {
     clearInterval(this.#poll);
     if (this.#abandoned) return;
     const fileWork = fileWorkOf(task);
-    const runFolderRemoved = message.removeRunFolder ? await removeIfEmpty(this.message) : true;
+    let runFolderRemoved = true;
+    try {
+      if (message.removeRunFolder) runFolderRemoved = await clearRun(this.message);
+    } catch (thrown) {
+      error ??= toErrorDetail(thrown);
+      runFolderRemoved = false;
+    }
     // What is to be said of evidence goes with the last report.
     await this.host.evidence?.written();
     try {
@@ -339,8 +355,13 @@ async function lookAt(message: PrepareStage, { object, offset, length, fingerpri
   }
 }
 
-/** Removes the run's own folder in each path if nothing is left in it; true when all of them are gone. */
-async function removeIfEmpty({ target }: PrepareStage): Promise<boolean> {
+/**
+ * Removes the run's own folder in each path if nothing is left in it, and from a store what no object is: open uploads and
+ * older versions. True when nothing of the run is left.
+ */
+async function clearRun(message: PrepareStage): Promise<boolean> {
+  const { target } = message;
+  if (target?.kind?.$case === 's3') return clearS3(taskSpec(message, 1));
   if (target?.kind?.$case !== 'file') return true;
   const gone = await Promise.all(
     runFolders(target.kind.value).map(async (folder) => {

@@ -3,6 +3,7 @@ import { SeedstormError } from '@seedstorm/errors';
 import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
 import { type BlockTarget, type Content, Operation, type PrepareStage, type Rate } from '@seedstorm/proto';
 import { runFolders } from './file-target.js';
+import { s3Target } from './s3-target.js';
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -13,8 +14,6 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
 };
 
 const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
-/** A run's own folder is one name, so that nothing in a message can lead out of the target. */
-export const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u;
 
 /**
  * The task of a stage, on an agent with so many lanes.
@@ -30,19 +29,13 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
       what: 'the coordinator asks for a stage that this agent does not know',
     });
   }
-  if (sink.$case === 's3') {
-    throw new SeedstormError({
-      code: 'SEEDSTORM_E_MESSAGE_INVALID',
-      what: 'the lanes of this version do not work on S3',
-      mend: 'use a file or memory target',
-    });
-  }
   return {
     operation,
     content: contentParameters(content),
     generation: message.generation,
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
+    ...(message.objectSizes.length === 0 ? {} : { objectSizes: message.objectSizes }),
     blockBytes: Number(message.blockBytes),
     queueDepth: message.queueDepth,
     ioEngine: ioEngineOf(message.ioEngine),
@@ -67,6 +60,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
           local: sink.value.scope === 'local',
         }
       : {}),
+    ...(sink.$case === 's3' ? { s3: s3Target(sink.value) } : {}),
     ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
   };
 }

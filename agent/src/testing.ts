@@ -1,5 +1,12 @@
 /** What this package's specs share. */
-import { type CheckTarget, type FileTarget, Operation, type PrepareStage, type Target } from '@seedstorm/proto';
+import {
+  type CheckTarget,
+  type FileTarget,
+  Operation,
+  type PrepareStage,
+  type StartStage,
+  type Target,
+} from '@seedstorm/proto';
 
 /** A stage that writes 64 units of 64 KiB to nowhere. */
 export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage {
@@ -36,6 +43,12 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     dropCaches: '',
     ...changes,
   };
+}
+
+/** A start at once, of a stage that does not go by time. */
+export function startStage(changes: Partial<StartStage> = {}): StartStage {
+  const none = { overAtAgentNs: 0n, countFromAgentNs: 0n, share: undefined };
+  return { stage: 0, atAgentNs: 0n, commonStartAgentNs: process.hrtime.bigint(), ...none, ...changes };
 }
 
 /** A look at nowhere, for 64 units of 1 MiB in 16 objects that nobody writes. */

@@ -33,12 +33,14 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     preallocated: 0n,
     preallocateNs: 0n,
     network: undefined,
+    timed: undefined,
     classes: [],
     rate: undefined,
     seconds: undefined,
     cpuSecondsPerGb: 0,
     memory: undefined,
     headroom: undefined,
+    store: undefined,
     ...changes,
   };
 }

@@ -20,5 +20,7 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     receivedBytes: BigInt(plain.receivedBytes),
     cpuUserNs: BigInt(plain.cpuUserNs),
     cpuSystemNs: BigInt(plain.cpuSystemNs),
+    rampOperations: BigInt(plain.rampOperations),
+    rampBytes: BigInt(plain.rampBytes),
   };
 }

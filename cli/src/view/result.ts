@@ -9,6 +9,7 @@ import { nanoseconds } from './format.js';
 import { measuredLines } from './measured.js';
 import { networkLines, portLines } from './network.js';
 import { rateLines } from './rates.js';
+import { storeLines } from './store.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
 const shortOfDepth = 0.8;
@@ -61,10 +62,13 @@ function table(stages: readonly StageResult[]): string {
       rate(stage.bytesPerSecond),
       formatCount(Math.round(stage.operationsPerSecond)),
       ...(latency === undefined ? ['', '', ''] : [latency.p50Ns, latency.p99Ns, latency.maxNs].map(nanoseconds)),
-      `${formatCount(stage.unitsDone)} of ${formatCount(stage.units)}`,
+      stage.unitsDone > stage.units
+        ? formatCount(stage.unitsDone)
+        : `${formatCount(stage.unitsDone)} of ${formatCount(stage.units)}`,
       formatCount(stage.corruptBlocks),
     ]);
-    for (const agent of stage.agents) rows.push(...agentRows(agent, Number(stage.durationNs) / 1e9));
+    const counted = Number(stage.timed?.countedNs ?? stage.durationNs) / 1e9;
+    for (const agent of stage.agents) rows.push(...agentRows(agent, counted));
   }
   return rows.toString();
 }
@@ -95,7 +99,10 @@ function agentRows(agent: AgentStageResult, seconds: number): string[][] {
 function remarks(stage: StageResult): string[] {
   const { name } = stage;
   const parts = [
-    stage.complete ? '' : `${formatCount(stage.units - stage.unitsDone)} units were not done`,
+    ...timedRemarks(stage),
+    stage.complete || stage.unitsDone >= stage.units
+      ? ''
+      : `${formatCount(stage.units - stage.unitsDone)} units were not done`,
     stage.unitsReworked > 0n ? `${formatCount(stage.unitsReworked)} units were done more than once` : '',
     stage.unitsIndeterminate > 0n ? `${formatCount(stage.unitsIndeterminate)} units are indeterminate` : '',
     stage.unitsLost > 0n ? `${formatCount(stage.unitsLost)} units were lost with their agents` : '',
@@ -108,12 +115,43 @@ function remarks(stage: StageResult): string[] {
       : '',
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
-    stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: their write failed` : '',
+    stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: they were not written` : '',
     queues(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
-  const took = `${bytes}${(Number(stage.durationNs) / 1e9).toFixed(2)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...rateLines(stage), ...measuredLines(stage), ...classLines(stage), ...errorLines(stage)];
+  const took = `${bytes}${seconds(stage.timed?.countedNs ?? stage.durationNs)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
+  return [
+    `${name}: ${[took, ...parts].join('; ')}`,
+    ...rateLines(stage),
+    ...measuredLines(stage),
+    ...classLines(stage),
+    ...storeLines(stage),
+    ...errorLines(stage),
+  ];
+}
+
+/** What is to be known of a stage that goes by time. */
+function timedRemarks({ timed, durationNs }: StageResult): string[] {
+  if (timed === undefined) return [];
+  const { rampNs, passes, wholePasses, plannedMs, stability } = timed;
+  const ramp = rampNs > 0n ? [`of ${seconds(durationNs)} s in all, the first ${seconds(rampNs)} s not counted`] : [];
+  const times =
+    plannedMs > 0n ? [`${passes.toFixed(2)} times through the data (${formatCount(wholePasses)} whole)`] : [];
+  if (stability === undefined) return [...ramp, ...times];
+  const { reached, afterNs, variation, wanted, windowMs } = stability;
+  const varied = variation > 0 || reached ? ` (${percentOf(variation)} over ${Number(windowMs) / 1000} s)` : '';
+  const stable = reached
+    ? `stable after ${seconds(afterNs)} s${varied}`
+    : `NOT stable after ${seconds(afterNs)} s${varied}, and ${percentOf(wanted)} was wanted`;
+  return [...ramp, stable, ...times];
+}
+
+function seconds(ns: bigint): string {
+  return (Number(ns) / 1e9).toFixed(2);
+}
+
+function percentOf(part: number): string {
+  return `${(part * 100).toFixed(2)}%`;
 }
 
 /** What failed where, and in whose hands. */

@@ -117,21 +117,26 @@ function summary(progress: Progress): string {
     latency(progress.latency),
     `${duration(Number(elapsedMs) / 1000)}${left}`,
   ];
-  const faults =
-    progress.corruptBlocks > 0n ? paint.red(` · ${formatCount(progress.corruptBlocks)} corrupt blocks`) : '';
-  const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
-  return parts.filter((part) => part !== '').join(' · ') + faults + errors;
+  return parts.filter((part) => part !== '').join(' · ') + wrongs(progress);
+}
+
+/** What has gone wrong so far. */
+function wrongs({ corruptBlocks, errors }: Pick<Progress, 'corruptBlocks' | 'errors'>): string {
+  const faults = corruptBlocks > 0n ? paint.red(` · ${formatCount(corruptBlocks)} corrupt blocks`) : '';
+  return faults + (errors > 0n ? paint.red(` · ${formatCount(errors)} errors`) : '');
 }
 
 /** A stage that goes by time. */
-function byTime({ stageName, elapsedMs, durationMs, ...progress }: Progress, what: string): string {
+function byTime({ stageName, elapsedMs, durationMs, rampMs, ...progress }: Progress, what: string): string {
+  const left = elapsedMs < durationMs ? `, ${duration(Number(durationMs - elapsedMs) / 1000)} left` : '';
+  const ramp = elapsedMs < rampMs ? ' (ramp, not counted)' : '';
   const parts = [
-    `${stageName}${what} ${duration(Number(elapsedMs) / 1000)} of ${duration(Number(durationMs) / 1000)}`,
+    `${stageName}${what}${ramp} ${duration(Number(elapsedMs) / 1000)} of ${duration(Number(durationMs) / 1000)}${left}`,
     `${formatRate(progress.bytesPerSecond)} now, ${formatRate(progress.averageBytesPerSecond)} average`,
+    `${formatCount(Math.round(progress.operationsPerSecond))} IOPS`,
     latency(progress.latency),
   ];
-  const errors = progress.errors > 0n ? paint.red(` · ${formatCount(progress.errors)} errors`) : '';
-  return parts.filter((part) => part !== '').join(' · ') + errors;
+  return parts.filter((part) => part !== '').join(' · ') + wrongs(progress);
 }
 
 function agentRow(agent: AgentProgress): string {

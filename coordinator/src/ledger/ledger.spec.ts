@@ -389,8 +389,8 @@ describe('limits', () => {
     expect(make({ leaseMs: 0 })).toThrow('leaseMs');
     expect(make({ marginMs: Number.NaN })).toThrow('marginMs');
     expect(make({ silentMs: 20_000 })).toThrow('silentMs');
-    const gap = [{ first: 0, end: 10, agent: 'a', host: 'x' }];
-    expect(make({ assign: { kind: 'dynamic', placement: { kind: 'same', writers: gap } } })).toThrow('10 of 100 units');
+    const beyond = [{ first: 0, end: 110, agent: 'a', host: 'x' }];
+    expect(make({ assign: { kind: 'dynamic', placement: { kind: 'same', writers: beyond } } })).toThrow('110 of 100');
     expect(make({ assign: { kind: 'static', members: [], nowMs: 0 } })).toThrow('at least one member');
     expect(() => ledgerOf(['a']).grant('a', Number.NaN)).toThrow('nowMs');
   });

@@ -5,6 +5,8 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
+import { checkSweep } from './checks-sweep.js';
+import { checkTime } from './checks-time.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
@@ -22,11 +24,12 @@ export function checkSections(sections: Sections): Problem[] {
     ...(target?.kind === 'file' ? checkPaths(target) : []),
     ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
     ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined || target === undefined || (target.kind !== 'file' && target.kind !== 'block')
-      ? []
-      : checkDepth(data, target.io?.block, sections.load)),
+    ...(data === undefined || target === undefined ? [] : checkLoad({ data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
+    ...(data === undefined || target === undefined || stages === undefined
+      ? []
+      : checkSweep({ ...sections, data, target, stages }, checkLoad)),
   ];
 }
 
@@ -39,6 +42,11 @@ function checkDedup(data: Plan['data']): Problem[] {
 
 /** The most memory of the blocks that one lane has in flight: what Linux registers in one piece. */
 const maxLaneBytes = 1024 ** 3;
+
+/** Checks what the lanes of a plan have in flight. */
+function checkLoad({ data, target, load }: Pick<Plan, 'data' | 'target'> & { load?: Plan['load'] }): Problem[] {
+  return target.kind === 'file' || target.kind === 'block' ? checkDepth(data, target.io?.block, load) : [];
+}
 
 function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
   const block = wanted ?? largestBlock(data.unit ?? defaults.unitBytes);
@@ -54,9 +62,10 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind, rate, arrivals }] of stages.entries()) {
+  for (const [index, { kind, time, rate, arrivals }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
+    problems.push(...checkTime(path, name, time));
     if (arrivals !== undefined && rate === undefined) {
       const what = `${name}.arrivals: there is no rate whose operations could arrive`;
       problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));

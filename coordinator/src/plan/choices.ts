@@ -5,6 +5,10 @@ const MiB = 1024 ** 2;
 
 /** The most stages that a plan may have. */
 export const maxStages = 100;
+/** The most rounds through the stages: the points of a sweep, times their repetitions. */
+export const maxRounds = 256;
+/** What a sweep can go over, in the order of its points: the last varies fastest. */
+export const sweepKeys = ['agents', 'lanesPerAgent', 'block', 'queueDepth'] as const;
 /** The most objects (files) that a layout may have. */
 export const maxObjects = 1_000_000_000;
 
@@ -56,6 +60,8 @@ export const defaults = {
   delayMs: 0,
   arrivals: 'constant',
   headroom: true,
+  stableWindowMs: 10_000,
+  stableAtMostMs: 600_000,
   networkDurationMs: 10_000,
   networkBlockBytes: MiB,
   networkStreams: 1,

@@ -1,6 +1,6 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
-import type { ResolvedDataStage, ResolvedPlan, ResolvedStage, ResolvedTarget } from './resolved.js';
+import type { ResolvedDataStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -119,6 +119,19 @@ function rateText({ rate }: ResolvedDataStage): string {
   return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
 }
 
+function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
+  const ramp = rampMs === undefined ? '' : `, the first ${formatDuration(rampMs)} not counted`;
+  if (durationMs === undefined) return ramp;
+  if (until === undefined) return `, for ${formatDuration(durationMs)}${ramp}`;
+  const stable = `${formatNumber(until.variation * 100)}% over ${formatDuration(until.windowMs)}`;
+  return `, until its throughput varies by at most ${stable}, for at most ${formatDuration(durationMs)}${ramp}`;
+}
+
+/** A number with at most two decimals. */
+function formatNumber(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}
+
 function stageText(stage: ResolvedStage): string {
   const wait = stage.delayMs === 0 ? '' : `, after a wait of ${formatDuration(stage.delayMs)}`;
   if (stage.kind === 'network') {
@@ -131,6 +144,6 @@ function stageText(stage: ResolvedStage): string {
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
-  const time = stage.durationMs === undefined ? '' : `, for ${formatDuration(stage.durationMs)}`;
+  const time = timeText(stage);
   return `${stage.kind}${generation}${rateText(stage)}${time}${drops}${wait}`;
 }

@@ -6,8 +6,11 @@ export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
+export { stagesOfRound } from './rounds.js';
+export type { Knee } from './schema-sweep.js';
 export {
   type ErrorPolicy,
+  planAt,
   type ResolvedContent,
   type ResolvedDataStage,
   type ResolvedNetworkStage,
@@ -18,5 +21,7 @@ export {
   type ResolvedTarget,
   resolvedPlanFromJson,
   resolvedPlanToJson,
+  type Stability,
+  type SweepPoint,
 } from './resolved.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';

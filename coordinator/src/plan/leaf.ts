@@ -162,6 +162,20 @@ export function rate(): Leaf<Rate> {
   return leaf({ noun: 'a rate', hint: rateHint, takes }, json, parseRate);
 }
 
+/** A percentage above 0 and up to `maximum`, with at most two decimals; the output is the part of 1. */
+export function percent(options: { maximum: number }): Leaf<number> {
+  const { maximum } = options;
+  const hint = `write a percentage above 0 and up to ${maximum}%, such as 2%`;
+  const json = { type: 'string', pattern: '^[0-9]+(\\.[0-9]{1,2})? ?%$' };
+  return leaf({ noun: 'a percentage', hint, takes: `percentage, above 0%, at most ${maximum}%` }, json, (text) => {
+    const [, number] = /^(\d{1,6}(?:\.\d{1,2})?) ?%$/u.exec(text) ?? [];
+    if (number === undefined) throw new Unsuitable(`${quoted(text)} is not a percentage`, hint);
+    const hundredths = Math.round(Number(number) * 100);
+    if (hundredths === 0 || hundredths > maximum * 100) throw new Unsuitable(`${quoted(text)} is out of range`, hint);
+    return hundredths / 10_000;
+  });
+}
+
 /** A whole number from `minimum` to `maximum`. */
 export function integer(options: { minimum: number; maximum: number }): Leaf<number> {
   const { minimum, maximum } = options;

@@ -4,8 +4,17 @@ import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
 import { resolveTarget } from './resolve-target.js';
-import type { ErrorPolicy, ResolvedNetworkStage, ResolvedPlan, ResolvedRate, ResolvedStage } from './resolved.js';
+import type {
+  ErrorPolicy,
+  ResolvedNetworkStage,
+  ResolvedPlan,
+  ResolvedRate,
+  ResolvedStage,
+  ResolvedTime,
+} from './resolved.js';
 import type { Plan } from './schema.js';
+import { type Knee, parseKnee } from './schema-sweep.js';
+import { pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -47,14 +56,22 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
     storageLanes: defaults.storageLanes,
     queueDepth: load?.queueDepth ?? defaults.queueDepth,
-    agentsMinimum: agents?.minimum ?? defaults.agentsMinimum,
+    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
     headroom: plan.headroom ?? defaults.headroom,
     stages: resolveStages(plan),
+    repeat: plan.repeat ?? 1,
+    points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
+    ...resolveKnee(plan),
   };
   return { ...resolved, notes: notesOn(plan, resolved, geometry) };
+}
+
+function resolveKnee({ sweep }: Plan): { knee?: Knee } {
+  const knee = sweep?.knee === undefined ? undefined : parseKnee(sweep.knee);
+  return knee === undefined ? {} : { knee };
 }
 
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
@@ -70,9 +87,9 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, duration, dropCaches, network, ...typed }) => {
+  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = duration === undefined ? {} : { durationMs: duration };
+    const time = resolveTime(typedTime);
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
@@ -89,6 +106,13 @@ function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages']
   rate?: ResolvedRate;
 } {
   return rate === undefined ? {} : { rate: { ...rate, arrivals } };
+}
+
+function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+  const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
+  if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
+  const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;
+  return { ...rampMs, durationMs: atMost ?? defaults.stableAtMostMs, until: { variation, windowMs } };
 }
 
 function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {

@@ -1,4 +1,5 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
+import type { sweepKeys } from './choices.js';
 import type { Layout } from './geometry.js';
 import type {
   Codec,
@@ -10,6 +11,7 @@ import type {
   StageKind,
   SyncMode,
 } from './schema.js';
+import type { Knee } from './schema-sweep.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -89,7 +91,7 @@ export interface ResolvedRate {
   readonly arrivals: 'constant' | 'poisson';
 }
 
-interface StageOf<K extends Exclude<StageKind, 'network'>> {
+interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime {
   readonly kind: K;
   /** Wait before the stage begins. */
   readonly delayMs: number;
@@ -98,12 +100,28 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> {
    * read, verify and delete find the one that the last write stage made.
    */
   readonly generation: number;
-  /** How long it goes on; absent: until every unit is done. */
-  readonly durationMs?: number;
   /** Whether each agent empties its page cache before it; absent when not. */
   readonly dropCaches?: true | 'auto';
   /** The rate that it keeps; absent: as fast as the storage takes it. */
   readonly rate?: ResolvedRate;
+}
+
+/** What of a stage goes by time. */
+export interface ResolvedTime {
+  /** How long it goes on at most; absent: until every unit is done. */
+  readonly durationMs?: number;
+  /** What begins before this does not count; absent: all counts. */
+  readonly rampMs?: number;
+  /** It ends when it is as stable as this, and at the latest after `durationMs`. */
+  readonly until?: Stability;
+}
+
+/** When a stage is stable. */
+export interface Stability {
+  /** The greatest standard deviation of the throughput of a second, over the mean. */
+  readonly variation: number;
+  /** Over how long. */
+  readonly windowMs: number;
 }
 
 /** A stage that goes by seed ranges. */
@@ -134,6 +152,15 @@ export interface ErrorPolicy {
 /** One stage. */
 export type ResolvedStage = ResolvedDataStage | ResolvedNetworkStage;
 
+/** One combination of the values that a plan sweeps over, and what follows from it. */
+export interface SweepPoint {
+  readonly values: { readonly [K in (typeof sweepKeys)[number]]?: number };
+  readonly layout: Layout;
+  readonly blockBytes: number;
+  readonly grainUnits: number;
+  readonly leaseUnits: number;
+}
+
 /** A plan with every default filled in. */
 export interface ResolvedPlan {
   readonly runId: string;
@@ -160,9 +187,22 @@ export interface ResolvedPlan {
   readonly errors: ErrorPolicy;
   /** Whether agents measure how fast they deal with the data without storage. */
   readonly headroom: boolean;
+  /** One round through the stages; see `stagesOfRound` for those of further rounds. */
   readonly stages: readonly ResolvedStage[];
+  /** How often the stages are done, at each point. */
+  readonly repeat: number;
+  /** The points of the sweep; none without one. */
+  readonly points: readonly SweepPoint[];
+  /** What latency must stay below at the knee of the sweep; absent: nothing. */
+  readonly knee?: Knee;
   /** What was rounded or may surprise: sentences for the user. */
   readonly notes: readonly string[];
+}
+
+/** The resolved plan with the values of one of its points. */
+export function planAt(plan: ResolvedPlan, { values, ...geometry }: SweepPoint): ResolvedPlan {
+  const { lanesPerAgent = plan.lanesPerAgent, queueDepth = plan.queueDepth } = values;
+  return { ...plan, ...geometry, ...(lanesPerAgent === undefined ? {} : { lanesPerAgent }), queueDepth };
 }
 
 /** A resolved plan as plain JSON; the seed is a decimal string, since JSON numbers lose digits above 2^53. */

@@ -4,6 +4,7 @@ import { type arrivals, defaults, networkDirections, networkPatterns, stageKinds
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { rateKeys } from './schema-rates.js';
+import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize, type Rate } from './units.js';
 
 const MiB = 1024 ** 2;
@@ -19,8 +20,7 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
-  /** In milliseconds. */
-  readonly duration?: number;
+  readonly time: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly rate?: Rate;
@@ -30,15 +30,7 @@ export interface TypedStage {
 const stageOptions = z.strictObject({ delay });
 
 /** What a stage has that may go by time, and keep a rate. */
-const timedOptions = stageOptions.extend({
-  duration: key(duration({ minimum: '100ms', maximum: '168h' }).optional(), {
-    meaning:
-      'How long the stage goes on. Reading, verifying and generating begin again when they are through; a write also ends when all is written.',
-    default: 'until every unit is done, once',
-    example: 'duration: 30s',
-  }),
-  ...rateKeys,
-});
+const timedOptions = stageOptions.extend({ ...timeKeys, ...rateKeys });
 
 const networkOptions = z.strictObject({
   delay,
@@ -121,12 +113,13 @@ export const stage = z
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
     const timed = kind === 'network' || kind === 'delete' ? undefined : item[kind];
+    const { duration, ramp, until, rate, arrivals: lie } = timed ?? {};
     return {
       kind,
       delay: options?.delay,
-      ...(timed?.duration === undefined ? {} : { duration: timed.duration }),
-      ...(timed?.rate === undefined ? {} : { rate: timed.rate }),
-      ...(timed?.arrivals === undefined ? {} : { arrivals: timed.arrivals }),
+      time: { duration, ramp, until },
+      ...(rate === undefined ? {} : { rate }),
+      ...(lie === undefined ? {} : { arrivals: lie }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
     };

@@ -9,6 +9,7 @@ import {
   defaults,
   type errorKinds,
   type ioEngines,
+  maxRounds,
   maxStages,
   type networkDirections,
   type networkPatterns,
@@ -24,6 +25,7 @@ import { errorLimits } from './schema-errors.js';
 import { fileTarget } from './schema-file.js';
 import { s3Target } from './schema-s3.js';
 import { stage } from './schema-stages.js';
+import { sweep } from './schema-sweep.js';
 import { formatDuration } from './units.js';
 
 const TiB = 1024 ** 4;
@@ -162,6 +164,17 @@ export const planSchema = z.strictObject({
       'dynamic: small leases, so that fast agents do more. static: equal shares dealt out at the start, to compare with tools that do so.',
     default: defaults.assign,
     example: 'assign: static',
+  }),
+  repeat: key(integer({ minimum: 1, maximum: maxRounds }).optional(), {
+    meaning:
+      'How often the stages are done, one round after the other. The result then has the median, the least, the greatest and the spread of each stage.',
+    default: 'once',
+    example: 'repeat: 5',
+  }),
+  sweep: key(sweep.optional(), {
+    meaning: `Does the stages for each combination of these values, at most ${maxRounds} times in all, and makes a table of them with the knee of each stage.`,
+    default: 'none',
+    example: 'sweep: { queueDepth: [1, 8, 64], knee: p99 < 5ms }',
   }),
   stages: key(z.array(stage).min(1).max(maxStages), {
     meaning:

@@ -143,6 +143,8 @@ describe('the totals of an agent', () => {
             name: `eth${i}`,
             kind: 'nic',
             receivedBytes: 0n,
+            rampOperations: 0n,
+            rampBytes: 0n,
             sentBytes: 0n,
             errors: 0n,
             drops: 0n,

@@ -8,11 +8,13 @@ import {
   type HostNetwork,
   type PoolCounters,
   type Report,
+  type StoreWork,
   type ClassCounters as WireClass,
 } from '@seedstorm/proto';
 import { type ClassCounts, type ClassGains, classKey } from './class-totals.js';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
+import { storeFault } from './store-totals.js';
 
 /** Pools that one agent may report; hwloc knows of no machine with more NUMA nodes. */
 const maxPools = 1024;
@@ -41,6 +43,8 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'rampOperations',
+  'rampBytes',
 ] as const;
 
 interface Sample {
@@ -76,6 +80,8 @@ export class AgentTotals {
   /** CPU time of its process. */
   processCpuUserNs = 0n;
   processCpuSystemNs = 0n;
+  /** What it asked of a store. */
+  store: StoreWork | undefined;
   /** What the ports of its host carried. */
   hostNetwork: HostNetwork | undefined;
   #sequence = 0n;
@@ -120,6 +126,7 @@ export class AgentTotals {
     this.firstDoneNs = report.firstDoneNs;
     this.processCpuUserNs = report.processCpuUserNs;
     this.processCpuSystemNs = report.processCpuSystemNs;
+    this.store = report.store ?? this.store;
     this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
     return gains;
@@ -162,6 +169,8 @@ export class AgentTotals {
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastPacedNs > report.agentNs || report.firstDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
+    const fault = report.store === undefined ? undefined : storeFault(report.store);
+    if (fault !== undefined) wrong(fault);
     if (report.ioEngine.length > maxEngineLength) wrong('its I/O goes more ways than there are');
     if ((report.hostNetwork?.ports.length ?? 0) > maxPorts) wrong(`more than ${maxPorts} ports`);
     if (report.findingCounts.length > maxKinds) wrong('more kinds of findings than there are');

@@ -66,6 +66,14 @@ export interface MusterPlan {
   readonly dropCaches: string;
 }
 
+/** What of a stage goes by time. */
+export interface StageTimes {
+  /** What begins before this does not count; nothing without it. */
+  readonly rampMs?: number | undefined;
+  /** How long it goes on at most; without it until all is done. */
+  readonly durationMs?: number | undefined;
+}
+
 /** Which share of its host's cores each agent gets. */
 export type Shares = ReturnType<typeof hostShares>;
 
@@ -80,6 +88,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly classTimes = new ClassTimes();
   /** The common start, on the coordinator's clock. */
   startNs = 0n;
+  /** When the ramp is over, on the coordinator's clock: what begins before does not count. */
+  countsFromNs = 0n;
   /** When the stage's time is over, on the coordinator's clock; undefined: when all is done. */
   overNs: bigint | undefined;
   /** The largest error bound of a clock that the start relied on. */
@@ -313,11 +323,12 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     }
   }
 
-  /** Tells all who are ready when to begin, at one instant, and where it goes by time, how long it lasts at most. */
-  protected startTogether(ready: readonly Participant[], durationMs?: number): void {
+  /** Tells all who are ready when to begin, at one instant, when the ramp is over, and how long it lasts at most. */
+  protected startTogether(ready: readonly Participant[], { rampMs = 0, durationMs }: StageTimes = {}): void {
     this.clockErrorNs = latest(0n, ...ready.map(({ member }) => member.clock.errorNs));
     const { least, most, perClockError } = startLeadNs;
     this.startNs = nowNs() + earliest(most, least + perClockError * this.clockErrorNs);
+    this.countsFromNs = this.startNs + BigInt(rampMs) * 1_000_000n;
     this.overNs = durationMs === undefined ? undefined : this.startNs + BigInt(durationMs) * 1_000_000n;
     this.doing = 'running';
     this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
@@ -379,11 +390,13 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   protected start(participant: Participant): void {
     participant.state = 'running';
     const { clock } = participant.member;
+    const hasRamp = this.countsFromNs > this.startNs;
     const value = {
       stage: this.plan.wireStage,
       atAgentNs: clock.toAgent(latest(this.startNs, nowNs())),
       commonStartAgentNs: clock.toAgent(this.startNs),
       overAtAgentNs: this.overNs === undefined ? 0n : clock.toAgent(this.overNs),
+      countFromAgentNs: hasRamp ? clock.toAgent(this.countsFromNs) : 0n,
       share: this.shareOf(participant),
     };
     participant.member.send({ $case: 'startStage', value });

@@ -38,6 +38,7 @@ export function networkProgress(stage: NetworkStage): Progress {
     corruptBlocks: 0n,
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
+    rampMs: 0n,
     durationMs: BigInt(plan.stage.durationMs),
   };
 }
@@ -109,12 +110,14 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    timed: undefined,
     classes: classResults(stage, seconds),
     rate: undefined,
     seconds: undefined,
     cpuSecondsPerGb: cpuSecondsPerGb(all, total('bytes')),
     memory: undefined,
     headroom: undefined,
+    store: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

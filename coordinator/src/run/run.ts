@@ -72,9 +72,11 @@ export class Run {
     this.#lock = new TargetLock(members, plan, log);
   }
 
-  /** The run's own folders, where there are any. */
+  /** The run's own folders, or the beginning of its keys, where there are any. */
   get folders(): readonly string[] {
-    return this.plan.target.kind === 'file' ? this.plan.target.runFolders : [];
+    const { target } = this.plan;
+    if (target.kind === 's3') return [`s3://${[target.bucket, target.prefix, this.id].filter(Boolean).join('/')}/`];
+    return target.kind === 'file' ? target.runFolders : [];
   }
 
   /** What the run writes to, where that outlives it: its own folders, or a device. */
@@ -217,6 +219,11 @@ export class Run {
     if (failedUnits > 0) {
       const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
       this.#notes.push(resolved.kind === 'write' ? `${what}; they are not read or verified` : what);
+    }
+    const unwritten = resolved.kind === 'write' && stage.ranItsTime ? (stage.ledger?.unfinished() ?? []) : [];
+    if (unwritten.length > 0) {
+      const units = unwritten.reduce((sum, [first, end]) => sum + end - first, 0) - failedUnits;
+      this.#notes.push(`write: ${units} units were not written in its time; they are not read or verified`);
     }
     if (stage.ioErrors.inAll > 0) this.#hasErrors = true;
     if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {

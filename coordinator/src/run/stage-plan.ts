@@ -3,7 +3,14 @@ import { type Content, Operation, type PrepareStage, type Rate, type Target } fr
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type { ErrorPolicy, ResolvedDataStage, ResolvedPlan, ResolvedRate, SyncMode } from '../plan/index.js';
+import type {
+  ErrorPolicy,
+  ResolvedDataStage,
+  ResolvedPlan,
+  ResolvedRate,
+  Stability,
+  SyncMode,
+} from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
 
 /** What a stage needs of the plan. */
@@ -26,8 +33,12 @@ export interface StagePlan extends MusterPlan {
   readonly modestLanes: number | undefined;
   readonly queueDepth: number;
   readonly sync: SyncMode;
-  /** How long it goes on; undefined: until every unit is done. */
+  /** How long it goes on at most; undefined: until every unit is done. */
   readonly durationMs: number | undefined;
+  /** What begins before this does not count. */
+  readonly rampMs: number;
+  /** It ends when it is as stable as this. */
+  readonly until: Stability | undefined;
   /** Whether a pass over the units is followed by another, until the time is over. */
   readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
@@ -71,12 +82,14 @@ export function stagePlan(
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' && 'sync' in plan.target ? plan.target.sync : 'never',
+    sync: stage.kind === 'write' ? syncOf(plan.target) : 'never',
     durationMs: stage.durationMs,
+    rampMs: stage.rampMs ?? 0,
+    until: stage.until,
     wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
     needsSettled: stage.kind === 'delete' || stage.kind === 'write',
     isCleanUp: index >= plan.stages.length,
-    removesRunFolder: stage.kind === 'delete' && plan.target.kind === 'file',
+    removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
     errors: plan.errors,
     rate: stage.rate,
@@ -87,7 +100,13 @@ export function stagePlan(
 
 /** Whether a stage's I/O leaves the agents' memory. */
 function goesToStorage({ target }: ResolvedPlan, stage: ResolvedDataStage): boolean {
-  return stage.kind !== 'generate' && 'engine' in target;
+  return stage.kind !== 'generate' && ['file', 'block', 's3'].includes(target.kind);
+}
+
+/** When a write counts as done. A store keeps an object when it acknowledged all of it. */
+function syncOf(target: ResolvedPlan['target']): SyncMode {
+  if (target.kind === 's3') return 'file';
+  return 'sync' in target ? target.sync : 'never';
 }
 
 const operations: Record<ResolvedDataStage['kind'], Operation> = {

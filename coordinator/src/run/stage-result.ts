@@ -12,6 +12,7 @@ import type {
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
+import { bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
 import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { memoryResult } from './data-against-memory.js';
 import { headroomResult } from './headroom-result.js';
@@ -22,6 +23,7 @@ import { portResults } from './port-results.js';
 import { rateResult } from './rate-result.js';
 import type { Stage } from './stage.js';
 import { readsBack } from './stage-plan.js';
+import { storeResult } from './store-totals.js';
 
 /** Where a stage stands. */
 export function stageProgress(stage: Stage): Progress {
@@ -32,6 +34,7 @@ export function stageProgress(stage: Stage): Progress {
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
   const bytesDone = moves(stage) ? bytesOf(stage, coverage?.done ?? 0) : 0;
+  const { bytes, ns } = isTimed(stage) ? countedOf(stage, coverage) : { bytes: bytesDone, ns: elapsedNs };
   return {
     runId: plan.runId,
     stage: plan.index,
@@ -43,12 +46,13 @@ export function stageProgress(stage: Stage): Progress {
     bytesTotal: BigInt(moves(stage) ? bytesOf(stage, plan.layout.units) : 0),
     bytesPerSecond: sum(agents, (agent) => agent.bytesPerSecond),
     operationsPerSecond: sum(agents, (agent) => agent.operationsPerSecond),
-    averageBytesPerSecond: elapsedNs > 0n ? bytesDone / (Number(elapsedNs) / 1e9) : 0,
+    averageBytesPerSecond: ns > 0n ? bytes / (Number(ns) / 1e9) : 0,
     latency: stage.latencyOfTick.summary(),
     corruptBlocks: BigInt(sum(agents, (agent) => Number(agent.corruptBlocks))),
     errors: BigInt(sum(agents, (agent) => Number(agent.errors))),
     agents,
     durationMs: BigInt(plan.durationMs ?? 0),
+    rampMs: BigInt(plan.rampMs),
   };
 }
 
@@ -72,17 +76,17 @@ function agentProgress(
 }
 
 /**
- * How a stage ended. Throughput is the bytes of units that the ledger holds, each once, over the time from the common
- * start to the last completion, final sync and close included.
+ * How a stage ended. Throughput is what counts of the work, over the time that counts: see counted.ts.
  */
 export function stageResult(stage: Stage): StageResult {
   const { plan } = stage;
   const coverage = stage.passes?.coverage();
   const all = [...stage.participants.values()];
   const done = coverage?.done ?? 0;
-  const bytes = moves(stage) ? bytesOf(stage, done) : 0;
-  const durationNs = durationOf(stage);
+  const counted = countedOf(stage, coverage);
+  const durationNs = lastDoneOf(stage) - stage.startNs;
   const seconds = Number(durationNs) / 1e9;
+  const perSecond = (amount: number): number => (counted.ns > 0n ? amount / (Number(counted.ns) / 1e9) : 0);
   const latency = new LatencyTotals();
   for (const { totals } of all) for (const pool of totals.pools) latency.addAll(pool.latency);
   const starts = all.flatMap((p) => (p.startsTogether && p.startedNs !== undefined ? [p.startedNs] : []));
@@ -92,10 +96,10 @@ export function stageResult(stage: Stage): StageResult {
     complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
-    bytes: BigInt(bytes),
+    bytes: BigInt(counted.bytes),
     durationNs,
-    bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
-    operationsPerSecond: seconds > 0 ? operationsThatCount(all, bytes) / seconds : 0,
+    bytesPerSecond: perSecond(counted.bytes),
+    operationsPerSecond: perSecond(counted.operations),
     latency: latency.summary(),
     corruptBlocks: BigInt(sum(all, (p) => p.totals.sum('corruptBlocks'))),
     findingCounts: findingCounts(all),
@@ -114,7 +118,10 @@ export function stageResult(stage: Stage): StageResult {
     cache: cacheResult(readsBack(plan) ? all : []),
     preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
-    agents: byAgent(stage).map(([name, incarnations]) => agentResult(stage, name, incarnations, coverage, seconds)),
+    agents: byAgent(stage).map(([name, incarnations]) => ({
+      ...agentResult(name, incarnations, coverage, seconds),
+      bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
+    })),
     network: undefined,
     rate: rateResult(stage, all),
     seconds: secondsResult(stage, all),
@@ -123,11 +130,13 @@ export function stageResult(stage: Stage): StageResult {
       sum(all, ({ totals }) => totals.sum('bytes')),
     ),
     memory: readsBack(plan) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
-    headroom: headroomResult(plan.name, all, seconds > 0 ? bytes / seconds : 0),
+    headroom: headroomResult(plan.name, all, perSecond(counted.bytes)),
+    timed: timedResult(stage, coverage, counted),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
-      seconds,
+      Number(counted.ns) / 1e9,
     ),
+    store: storeResult(all.map(({ totals }) => totals.store)),
   };
 }
 
@@ -160,12 +169,11 @@ function queueDepths({ plan }: Stage, all: readonly Participant[], seconds: numb
 }
 
 function agentResult(
-  stage: Stage,
   name: string,
   incarnations: Participant[],
   coverage: Coverage | undefined,
   seconds: number,
-): AgentStageResult {
+): Omit<AgentStageResult, 'bytesPerSecond'> {
   const unitsDone = coverage?.agents.get(name)?.done ?? 0;
   const last = incarnations.at(-1);
   return {
@@ -173,28 +181,12 @@ function agentResult(
     host: last?.member.host ?? '',
     state: last?.member.state ?? 'lost',
     unitsDone: BigInt(unitsDone),
-    bytesPerSecond: moves(stage) && seconds > 0 ? bytesOf(stage, unitsDone) / seconds : 0,
     pools: poolResults(incarnations),
     sentBytesPerSecond: 0,
     receivedBytesPerSecond: 0,
     ...portResults(last?.totals.hostNetwork, seconds),
     cpu: cpuResult(incarnations),
   };
-}
-
-/** From the common start to the last agent's last completion, final sync and close included, on the coordinator's clock. */
-function durationOf(stage: Stage): bigint {
-  const ends = [...stage.participants.values()].flatMap(({ lastDoneNs }) =>
-    lastDoneNs === undefined ? [] : [lastDoneNs],
-  );
-  return latest(stage.startNs, ...ends) - stage.startNs;
-}
-
-/** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
-function operationsThatCount(all: readonly Participant[], bytes: number): number {
-  const operations = sum(all, (p) => p.totals.sum('operations'));
-  const moved = sum(all, (p) => p.totals.sum('bytes'));
-  return moved > bytes ? operations * (bytes / moved) : operations;
 }
 
 /** Whether the stage moves the units' bytes; a delete moves none. */

@@ -14,15 +14,18 @@ import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
+import { latest } from './numbers.js';
 import { type Participant, participantKey } from './participant.js';
 import { Passes } from './passes.js';
 import { RateSharing } from './rate-sharing.js';
 import { Rereading } from './rereading.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
+import { Stability } from './stability.js';
 import { isLocal, ledgerOptions, prepareStage, readsBack, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
 
+const secondNs = 1_000_000_000n;
 /** How long second looks at faults are waited for once everybody has ended. */
 const rereadTimeoutMs = 10_000;
 /** How long a stage goes on without any agent before it gives up. */
@@ -33,8 +36,13 @@ const maxToldErrors = 20;
 /** One stage of a run. */
 export class Stage extends Muster<StagePlan> {
   passes: Passes | undefined;
-  /** Whether it ended because its time was over. */
+  /** Whether it ended because its time was over, or it was stable. */
   ranItsTime = false;
+  /** How its throughput varies, where it ends when that is stable. */
+  readonly stability: Stability | undefined;
+  /** When it was stable, on the coordinator's clock. */
+  stableNs: bigint | undefined;
+  #lookedNs = 0n;
   /** Who wrote what this stage reads. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
@@ -59,6 +67,7 @@ export class Stage extends Muster<StagePlan> {
   ) {
     super(plan, members, log);
     this.writers = written?.writers() ?? [];
+    this.stability = plan.until && new Stability(plan.until.variation, plan.until.windowMs);
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
     this.#hanging = new Hanging(plan.name, log);
     if (plan.rate !== undefined) this.#rates = new RateSharing(plan.rate, plan.wireStage, this.participants);
@@ -225,18 +234,29 @@ export class Stage extends Muster<StagePlan> {
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);
     this.#missGoneWriters(passes);
-    this.startTogether(ready, this.plan.durationMs);
+    this.startTogether(ready, this.plan);
     leasing.begin(ready);
     // Who came while the others got ready takes part from now on.
     this.inviteAll();
     await this.waiters.until(() => passes.isOver() || this.timeIsOver || this.over());
     this.ranItsTime = this.timeIsOver && !this.over();
+    if (!this.over()) this.#tellOfTime(passes);
     const { lost } = passes.coverage();
     // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
     if (lost > 0) {
       const what = `${lost} units of node-local data went with the agents that wrote them`;
       this.log.event('error', 'units-lost', what);
     }
+  }
+
+  /** A stage by time that came to the end of its data measured less than it was asked to. */
+  #tellOfTime(passes: Passes): void {
+    const { durationMs, name } = this.plan;
+    if (durationMs === undefined || this.ranItsTime || !passes.isOver()) return;
+    const seconds = (Number(nowNs() - this.startNs) / 1e9).toFixed(1);
+    this.remark(
+      `${name} was through with all data after ${seconds} s of ${durationMs / 1000} s: data.size is too small for its duration`,
+    );
   }
 
   /** Node-local data of agents that went before this stage began is lost; the ledger would wait for them to come. */
@@ -275,8 +295,27 @@ export class Stage extends Muster<StagePlan> {
     if (this.doing !== 'running') return;
     this.#leasing?.tick();
     this.#rates?.tick();
+    this.#watchStability();
     this.#watchForHanging();
     this.#watchForAgents();
+  }
+
+  /** Each second after the ramp; the first of them is behind what was begun before. */
+  #watchStability(): void {
+    const { stability } = this;
+    const now = nowNs();
+    if (stability === undefined || this.stableNs !== undefined || this.timeIsOver) return;
+    this.#lookedNs = latest(this.#lookedNs, this.countsFromNs);
+    if (now < this.#lookedNs + secondNs) return;
+    this.#lookedNs += secondNs;
+    const running = this.in('running');
+    stability.add(running.reduce((sum, { totals }) => sum + totals.bytesPerSecond(now), 0));
+    if (!stability.reached) return;
+    this.stableNs = now;
+    const { variation = 0, wanted, windowMs } = stability;
+    const how = `varied by ${percent(variation)} over ${windowMs / 1000} s, and ${percent(wanted)} was wanted`;
+    this.log.event('info', 'stable', `${this.plan.name} is stable: its throughput ${how}`);
+    this.moveEnd(now);
   }
 
   #watchForHanging(): void {
@@ -304,6 +343,10 @@ export class Stage extends Muster<StagePlan> {
     // Who may take what also changes by time alone, when agents fall silent.
     if (this.doing === 'running' && !this.over()) this.#leasing?.supplyAll();
   }
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(2)}%`;
 }
 
 /** A time of the coordinator's monotonic clock in ms, in ms since 1970. */

@@ -39,6 +39,8 @@ export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
     receivedBytes: 0n,
     cpuUserNs: 0n,
     cpuSystemNs: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
     ...changes,
   };
 }
@@ -80,6 +82,7 @@ export function report(changes: Partial<Report> = {}): Report {
     notes: [],
     ioEngine: '',
     hostNetwork: undefined,
+    store: undefined,
     errors: [],
     evidenceSkipped: 0n,
     pools: [],

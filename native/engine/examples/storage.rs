@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A case is `operation shape seed unit block depth bytes engine folder`: one task (`write`, `read` or `verify`) over one
-//! file of so many bytes in this folder, with O_DIRECT, in order, by one pinned lane. Shapes are `plain`, `compress2` and
+//! file of so many bytes in this folder, with O_DIRECT, in order, by one pinned lane; with the engine `s3` over objects of a
+//! block each in a bucket, `http://host:port/bucket` in the place of the folder, with the credentials of the environment. Shapes are `plain`, `compress2` and
 //! `dedup2`. A file that is to be written and is not there is made first, with its room reserved, as fio does. Each line of
 //! the answer is JSON: first the machine, then for each case bytes per second from the common start to the last answer
 //! (sync and close included), how many bytes and operations they were, the CPU time of the whole process meanwhile, and
@@ -27,6 +28,7 @@ use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::placement::PlacementOptions;
+use seedstorm_engine::sink::s3::{Retries, S3Spec, Signing, Style};
 use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{Operation, Policy, RangeSpec, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
@@ -61,8 +63,53 @@ struct Case {
     block_bytes: usize,
     depth: usize,
     bytes: u64,
-    engine: IoEngine,
-    folder: PathBuf,
+    target: Target,
+}
+
+/// Where the bytes go to or come from.
+enum Target {
+    Files { engine: IoEngine, folder: PathBuf },
+    Store { endpoint: String, bucket: String },
+}
+
+impl Target {
+    fn parse(engine: &str, place: &str) -> Result<Self, Failure> {
+        let engine = match engine {
+            "s3" => {
+                let (endpoint, bucket) = place.rsplit_once('/').ok_or("a store is http://host:port/bucket")?;
+                return Ok(Self::Store { endpoint: endpoint.into(), bucket: bucket.into() });
+            }
+            "auto" => IoEngine::Auto,
+            "io_uring" => IoEngine::Uring,
+            "aio" => IoEngine::Aio,
+            "threads" => IoEngine::Threads,
+            _ => return Err(format!("no such engine: {engine}").into()),
+        };
+        Ok(Self::Files { engine, folder: place.into() })
+    }
+
+    fn sink(&self) -> SinkSpec {
+        match self {
+            Self::Files { folder, .. } => SinkSpec::File {
+                folders: vec![folder.clone()],
+                direct: Direct::Yes,
+                sync: SyncPolicy::End,
+                options: FileOptions::default(),
+            },
+            Self::Store { endpoint, bucket } => SinkSpec::S3(Box::new(S3Spec {
+                endpoints: vec![endpoint.clone()],
+                bucket: bucket.clone(),
+                prefix: String::new(),
+                run: "bench".into(),
+                region: None,
+                style: Style::Path,
+                ca: None,
+                signing: Signing::Unsigned,
+                retries: Retries { attempts: 1, backoff_ns: 0 },
+                attempt_timeout_ns: 60_000_000_000,
+            })),
+        }
+    }
 }
 
 impl Case {
@@ -88,21 +135,14 @@ impl Case {
             block_bytes: block.parse()?,
             depth: depth.parse()?,
             bytes: bytes.parse()?,
-            engine: match engine {
-                "auto" => IoEngine::Auto,
-                "io_uring" => IoEngine::Uring,
-                "aio" => IoEngine::Aio,
-                "threads" => IoEngine::Threads,
-                _ => return Err(format!("no such engine: {engine}").into()),
-            },
-            folder: folder.into(),
+            target: Target::parse(engine, folder)?,
         })
     }
 
     fn measure(&self, engine: &Arc<Engine>) -> Result<String, Failure> {
         let spec = self.spec()?;
-        if self.operation == Operation::Write {
-            reserve(&self.folder, &spec.layout.name_of(0), self.bytes)?;
+        if let (Operation::Write, Target::Files { folder, .. }) = (self.operation, &self.target) {
+            reserve(folder, &spec.layout.name_of(0), self.bytes)?;
         }
         let (tell, outcome) = channel();
         let units = spec.layout.units();
@@ -121,20 +161,19 @@ impl Case {
 
     fn spec(&self) -> Result<TaskSpec, Failure> {
         let units = self.bytes / self.content.unit_bytes;
+        let (per_object, io_engine) = match self.target {
+            Target::Files { engine, .. } => (units, engine),
+            Target::Store { .. } => (self.block_bytes as u64 / self.content.unit_bytes, IoEngine::Auto),
+        };
         Ok(TaskSpec {
             operation: self.operation,
             content: Arc::new(Content::new(&self.content)?),
             generation: 0,
-            layout: Layout::new(self.content.unit_bytes, units, units)?,
-            sink: SinkSpec::File {
-                folders: vec![self.folder.clone()],
-                direct: Direct::Yes,
-                sync: SyncPolicy::End,
-                options: FileOptions::default(),
-            },
+            layout: Layout::new(self.content.unit_bytes, units, per_object)?,
+            sink: self.target.sink(),
             block_bytes: self.block_bytes,
             queue_depth: self.depth,
-            io_engine: self.engine,
+            io_engine,
             lanes: Some(1),
             spared_objects: HashSet::new(),
             policy: Policy::default(),

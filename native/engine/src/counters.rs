@@ -39,6 +39,10 @@ counters! {
     operations,
     /// Bytes of those operations.
     bytes,
+    /// Of the operations, those that were submitted before the task counts: they are in no histogram.
+    ramp_operations,
+    /// Bytes of those.
+    ramp_bytes,
     /// Bytes that peers sent and this lane received.
     received_bytes,
     /// Operations, syncs and closes that failed.
@@ -190,13 +194,23 @@ impl LaneCell {
         self.counters.io_ns.add(service_ns);
     }
 
-    /// Counts when a successful operation that had an instant to begin at was submitted and came back, beside
+    /// Counts a successful operation that was submitted before the task counts. Only ever called by the cell's lane.
+    #[inline]
+    pub(crate) fn count_in_ramp(&self, class: Class, service_ns: u64, bytes: u64) {
+        if class.operation.is_part() {
+            return;
+        }
+        self.counters.ramp_operations.add(1);
+        self.counters.ramp_bytes.add(bytes);
+        self.counters.operations.add(1);
+        self.counters.bytes.add(bytes);
+        self.counters.io_ns.add(service_ns);
+    }
+
+    /// Counts how long after the instant at which it was to begin a successful operation came back, beside
     /// [`LaneCell::count`]. Only ever called by the cell's lane.
-    pub(crate) fn count_response(&self, class: Class, intended_ns: u64, submitted_ns: u64, done_ns: u64) {
-        let response = self.classes.of(class).response.get_or_init(Box::default);
-        response.record(done_ns - intended_ns);
-        self.late_ns.set(submitted_ns - intended_ns);
-        self.last_paced_ns.set(done_ns);
+    pub(crate) fn count_response(&self, class: Class, response_ns: u64) {
+        self.classes.of(class).response.get_or_init(Box::default).record(response_ns);
     }
 
     /// Counts an operation that failed. Only ever called by the cell's lane.

@@ -18,6 +18,7 @@ pub const OBJECTS_PER_FOLDER: u64 = 1000;
 pub struct Layout {
     unit_bytes: u64,
     units: u64,
+    objects: u64,
     cut: Cut,
 }
 
@@ -61,7 +62,7 @@ impl Layout {
         if unit_bytes == 0 || !unit_bytes.is_multiple_of(4096) {
             return refuse(format!("a unit of {unit_bytes} bytes is no multiple of 4096"), "choose another unit size");
         }
-        let layout = Self { unit_bytes, units, cut };
+        let mut layout = Self { unit_bytes, units, objects: 0, cut };
         if units == 0 || layout.units_per_object() == 0 {
             let per_object = layout.units_per_object();
             return refuse(
@@ -75,6 +76,7 @@ impl Layout {
                 "choose a smaller data size",
             );
         }
+        layout.objects = layout.object_at(units - 1).0 + 1;
         Ok(layout)
     }
 
@@ -98,7 +100,13 @@ impl Layout {
 
     /// Objects in all.
     pub fn objects(&self) -> u64 {
-        self.object_at(self.units - 1).0 + 1
+        self.objects
+    }
+
+    /// Where objects begin and end, in units: one number more than there are objects. `None`: all have the same size.
+    pub(crate) fn borders_of(&self, objects: Range<u64>) -> Option<Vec<u64>> {
+        let Cut::Unequal(sizes) = &self.cut else { return None };
+        Some(sizes.borders_of(objects).into_iter().map(|unit| unit.min(self.units)).collect())
     }
 
     /// The object that a unit is in, and the first of that object's units.

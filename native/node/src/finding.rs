@@ -77,6 +77,8 @@ pub enum Origin {
     Folders(Vec<PathBuf>),
     /// The part of a device that begins at this offset, in bytes.
     Device(u64),
+    /// Objects of a store whose paths begin so.
+    Store(String),
 }
 
 pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
@@ -87,6 +89,7 @@ pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
             (folder.map_or_else(|| PathBuf::from(&finding.file), |folder| folder.join(&finding.file)), 0)
         }
         Origin::Device(start) => (PathBuf::from(&finding.file), *start),
+        Origin::Store(root) => (PathBuf::from(format!("{root}{}", finding.file)), 0),
     };
     let (actual, expected) = finding.evidence.map(|kept| (kept.actual, kept.expected)).unzip();
     JsFinding {
@@ -97,7 +100,10 @@ pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
         length: finding.length as f64,
         unit: finding.unit as f64,
         generation: u32::from(finding.expected_generation),
-        detail: detail_of(&finding.kind.behind(start)),
+        detail: detail_of(
+            &finding.kind.behind(start),
+            if matches!(origin, Origin::Store(_)) { "object" } else { "file" },
+        ),
         lane: finding.lane as u32,
         read_ns: BigInt::from(finding.read_at_ns),
         fingerprint: finding.fingerprint,
@@ -107,11 +113,11 @@ pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
     }
 }
 
-/// What a kind's name alone does not say.
-fn detail_of(kind: &FindingKind) -> String {
+/// What a kind's name alone does not say. `what`: an object's name for people.
+fn detail_of(kind: &FindingKind, what: &str) -> String {
     match kind {
         FindingKind::Wrong(kind) => detail_of_fault(kind),
-        FindingKind::Truncated { file_bytes } => format!("the file has {file_bytes} bytes"),
+        FindingKind::Truncated { file_bytes } => format!("the {what} has {file_bytes} bytes"),
         FindingKind::Missing => String::new(),
     }
 }

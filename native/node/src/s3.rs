@@ -1,5 +1,6 @@
 //! Stores that speak S3, for JavaScript: what a sink is made of, and a look at one before a run.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,12 +10,14 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::layout::Layout;
+use seedstorm_engine::sink::SinkSpec;
 use seedstorm_engine::sink::s3::{Retries, S3Lane, S3Spec, S3Target, Signing, Style};
 
 use crate::content::whole;
 use crate::engine::aside;
 use crate::error::to_js;
 use crate::settle::{Settle, value};
+use crate::task::{JsTaskSpec, task_spec};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -69,6 +72,41 @@ fn look(spec: S3Spec) -> std::result::Result<Option<f64>, Error> {
         Ok(ahead) => ahead.as_secs_f64() * 1e3,
         Err(behind) => -behind.duration().as_secs_f64() * 1e3,
     }))
+}
+
+/// Ends what a delete began: gives up uploads of the run that are still open and removes older versions of its objects, but
+/// for those that are spared. On a thread of its own; whether nothing of the run is left.
+#[napi(js_name = "clearS3", ts_return_type = "Promise<boolean>")]
+pub fn clear_s3(env: &Env, spec: JsTaskSpec) -> Result<Object<'_>> {
+    let spec = task_spec(spec, None)?;
+    let SinkSpec::S3(store) = spec.sink else {
+        let mend = "give the task of a delete on a store";
+        return Err(to_js(&Error::new(Code::InvalidArgument, "the task's sink is no store", mend)));
+    };
+    let (settle, promise) = Settle::<bool>::new(env)?;
+    let refused = settle.clone();
+    let started = aside("s3-clear", move || {
+        settle.with(clear(*store, spec.layout, &spec.spared_objects).map(|is_empty| value(move || is_empty)));
+    });
+    if let Err(error) = started {
+        refused.with(Err(error));
+    }
+    Ok(promise)
+}
+
+fn clear(store: S3Spec, layout: Layout, spared: &HashSet<u64>) -> std::result::Result<bool, Error> {
+    let mut lane = S3Lane::new(Arc::new(S3Target::prepare(store, layout)?), 0, || u64::MAX)?;
+    lane.abort_uploads()?;
+    lane.remove_versions(spared)?;
+    let page = lane.list(None)?;
+    Ok(page.objects.is_empty() && page.foreign.is_empty() && page.next.is_none())
+}
+
+/// What the paths of a run's objects begin with.
+pub fn root_of(store: &JsS3Sink) -> String {
+    let prefix = store.prefix.trim_matches('/');
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    format!("s3://{}/{prefix}{slash}{}/", store.bucket, store.run)
 }
 
 /// The engine's view of a sink.

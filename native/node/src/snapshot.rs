@@ -11,6 +11,7 @@ use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::histogram::SparseHistogram;
 use seedstorm_engine::pool_counters::{ClassCounters, PoolCounters};
+use seedstorm_engine::sink::s3::{RequestCount, StatusCount, StoreWork};
 use seedstorm_engine::task::{ErrorRow, FindingKind, RangeProgress, Task, TaskSnapshot};
 
 use crate::engine::aside;
@@ -60,6 +61,10 @@ pub struct JsPoolCounters {
     pub cpu_user_ns: f64,
     /// In the kernel on their behalf.
     pub cpu_system_ns: f64,
+    /// Of the operations, those that were submitted before the task counts.
+    pub ramp_operations: f64,
+    /// Bytes of those.
+    pub ramp_bytes: f64,
     /// The same by class of operations, those that there were.
     pub classes: Vec<JsClassCounters>,
 }
@@ -157,6 +162,41 @@ pub struct JsTaskSnapshot {
     pub errors: Vec<JsErrorRow>,
     /// What fell back.
     pub notes: Vec<String>,
+    /// What was asked of a store, where the sink is one.
+    pub store: Option<JsStoreWork>,
+}
+
+/// Requests of one kind.
+#[napi(object, object_from_js = false)]
+pub struct JsRequestCount {
+    /// PUT, GET, begin upload and so on.
+    pub kind: String,
+    /// Requests that have ended.
+    pub requests: f64,
+    /// Attempts at them: those beyond one for each are retries.
+    pub attempts: f64,
+    /// Requests that failed for good.
+    pub failed: f64,
+}
+
+/// Failed attempts of one kind with one status.
+#[napi(object, object_from_js = false)]
+pub struct JsStatusCount {
+    /// What was asked for.
+    pub kind: String,
+    /// Status of the answer; 0: there was none.
+    pub status: u32,
+    /// How many.
+    pub count: f64,
+}
+
+/// What a task asked of a store, since the beginning.
+#[napi(object, object_from_js = false)]
+pub struct JsStoreWork {
+    /// The kinds that there were requests of.
+    pub requests: Vec<JsRequestCount>,
+    /// Attempts that failed.
+    pub statuses: Vec<JsStatusCount>,
 }
 
 /// I/O errors of one kind, at one object, in one lane.
@@ -258,6 +298,31 @@ fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
         evidence_skipped: snapshot.evidence_skipped as f64,
         errors: snapshot.errors.into_iter().map(error_row_of).collect(),
         notes: snapshot.notes,
+        store: snapshot.store.map(store_of),
+    }
+}
+
+fn store_of(work: StoreWork) -> JsStoreWork {
+    JsStoreWork {
+        requests: work
+            .requests
+            .into_iter()
+            .map(|RequestCount { kind, requests, attempts, failed }| JsRequestCount {
+                kind: kind.to_owned(),
+                requests: requests as f64,
+                attempts: attempts as f64,
+                failed: failed as f64,
+            })
+            .collect(),
+        statuses: work
+            .statuses
+            .into_iter()
+            .map(|StatusCount { kind, status, count }| JsStatusCount {
+                kind: kind.to_owned(),
+                status: u32::from(status),
+                count: count as f64,
+            })
+            .collect(),
     }
 }
 
@@ -288,6 +353,8 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         received_bytes: counts.received_bytes as f64,
         cpu_user_ns: cpu.user_ns as f64,
         cpu_system_ns: cpu.system_ns as f64,
+        ramp_operations: counts.ramp_operations as f64,
+        ramp_bytes: counts.ramp_bytes as f64,
         classes: classes.into_iter().map(class_of).collect(),
     }
 }

@@ -9,7 +9,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error, ErrorKind};
 use seedstorm_engine::io::IoEngine;
-use seedstorm_engine::layout::Layout;
+use seedstorm_engine::layout::{Layout, Sizes};
 use seedstorm_engine::sink::{
     Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
 };
@@ -24,6 +24,7 @@ use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
 use crate::finding::{JsReread, Origin, reread_of};
 use crate::hold::Hold;
+use crate::s3::{JsS3Sink, root_of, s3_spec};
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
 
@@ -41,6 +42,8 @@ pub struct JsTaskSpec {
     pub units: f64,
     /// Units in an object.
     pub units_per_object: f64,
+    /// Units of the objects of each group, where sizes differ; the content's seed puts them in order.
+    pub object_sizes: Option<Vec<u32>>,
     /// Bytes of an I/O.
     pub block_bytes: f64,
     /// Blocks that each lane keeps in flight; 1 when absent.
@@ -53,12 +56,14 @@ pub struct JsTaskSpec {
     /// Objects that a delete leaves alone.
     pub spared_objects: Vec<f64>,
     /// Where bytes go to or come from.
-    #[napi(ts_type = "'null' | 'memory' | 'file' | 'block'")]
+    #[napi(ts_type = "'null' | 'memory' | 'file' | 'block' | 's3'")]
     pub sink: String,
     /// The run's own folder in each path of the target, for files.
     pub folders: Option<Vec<String>>,
     /// The device, for a block device.
     pub place: Option<JsBlockPlace>,
+    /// The store, for objects in a bucket.
+    pub s3: Option<JsS3Sink>,
     /// Whether files bypass the page cache: true, false or auto.
     pub direct: Option<String>,
     /// When a write counts as done: block, range, file, end or never.
@@ -220,10 +225,11 @@ pub fn prepare_task<'env>(
     spec: JsTaskSpec,
     memory: Option<&NativeMemoryStore>,
 ) -> Result<Object<'env>> {
-    let origin = match (&spec.folders, &spec.place) {
-        (Some(folders), _) => Origin::Folders(folders.iter().map(PathBuf::from).collect()),
-        (None, Some(place)) => Origin::Device(whole("offset", place.offset)?),
-        (None, None) => Origin::Nowhere,
+    let origin = match (&spec.folders, &spec.place, &spec.s3) {
+        (Some(folders), ..) => Origin::Folders(folders.iter().map(PathBuf::from).collect()),
+        (None, Some(place), _) => Origin::Device(whole("offset", place.offset)?),
+        (None, None, Some(store)) => Origin::Store(root_of(store)),
+        (None, None, None) => Origin::Nowhere,
     };
     let spec = task_spec(spec, memory.map(|memory| Arc::clone(&memory.store)))?;
     let hold = engine.hold().clone();
@@ -300,6 +306,13 @@ impl NativeTask {
         Ok(())
     }
 
+    /// What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed.
+    #[napi]
+    pub fn count_from(&self, ns: BigInt) -> Result<()> {
+        self.task.count_from(u64_of("the end of the ramp", &ns)?);
+        Ok(())
+    }
+
     /// Adds units [first, end).
     #[napi]
     pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt) -> Result<()> {
@@ -368,7 +381,7 @@ impl NativeTask {
     }
 }
 
-fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<TaskSpec> {
+pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<TaskSpec> {
     let operation = match given.operation.as_str() {
         "generate" => Operation::Generate,
         "write" => Operation::Write,
@@ -397,13 +410,15 @@ fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<Task
             place: place_of(given.place.ok_or_else(|| unknown("place", "not given"))?)?,
             sync: chosen("sync", given.sync.as_deref().unwrap_or("range"), SyncPolicy::NAMES)?,
         },
+        ("s3", _) => SinkSpec::S3(Box::new(s3_spec(given.s3.ok_or_else(|| unknown("s3", "not given"))?)?)),
         (other, _) => return Err(unknown("sink", other)),
     };
-    let layout = Layout::new(
-        whole("unit", given.content.unit_bytes)?,
-        whole("units", given.units)?,
-        whole("units per object", given.units_per_object)?,
-    );
+    let (unit, units) = (whole("unit", given.content.unit_bytes)?, whole("units", given.units)?);
+    let layout = match given.object_sizes {
+        None => Layout::new(unit, units, whole("units per object", given.units_per_object)?),
+        Some(sizes) => Sizes::new(&sizes, u64_of("the seed", &given.content.seed)?)
+            .and_then(|sizes| Layout::with_sizes(unit, units, sizes)),
+    };
     let spared: Result<HashSet<u64>> = given.spared_objects.iter().map(|object| whole("object", *object)).collect();
     Ok(TaskSpec {
         operation,

@@ -1,5 +1,5 @@
 /** A store that speaks S3, looked at before a run. */
-import type { JsS3Sink } from '../binding.js';
+import type { JsS3Sink, JsTaskSpec } from '../binding.js';
 import { binding } from './binding.js';
 import { nativeAsync } from './errors.js';
 
@@ -13,4 +13,13 @@ export type S3Sink = JsS3Sink;
  */
 export async function checkS3(sink: S3Sink): Promise<number | undefined> {
   return (await nativeAsync(() => binding.checkS3(sink))) ?? undefined;
+}
+
+/**
+ * Ends what the task of a delete began: gives up uploads of the run that are still open and removes older versions of its
+ * objects, but for those that are spared. Whether nothing of the run is left.
+ * @throws SeedstormError ACCESS_DENIED, TARGET_MISSING, UNREACHABLE, IO.
+ */
+export function clearS3(spec: JsTaskSpec): Promise<boolean> {
+  return nativeAsync(() => binding.clearS3(spec));
 }

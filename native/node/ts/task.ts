@@ -108,6 +108,11 @@ export class Task {
     native(() => this.inner.endAt(ns));
   }
 
+  /** What is submitted before this instant of the monotonic clock is told apart and not timed. */
+  countFrom(ns: bigint): void {
+    native(() => this.inner.countFrom(ns));
+  }
+
   /** Adds units [first, end) under an id of the caller's. */
   addRange(id: bigint, first: bigint, end: bigint): void {
     native(() => this.inner.addRange(id, first, end));

@@ -83,6 +83,22 @@ impl Sizes {
         let first = group * self.group_units + before;
         first..first + u64::from(self.table[order.rank(wanted)])
     }
+
+    /// Where objects, at least one, begin and end, in units: each border between two of them once.
+    pub(super) fn borders_of(&self, objects: Range<u64>) -> Vec<u64> {
+        let count = self.count as u64;
+        let mut order = Order::of(self.seed, objects.start / count, self.count);
+        let mut border = self.units_of(objects.start).start;
+        let mut borders = vec![border];
+        for object in objects {
+            if object.is_multiple_of(count) {
+                order = Order::of(self.seed, object / count, self.count);
+            }
+            border += u64::from(self.table[order.rank((object % count) as usize)]);
+            borders.push(border);
+        }
+        borders
+    }
 }
 
 /// The order of sizes in one group: a Feistel network on the two halves of a position's bits.
@@ -149,6 +165,10 @@ pub(super) mod tests {
                 }
             }
             prop_assert_eq!(next, (group + 1) * sizes.group_units());
+            let some = first + 3..first + sizes.group_objects() + 2;
+            let mut borders: Vec<u64> = some.clone().map(|object| sizes.units_of(object).start).collect();
+            borders.push(sizes.units_of(some.end - 1).end);
+            prop_assert_eq!(sizes.borders_of(some), borders);
         }
 
         #[test]

@@ -61,6 +61,8 @@ pub enum SinkSpec {
         /// When a write counts as done.
         sync: SyncPolicy,
     },
+    /// Objects in a bucket.
+    S3(Box<s3::S3Spec>),
 }
 
 impl SinkSpec {
@@ -68,6 +70,8 @@ impl SinkSpec {
     pub(crate) fn sync(&self) -> Option<SyncPolicy> {
         match self {
             Self::File { sync, .. } | Self::Block { sync, .. } => Some(*sync),
+            // A store has made an object durable when it acknowledged all of it.
+            Self::S3(_) => Some(SyncPolicy::File),
             Self::Null | Self::Memory(_) => None,
         }
     }

@@ -218,11 +218,6 @@ impl ObjectFile {
         self.fd.as_raw_fd()
     }
 
-    /// Where it is, for messages.
-    pub(crate) fn path(&self) -> &std::path::Path {
-        &self.path
-    }
-
     /// Closes the object. Network file systems write back on close and answer with the errors of that.
     pub(crate) fn close(self) -> Result<()> {
         // SAFETY: the fd is owned by self, which is gone after this; Linux frees it whatever close answers, so it is

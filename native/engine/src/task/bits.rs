@@ -77,6 +77,13 @@ impl Bits {
 #[derive(Debug)]
 pub(super) struct Copied(Vec<(usize, u64)>);
 
+impl Copied {
+    /// Whether there was nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The words that a span touches, each with a mask of the span's bits in it.
 fn masked(span: &Range<u64>) -> impl Iterator<Item = (usize, u64)> {
     let Range { start, end } = *span;

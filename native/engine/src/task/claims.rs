@@ -21,17 +21,38 @@ pub(super) struct Claim {
 /// The claims of one range.
 #[derive(Clone, Debug)]
 pub(super) struct Claims {
-    layout: Layout,
     units: Range<u64>,
+    /// Units of the layout: the last object may be cut short by its end.
+    layout_units: u64,
     /// Units of a claim, but for those at the ends of a segment, which may have fewer.
     grain: u64,
     first_object: u64,
     segments: usize,
-    /// Claims in the first segment.
-    head: u64,
-    /// Claims in each segment between the first and the last.
-    body: u64,
     count: u64,
+    cut: Cut,
+}
+
+/// Where segments begin, in units and in claims.
+#[derive(Clone, Debug)]
+enum Cut {
+    /// Objects have the same size, so that all but two segments have as many claims.
+    Even {
+        units_per_object: u64,
+        /// Claims in the first segment.
+        head: u64,
+        /// Claims in each segment between the first and the last.
+        body: u64,
+    },
+    /// The border before each object, and that behind the last: looked for by halves.
+    Uneven(Box<[Border]>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Border {
+    /// The first unit of the object.
+    unit: u64,
+    /// The first claim of its segment.
+    claim: u64,
 }
 
 impl Claims {
@@ -39,23 +60,32 @@ impl Claims {
     pub(super) fn new(layout: &Layout, units: Range<u64>, grain: u64) -> Self {
         let objects = layout.objects_of(units.clone());
         let segments = (objects.end - objects.start) as usize;
-        let body = layout.units_per_object().div_ceil(grain);
-        let mut claims = Self {
-            layout: layout.clone(),
-            units,
-            grain,
-            first_object: objects.start,
-            segments,
-            head: 0,
-            body,
-            count: 0,
+        // How many cells of the object's grid a part of it touches.
+        let cells = |object: Range<u64>| {
+            let part = object.start.max(units.start)..object.end.min(units.end);
+            (part.end - object.start).div_ceil(grain) - (part.start - object.start) / grain
         };
-        claims.head = claims.in_segment(0);
-        claims.count = match segments {
-            0 | 1 => claims.head,
-            _ => claims.head + (segments as u64 - 2) * body + claims.in_segment(segments - 1),
+        let (cut, count) = if let Some(borders) = layout.borders_of(objects.clone()) {
+            let mut claim = 0;
+            let mut border = |unit: u64, next: Option<&u64>| {
+                let border = Border { unit, claim };
+                claim += next.map_or(0, |end| cells(unit..*end));
+                border
+            };
+            let next = borders.iter().skip(1).map(Some).chain([None]);
+            let borders =
+                std::iter::zip(borders.iter().copied(), next).map(|(unit, next)| border(unit, next)).collect();
+            (Cut::Uneven(borders), claim)
+        } else {
+            let body = layout.units_per_object().div_ceil(grain);
+            let head = cells(layout.units_of(objects.start));
+            let count = match segments {
+                0 | 1 => head,
+                _ => head + (segments as u64 - 2) * body + cells(layout.units_of(objects.end - 1)),
+            };
+            (Cut::Even { units_per_object: layout.units_per_object(), head, body }, count)
         };
-        claims
+        Self { units, layout_units: layout.units(), grain, first_object: objects.start, segments, count, cut }
     }
 
     /// How many claims there are.
@@ -84,40 +114,71 @@ impl Claims {
         (segment < self.segments as u64).then_some(segment as usize)
     }
 
+    /// The first unit of the object that a segment is a part of.
+    #[inline]
+    pub(super) fn object_start(&self, segment: usize) -> u64 {
+        match &self.cut {
+            Cut::Even { units_per_object, .. } => self.object(segment) * units_per_object,
+            Cut::Uneven(borders) => borders[segment].unit,
+        }
+    }
+
+    /// The unit behind that object, unless the data ends before.
+    fn object_end(&self, segment: usize) -> u64 {
+        match &self.cut {
+            Cut::Even { units_per_object, .. } => (self.object(segment) + 1) * units_per_object,
+            Cut::Uneven(borders) => borders[segment + 1].unit,
+        }
+    }
+
     /// The units of a segment.
     pub(super) fn segment_units(&self, segment: usize) -> Range<u64> {
-        let object = self.layout.units_of(self.object(segment));
-        object.start.max(self.units.start)..object.end.min(self.units.end)
+        self.object_start(segment).max(self.units.start)..self.object_end(segment).min(self.units.end)
+    }
+
+    /// Whether a segment is all of its object.
+    pub(super) fn is_whole(&self, segment: usize) -> bool {
+        let end = self.object_end(segment).min(self.layout_units);
+        self.segment_units(segment) == (self.object_start(segment)..end)
     }
 
     /// The claims of a segment, by number.
     pub(super) fn segment_claims(&self, segment: usize) -> Range<u64> {
-        let first = if segment == 0 { 0 } else { self.head + (segment as u64 - 1) * self.body };
-        let next = if segment + 1 == self.segments { self.count } else { self.head + segment as u64 * self.body };
-        first..next
+        match &self.cut {
+            Cut::Uneven(borders) => borders[segment].claim..borders[segment + 1].claim,
+            Cut::Even { head, body, .. } => {
+                let first = if segment == 0 { 0 } else { head + (segment as u64 - 1) * body };
+                let next = if segment + 1 == self.segments { self.count } else { head + segment as u64 * body };
+                first..next
+            }
+        }
+    }
+
+    /// The segment that a claim is in, and which of its claims it is.
+    #[inline]
+    fn in_segment(&self, index: u64) -> (usize, u64) {
+        match &self.cut {
+            Cut::Even { head, .. } if index < *head => (0, index),
+            Cut::Even { head, body, .. } => {
+                let behind = index - head;
+                ((1 + behind / body) as usize, behind % body)
+            }
+            Cut::Uneven(borders) => {
+                let segment = borders.partition_point(|border| border.claim <= index) - 1;
+                (segment, index - borders[segment].claim)
+            }
+        }
     }
 
     /// The claim of this number.
     pub(super) fn get(&self, index: u64) -> Claim {
-        let (segment, nth) = if index < self.head {
-            (0, index)
-        } else {
-            let behind = index - self.head;
-            ((1 + behind / self.body) as usize, behind % self.body)
-        };
-        let object = self.layout.units_of(self.object(segment)).start;
+        let (segment, nth) = self.in_segment(index);
+        let object = self.object_start(segment);
         let units = self.segment_units(segment);
         let cell = (units.start - object) / self.grain + nth;
         let start = (object + cell * self.grain).max(units.start);
         let end = (object + (cell + 1) * self.grain).min(units.end);
         Claim { index, segment, units: start..end }
-    }
-
-    /// How many cells of the object's grid a segment touches.
-    fn in_segment(&self, segment: usize) -> u64 {
-        let object = self.layout.units_of(self.object(segment)).start;
-        let units = self.segment_units(segment);
-        (units.end - object).div_ceil(self.grain) - (units.start - object) / self.grain
     }
 }
 
@@ -126,14 +187,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::layout::Sizes;
+
+    fn layouts() -> impl Strategy<Value = Layout> {
+        let even = (1u64..500, 1u64..60).prop_map(|(units, per_object)| Layout::new(4096, units, per_object).unwrap());
+        let uneven =
+            (1u64..500, proptest::collection::vec(1u32..40, 16), any::<u64>()).prop_map(|(units, table, seed)| {
+                Layout::with_sizes(4096, units, Sizes::new(&table, seed).unwrap()).unwrap()
+            });
+        prop_oneof![even, uneven]
+    }
 
     proptest! {
         #[test]
         fn the_claims_of_a_range_are_its_units_each_once_and_never_cross_an_object(
-            units in 1u64..500, per_object in 1u64..60, grain in 1u64..70, a in 0u64..500, b in 0u64..500,
+            layout in layouts(), grain in 1u64..70, a in 0u64..500, b in 0u64..500,
         ) {
-            let layout = Layout::new(4096, units, per_object).unwrap();
-            let (a, b) = (a % units, b % units);
+            let (a, b) = (a % layout.units(), b % layout.units());
             let range = a.min(b)..a.max(b) + 1;
             let claims = Claims::new(&layout, range.clone(), grain);
             let mut next = range.start;
@@ -159,6 +229,9 @@ mod tests {
                 prop_assert_eq!(claims.segment_of(claims.object(segment)), Some(segment));
                 claim = span.end;
                 let units = claims.segment_units(segment);
+                let object = claims.object(segment);
+                prop_assert_eq!(claims.object_start(segment), layout.units_of(object).start);
+                prop_assert_eq!(claims.is_whole(segment), layout.units_of(object) == units);
                 prop_assert_eq!(claims.get(span.start).units.start, units.start);
                 prop_assert_eq!(claims.get(span.end - 1).units.end, units.end);
             }

@@ -42,8 +42,10 @@ pub(super) struct Control {
     pub(super) start: Start,
     state: Mutex<State>,
     wake: Condvar,
-    halt: Halt,
-    cancelled: AtomicBool,
+    halt: Arc<Halt>,
+    /// What is submitted before this instant is the ramp.
+    counts_from_ns: AtomicU64,
+    cancelled: Arc<AtomicBool>,
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
     queued: AtomicUsize,
@@ -80,8 +82,9 @@ impl Control {
             start: Start::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
-            halt: Halt::default(),
-            cancelled: AtomicBool::new(false),
+            halt: Arc::default(),
+            counts_from_ns: AtomicU64::new(0),
+            cancelled: Arc::default(),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             ended_work: AtomicU64::new(0),
@@ -107,6 +110,10 @@ impl Control {
     /// Sets or moves the instant at which the task's time is over. Once it is, that stays so.
     pub(super) fn set_end(&self, monotonic_ns: u64) {
         self.move_halt(|halt| halt.set_end(monotonic_ns));
+    }
+
+    pub(super) fn set_counts_from(&self, monotonic_ns: u64) {
+        self.counts_from_ns.store(monotonic_ns, Ordering::Relaxed);
     }
 
     fn move_halt(&self, change: impl FnOnce(&Halt)) {
@@ -251,6 +258,12 @@ impl Control {
         self.halt.first_ns()
     }
 
+    /// What is submitted before this instant is the ramp: it is told apart.
+    #[inline]
+    pub(super) fn counts_from_ns(&self) -> u64 {
+        self.counts_from_ns.load(Ordering::Relaxed)
+    }
+
     /// Whether, at this instant, the task's time is over; then every range is stopped when this returns.
     #[cold]
     pub(super) fn time_is_over(&self, now_ns: u64) -> bool {
@@ -268,6 +281,12 @@ impl Control {
             self.wake.notify_all();
         }
         state.over
+    }
+
+    /// Until when what failed may be tried again; to be asked as often as it matters.
+    pub(super) fn retry_limit(&self) -> impl Fn() -> u64 + 'static {
+        let (halt, cancelled) = (Arc::clone(&self.halt), Arc::clone(&self.cancelled));
+        move || if cancelled.load(Ordering::Relaxed) { 0 } else { halt.first_ns() }
     }
 
     /// Waits for something to do. `was_busy`: the lane comes from work that it got here. `kept` names the objects

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bits::Copied;
 use super::lanes::LaneRun;
-use super::range::SeedRange;
+use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
 use crate::clock::now_ns;
@@ -18,6 +18,7 @@ impl LaneRun<'_> {
     /// All claims of a segment are through.
     pub(super) fn segment_written(&mut self, range: &SeedRange, segment: usize) {
         match self.policy() {
+            _ if self.is_on_store() => self.object_stored(range, segment),
             Some(SyncPolicy::File) => {
                 self.sync_segment(range, segment);
                 self.close(range, segment);
@@ -109,15 +110,20 @@ impl LaneRun<'_> {
     }
 
     /// Counts a sync that failed, and says whether the plan lets that pass.
-    fn passes(&self, outcome: &Result<()>) -> bool {
+    pub(super) fn passes(&self, outcome: &Result<()>) -> bool {
         let Err(error) = outcome else { return false };
         self.shared.errors.count(error, self.shared.spec.operation, self.index)
     }
 
     /// Closes a segment's object, or lets go of it when it is kept open for later.
     fn close(&mut self, range: &SeedRange, segment: usize) {
-        if let Some(file) = range.take_object(segment) {
-            self.let_go(range, file, true);
+        match range.take_object(segment) {
+            Some(Opened::File(file)) => self.let_go(range, file, true),
+            Some(Opened::Upload(upload)) => {
+                self.abort_upload(&upload);
+                range.closed();
+            }
+            _ => {}
         }
     }
 
@@ -181,7 +187,7 @@ impl LaneRun<'_> {
 }
 
 /// What a sync, or one that failed in a way that passes, brought a range.
-fn take_in(range: &SeedRange, noted: &Copied, outcome: Result<()>, passes: bool) {
+pub(super) fn take_in(range: &SeedRange, noted: &Copied, outcome: Result<()>, passes: bool) {
     if passes {
         range.lose(noted);
     } else {

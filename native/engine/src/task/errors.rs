@@ -108,7 +108,9 @@ fn kind_of(error: &Error, operation: Operation) -> Option<ErrorKind> {
     match error.code {
         Code::DiskFull => Some(ErrorKind::Full),
         Code::ObjectMissing => Some(ErrorKind::Missing),
-        Code::Io | Code::TargetNotWritable => error.about.as_ref().map_or_else(by_operation, |about| Some(about.kind)),
+        Code::Io | Code::TargetNotWritable | Code::Unreachable | Code::AccessDenied => {
+            error.about.as_ref().map_or_else(by_operation, |about| Some(about.kind))
+        }
         _ => None,
     }
 }

@@ -8,7 +8,6 @@ use super::lanes::LaneRun;
 use super::range::SeedRange;
 use super::reread::{Place, fingerprint_of, reread};
 use super::transfer::Block;
-use crate::sink::object::ObjectFile;
 
 impl LaneRun<'_> {
     /// Names what is wrong with a block, and counts it.
@@ -49,14 +48,14 @@ impl LaneRun<'_> {
         self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing, &[]);
     }
 
-    /// A block that the object's end cuts off after `got` bytes: one finding for all of the range's part of the object
+    /// A block that the end of the object, at `file_bytes` where that is known, cuts off after `got` bytes: one finding for all of the range's part of the object
     /// that is not there.
     #[cold]
-    pub(super) fn truncated(&mut self, range: &SeedRange, block: Block, got: usize, file: &ObjectFile) {
+    pub(super) fn truncated(&mut self, range: &SeedRange, block: Block, got: usize, file_bytes: Option<u64>) {
         self.count_block(range, block, got);
         let object_start = block.offset - block.in_object;
         let reached = block.in_object + got as u64;
-        let file_bytes = file.bytes().unwrap_or(reached);
+        let file_bytes = file_bytes.unwrap_or(reached);
         // Longer than where the read ended: it grew just now, or the storage lost its way. Only this block is known bad.
         let cut_short = file_bytes <= reached;
         let (start, end) = self.segment_bytes(range, block.segment);

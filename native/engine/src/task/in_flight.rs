@@ -10,6 +10,7 @@ use super::pacing::submission_at;
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
 use super::spec::Operation;
+use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
 use crate::io::Request;
@@ -38,7 +39,8 @@ impl LaneRun<'_> {
     /// Hands over and submits what is ready once that is worth a system call.
     pub(super) fn hand_over_some(&mut self) {
         let ready = self.queue.ready.len();
-        if ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
+        let is_store = matches!(self.io, Some(Way::Store(_)));
+        if is_store || ready * self.shared.spec.block_bytes >= HANDED_OVER_BYTES {
             self.hand_over();
             self.submit();
         }
@@ -88,17 +90,23 @@ impl LaneRun<'_> {
                     }
                 }
             }
-            let moved = of.progress.moved();
-            let (Some(file), Opened::File(object)) = (hold.file, &hold.opened) else {
-                unreachable!("only blocks of objects that are open are made ready")
-            };
-            let offset = object.position(of.block.in_object) + moved as u64;
-            // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
-            let memory = unsafe { self.slots.at(slot).add(moved) };
-            let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
-            // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long; when
-            // the lane leaves early, the I/O is dropped before the buffer is used again.
-            unsafe { io.push(request) };
+            match (&mut *io, hold.file, &hold.opened) {
+                (Way::Files(io), Some(file), Opened::File(object)) => {
+                    let moved = of.progress.moved();
+                    let offset = object.position(of.block.in_object) + moved as u64;
+                    // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
+                    let memory = unsafe { self.slots.at(slot).add(moved) };
+                    let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
+                    // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long;
+                    // when the lane leaves early, the I/O is dropped before the buffer is used again.
+                    unsafe { io.push(request) };
+                }
+                // SAFETY: as above.
+                (Way::Store(store), _, opened) => unsafe {
+                    store.push(slot, &self.shared.spec, &of.block, opened, self.slots);
+                },
+                _ => unreachable!("only blocks of objects that are open are made ready"),
+            }
         }
         self.queue.ready.truncate(kept);
         if kept == ready {
@@ -221,9 +229,18 @@ impl LaneRun<'_> {
     #[inline]
     pub(super) fn count(&mut self, class: Class, submission: Submission, done_ns: u64, bytes: u64) {
         let Submission { at_ns, intended_ns } = submission;
-        self.cell.count(class, done_ns - at_ns, bytes);
-        if intended_ns > 0 {
-            self.cell.count_response(class, intended_ns, at_ns, done_ns);
+        let is_paced = intended_ns > 0;
+        if at_ns < self.shared.control.counts_from_ns() {
+            self.cell.count_in_ramp(class, done_ns - at_ns, bytes);
+        } else {
+            self.cell.count(class, done_ns - at_ns, bytes);
+            if is_paced {
+                self.cell.count_response(class, done_ns - intended_ns);
+            }
+        }
+        if is_paced {
+            self.cell.late_ns.set(at_ns - intended_ns);
+            self.cell.last_paced_ns.set(done_ns);
         }
         self.cell.last_done_ns.set(done_ns);
     }

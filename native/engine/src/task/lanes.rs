@@ -13,6 +13,7 @@ use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
 use super::spec::Operation;
 use super::transfer::Block;
+use super::way::{StoreWay, Way};
 use crate::clock::now_ns;
 use crate::counters::LaneCell;
 use crate::error::{Code, Error, Result};
@@ -74,14 +75,17 @@ impl Job for Shared {
 
     fn finished(&self, outcome: Result<()>) {
         // What is still open after an early end is closed here, on a lane, and not by whoever drops the task.
+        let mut uploads = Vec::new();
         for range in self.control.ranges() {
             range.fence();
-            for segment in 0..range.claims.segments() {
-                if range.take_object(segment).is_some() {
-                    range.closed();
+            for opened in (0..range.claims.segments()).filter_map(|segment| range.take_object(segment)) {
+                if let Opened::Upload(upload) = opened {
+                    uploads.push(upload);
                 }
+                range.closed();
             }
         }
+        self.abort_uploads(&uploads);
         if let Sink::Objects(sink) = &self.sink {
             for object in sink.kept_objects() {
                 drop(sink.release(object));
@@ -139,8 +143,8 @@ pub(super) struct LaneRun<'a> {
     pub(super) memory: Option<MemoryLane>,
     /// Under a rate: when this lane's operations are to begin.
     pub(super) pacer: Option<LanePacer<'a>>,
-    /// The lane's way to files, for tasks that move bytes to or from them.
-    pub(super) io: Option<LaneIo>,
+    /// The lane's way to its sink, where that takes its time.
+    pub(super) io: Option<Way>,
     pub(super) slots: Slots,
     pub(super) queue: Queue,
     /// Answers that were seen and not dealt with.
@@ -214,8 +218,8 @@ impl LaneRun<'_> {
                 return self.stop_claiming();
             }
             if !self.ends.is_empty() {
-                // Syncs and closes take their time, in which answers would be seen too late.
-                if !self.queue.is_empty() {
+                // Syncs and closes of files take their time, in which answers would be seen too late.
+                if !self.is_on_store() && !self.queue.is_empty() {
                     return;
                 }
                 self.end_segments();
@@ -292,10 +296,13 @@ impl LaneRun<'_> {
     /// Begins with a claim, its object in hand, opened by the first lane that needs it. `false`: what is in flight must
     /// come back before.
     fn begin(&mut self, range: Arc<SeedRange>, claim: Claim) -> bool {
+        if self.is_left_alone(&range, &claim) {
+            self.without_blocks(range, &claim, Fate::Whole);
+            return true;
+        }
         let hold = match self.queue.find(&range, claim.segment) {
             Some(hold) => hold,
-            // To open a file takes its time, in which answers would be seen too late.
-            None if !self.queue.is_empty() => {
+            None if !self.may_take_up(&range, claim.segment) => {
                 self.taken = Some((range, claim));
                 return false;
             }
@@ -308,7 +315,7 @@ impl LaneRun<'_> {
             },
         };
         let unit_bytes = self.shared.spec.layout.unit_bytes();
-        if !matches!(self.queue.hold(hold).opened, Opened::File(_)) {
+        if matches!(self.queue.hold(hold).opened, Opened::Missing) {
             let done = self.without_object(&range, &claim);
             self.without_blocks(range, &claim, fate_of(done));
             return true;
@@ -331,18 +338,35 @@ impl LaneRun<'_> {
         self.ends.push((range, segment));
     }
 
+    /// Whether a segment's object can be opened now, with blocks in flight.
+    fn may_take_up(&self, range: &SeedRange, segment: usize) -> bool {
+        if self.queue.is_empty() {
+            return true;
+        }
+        // To open a file takes its time, in which answers would be seen too late. Requests to a store go on meanwhile, but
+        // not while the lane waits for the deadline or for another lane.
+        self.is_on_store() && !range.is_being_opened(segment) && now_ns() < self.shared.control.halt_ns()
+    }
+
     fn take_up(&mut self, range: &Arc<SeedRange>, segment: usize) -> Flow<u32> {
-        let Sink::Objects(sink) = &self.shared.sink else { unreachable!("only these sinks have objects to be opened") };
         self.put_all_back();
-        // To open, and with that perhaps to make, a file is a submission too.
-        self.may_submit(range)?;
-        let opened = match range.object(segment, || sink.open(range.claims.object(segment))) {
-            Ok(opened) => opened,
-            Err(error) => return self.fail(range, error),
+        let opened = if self.is_on_store() {
+            self.take_up_stored(range, segment)?
+        } else {
+            // To open, and with that perhaps to make, a file is a submission too.
+            self.may_submit(range)?;
+            let Sink::Objects(sink) = &self.shared.sink else {
+                unreachable!("only these sinks have objects to be opened")
+            };
+            let open = || Ok(sink.open(range.claims.object(segment))?.map_or(Opened::Missing, Opened::File));
+            match range.object(segment, open) {
+                Ok(opened) => opened,
+                Err(error) => return self.fail(range, error),
+            }
         };
         self.since_ns = now_ns();
         let file = match (&opened, &mut self.io) {
-            (Opened::File(file), Some(io)) => Some(io.know(file.raw_fd())),
+            (Opened::File(file), Some(Way::Files(io))) => Some(io.know(file.raw_fd())),
             _ => None,
         };
         Flow::Continue(self.queue.take_up(Arc::clone(range), segment, opened, file))
@@ -352,7 +376,7 @@ impl LaneRun<'_> {
     /// an object, nobody can close it.
     fn put_all_back(&mut self) {
         while let Some(Hold { range, opened, file, .. }) = self.queue.put_back() {
-            if let (Some(io), Some(file)) = (&mut self.io, file) {
+            if let (Some(Way::Files(io)), Some(file)) = (&mut self.io, file) {
                 io.forget(file);
             }
             if let Opened::File(object) = opened {
@@ -375,8 +399,10 @@ impl LaneRun<'_> {
             return self.abandon(work);
         }
         let object = range.claims.object(segment);
-        let in_object = offset - spec.layout.units_of(object).start * spec.layout.unit_bytes();
-        let bytes = (end - offset).min(spec.block_bytes as u64) as usize;
+        let in_object = offset - range.claims.object_start(segment) * spec.layout.unit_bytes();
+        // A claim of a delete is one request, for all of it.
+        let most = if spec.operation == Operation::Delete { u64::MAX } else { spec.block_bytes as u64 };
+        let bytes = (end - offset).min(most) as usize;
         let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes });
         if offset + bytes as u64 == end {
             self.cutting = None;
@@ -456,8 +482,13 @@ fn claim_ended(range: &SeedRange, claim: &Claim, fate: Fate) -> bool {
 }
 
 impl Shared {
-    /// A lane's way to files, for tasks that read or write them.
-    fn open_io(&self, lane: &mut Lane) -> Result<Option<LaneIo>> {
+    /// A lane's way to the sink, for tasks that keep several I/Os in flight.
+    fn open_io(&self, lane: &mut Lane) -> Result<Option<Way>> {
+        if let Sink::Store(store) = &self.sink {
+            let requests = store.open(lane.index, self.control.retry_limit())?;
+            self.note_io("s3", None);
+            return Ok(Some(Way::Store(Box::new(StoreWay::new(requests, self.spec.queue_depth)))));
+        }
         let Some(sink) = self.object_sink() else { return Ok(None) };
         if self.spec.operation == Operation::Delete {
             return Ok(None);
@@ -467,7 +498,7 @@ impl Shared {
         let pus = &self.pus[lane.pool];
         let (io, note) = LaneIo::open(&mut IoOptions { engine, depth, direct, memory, pus })?;
         self.note_io(io.name(), note);
-        Ok(Some(io))
+        Ok(Some(Way::Files(io)))
     }
 
     /// The objects that stay open until the end.

@@ -22,7 +22,9 @@ mod shared;
 mod snapshot;
 mod spec;
 pub(crate) mod start;
+mod stored;
 mod transfer;
+mod way;
 
 use std::sync::Arc;
 
@@ -124,6 +126,12 @@ impl Task {
     /// moved, to now too, until it has come.
     pub fn end_at(&self, monotonic_ns: u64) {
         self.shared.control.set_end(monotonic_ns);
+    }
+
+    /// What is submitted before this instant of CLOCK_MONOTONIC, in ns, is a ramp: it counts among operations and bytes, which
+    /// tell it apart, and is in no histogram. To be set before [`Task::begin_at`]; at first all counts.
+    pub fn count_from(&self, monotonic_ns: u64) {
+        self.shared.control.set_counts_from(monotonic_ns);
     }
 
     /// Gives the task units to work on. Ranges are served in the order in which they were added.

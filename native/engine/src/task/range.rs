@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::bits::{Bits, Copied};
 use super::claims::{Claim, Claims};
 use crate::error::{Error, Result};
 use crate::sink::object::ObjectFile;
+use crate::sink::s3::Upload;
 
 /// A seed range, as it is given to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +50,21 @@ struct Apart<T>(T);
 /// What is known of a segment's object.
 #[derive(Clone, Debug)]
 pub(super) enum Opened {
-    /// It is open.
+    /// It is an open file.
     File(Arc<ObjectFile>),
+    /// It is made of parts, by this upload.
+    Upload(Arc<Upload>),
+    /// It needs no opening: a store is asked for it by name.
+    ByName,
     /// It is not there.
     Missing,
+}
+
+impl Opened {
+    /// Whether somebody must close it.
+    fn stays_open(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Upload(_))
+    }
 }
 
 /// The part of a range that lies in one object.
@@ -185,26 +197,24 @@ impl SeedRange {
     }
 
     /// The object of a segment; `open` is called for the first lane that asks, while the others wait.
-    pub(super) fn object(
-        &self,
-        segment: usize,
-        open: impl FnOnce() -> Result<Option<Arc<ObjectFile>>>,
-    ) -> Result<Opened> {
+    pub(super) fn object(&self, segment: usize, open: impl FnOnce() -> Result<Opened>) -> Result<Opened> {
         let mut object = self.locked(segment);
         if let Some(opened) = &*object {
             return Ok(opened.clone());
         }
-        let opened = match open()? {
-            Some(file) => {
-                self.open.fetch_add(1, Ordering::AcqRel);
-                Opened::File(file)
-            }
-            None => Opened::Missing,
-        };
+        let opened = open()?;
+        if opened.stays_open() {
+            self.open.fetch_add(1, Ordering::AcqRel);
+        }
         Ok(object.insert(opened).clone())
     }
 
-    /// The object of a segment if it is open.
+    /// Whether a lane opens the object of a segment at this moment.
+    pub(super) fn is_being_opened(&self, segment: usize) -> bool {
+        matches!(self.segments[segment].object.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// The object of a segment if it is an open file.
     pub(super) fn open_object(&self, segment: usize) -> Option<Arc<ObjectFile>> {
         match &*self.locked(segment) {
             Some(Opened::File(file)) => Some(Arc::clone(file)),
@@ -212,12 +222,9 @@ impl SeedRange {
         }
     }
 
-    /// Takes the object of a segment away, for the caller to close.
-    pub(super) fn take_object(&self, segment: usize) -> Option<Arc<ObjectFile>> {
-        match self.locked(segment).take() {
-            Some(Opened::File(file)) => Some(file),
-            _ => None,
-        }
+    /// Takes the object of a segment away, if it is one that the caller must close.
+    pub(super) fn take_object(&self, segment: usize) -> Option<Opened> {
+        self.locked(segment).take().filter(Opened::stays_open)
     }
 
     /// An object that was open for this range is closed.
@@ -292,6 +299,12 @@ impl SeedRange {
         if let Some(durable) = &self.durable {
             self.passed_over().insert_all(&durable.missing_of(noted));
         }
+    }
+
+    /// Whether every claim of a segment was written.
+    pub(super) fn is_segment_whole(&self, segment: usize) -> bool {
+        let claims = self.claims.segment_claims(segment);
+        self.passed_over.get().is_none_or(|failed| failed.copy(claims).is_empty())
     }
 
     /// How far it has come.

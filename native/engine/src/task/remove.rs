@@ -27,8 +27,8 @@ impl LaneRun<'_> {
             {
                 self.remove_object(range, sink, object)
             }
-            // A device keeps its bytes.
-            Sink::Objects(_) | Sink::Null => Flow::Continue(()),
+            // A device keeps its bytes; a store is asked by requests of which several are in flight.
+            Sink::Objects(_) | Sink::Store(_) | Sink::Null => Flow::Continue(()),
             Sink::Memory(store) => {
                 let submission = self.may_submit(range)?;
                 let removed = claim.units.clone().filter(|unit| store.remove(*unit)).count();

@@ -7,6 +7,7 @@ use super::spec::{MAX_BLOCK_BYTES, Operation, TaskSpec};
 use crate::clock::now_ns;
 use crate::error::{Code, Error, Result};
 use crate::sink::again::AgainFile;
+use crate::sink::s3::StoreSink;
 
 /// The most bytes that are read again where an object, or its end, was not there and now is.
 const MAX_RETURNED_BYTES: u64 = 1 << 20;
@@ -133,6 +134,7 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
                 Err(_) => Ok(same_or(place, "missing", "missing")),
             }
         }
+        Sink::Store(store) => in_store(store, spec, place, object_start),
         Sink::Null => return None,
     };
     let saw = saw.unwrap_or_else(|error| Saw::Failed(error.what));
@@ -144,6 +146,18 @@ fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) 
     let bytes = file.read(place.offset, length)?;
     if (bytes.len() as u64) < length {
         return Ok(same_or(place, &format!("ends at {}", file.bytes()?), "truncated"));
+    }
+    Ok(judge(spec, place, object_start, &bytes))
+}
+
+fn in_store(store: &StoreSink, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
+    let wanted = place.bytes_to_read();
+    let Some(bytes) = store.read_again(place.object, place.offset, wanted)? else {
+        return Ok(same_or(place, "missing", "missing"));
+    };
+    if (bytes.len() as u64) < wanted {
+        let length = store.length_again(place.object)?.unwrap_or(0);
+        return Ok(same_or(place, &format!("ends at {length}"), "truncated"));
     }
     Ok(judge(spec, place, object_start, &bytes))
 }

@@ -21,6 +21,7 @@ use crate::pool_counters::Given;
 use crate::sink::block::BlockSink;
 use crate::sink::file::FileSink;
 use crate::sink::objects::ObjectSink;
+use crate::sink::s3::StoreSink;
 use crate::sink::target::Intent;
 use crate::sink::{MemoryStore, Own, SinkSpec};
 
@@ -32,6 +33,7 @@ pub(super) enum Sink {
     Null,
     Memory(Arc<MemoryStore>),
     Objects(ObjectSink),
+    Store(StoreSink),
 }
 
 impl Sink {
@@ -55,6 +57,7 @@ impl Sink {
                     BlockSink::prepare(place, *sync, spec.layout.clone(), intent, spec.block_bytes as u64, own)?;
                 Ok(Self::Objects(ObjectSink::Device(device)))
             }
+            SinkSpec::S3(store) => Ok(Self::Store(StoreSink::prepare(store, spec.layout.clone())?)),
         }
     }
 }
@@ -154,7 +157,11 @@ impl Shared {
 
     /// Where an object is, for messages.
     pub(super) fn path_of(&self, object: u64) -> PathBuf {
-        self.object_sink().map_or_else(|| self.name_of(object).into(), |sink| sink.path_of(object))
+        match &self.sink {
+            Sink::Objects(sink) => sink.path_of(object),
+            Sink::Store(store) => store.path_of(object),
+            Sink::Null | Sink::Memory(_) => self.name_of(object).into(),
+        }
     }
 
     /// A lane's I/O goes this way; with it what fell back.

@@ -5,9 +5,10 @@ use super::control::Control;
 use super::errors::ErrorRow;
 use super::findings::{Finding, FindingCounts};
 use super::range::RangeProgress;
-use super::shared::{Member, Shared};
+use super::shared::{Member, Shared, Sink};
 use crate::counters::{Counts, LaneCell};
 use crate::pool_counters::PoolCounters;
+use crate::sink::s3::StoreWork;
 
 /// How far a task has come. Counters are cumulative; histograms and findings are what is new since the snapshot before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct TaskSnapshot {
     pub errors: Vec<ErrorRow>,
     /// What fell back, all of it each time.
     pub notes: Vec<String>,
+    /// What was asked of a store, where the sink is one.
+    pub store: Option<StoreWork>,
 }
 
 /// What one lane did.
@@ -90,6 +93,10 @@ impl Shared {
             evidence_skipped: self.findings.skipped(),
             errors: self.errors.take(),
             notes: self.notes(),
+            store: match &self.sink {
+                Sink::Store(store) => Some(store.work()),
+                _ => None,
+            },
         }
     }
 

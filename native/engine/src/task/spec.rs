@@ -187,7 +187,8 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let is_queued = self.sink.sync().is_some() && self.operation != Operation::Generate;
+        let moves = !matches!(self.operation, Operation::Generate | Operation::Delete);
+        let is_queued = self.sink.sync().is_some() && moves;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
 
@@ -220,6 +221,14 @@ impl TaskSpec {
             _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
         };
         let claims = Claims::new(&self.layout, first..end, grain);
+        let has_parts = || !claims.is_whole(0) || !claims.is_whole(claims.segments() - 1);
+        if matches!(self.sink, SinkSpec::S3(_)) && self.operation == Operation::Write && has_parts() {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("range {id}, units {first} to {end}, has a part of an object, and a store takes objects whole"),
+                "give ranges that begin and end with objects",
+            ));
+        }
         if claims.count() > MAX_CLAIMS {
             return Err(Error::new(
                 Code::InvalidArgument,
@@ -228,5 +237,67 @@ impl TaskSpec {
             ));
         }
         Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seedstorm_content::Parameters;
+
+    use super::*;
+    use crate::layout::Sizes;
+    use crate::sink::s3::{Retries, S3Spec, Signing, Style};
+
+    /// Forty units in objects of one to four, on a store that nobody asks.
+    fn on_store(operation: Operation) -> TaskSpec {
+        let store = S3Spec {
+            endpoints: vec!["http://127.0.0.1:1".into()],
+            bucket: "bucket".into(),
+            prefix: String::new(),
+            run: "run-1".into(),
+            region: None,
+            style: Style::Path,
+            ca: None,
+            signing: Signing::Unsigned,
+            retries: Retries { attempts: 1, backoff_ns: 0 },
+            attempt_timeout_ns: 1,
+        };
+        TaskSpec {
+            operation,
+            content: Arc::new(Content::new(&Parameters { unit_bytes: 4096, ..Parameters::default() }).unwrap()),
+            generation: 0,
+            layout: Layout::with_sizes(4096, 38, Sizes::new(&[1, 2, 3, 4], 7).unwrap()).unwrap(),
+            sink: SinkSpec::S3(Box::new(store)),
+            block_bytes: 8192,
+            queue_depth: 2,
+            io_engine: IoEngine::Auto,
+            lanes: None,
+            spared_objects: HashSet::new(),
+            policy: Policy::default(),
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_to_a_store_begins_and_ends_with_objects() {
+        let claims = |operation, first, end| on_store(operation).claims(RangeSpec { id: 1, first, end });
+        for (first, end) in [(0, 10), (10, 30), (20, 38)] {
+            claims(Operation::Write, first, end).unwrap();
+        }
+        let layout = on_store(Operation::Write).layout;
+        let inside = (0..38).find(|unit| layout.place(*unit).offset > 0).unwrap();
+        for (first, end) in [(inside, 38), (0, inside)] {
+            assert_eq!(claims(Operation::Write, first, end).unwrap_err().code, Code::InvalidArgument);
+            claims(Operation::Verify, first, end).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_delete_on_a_store_is_one_claim_for_each_object_and_needs_no_memory_for_blocks() {
+        let spec = on_store(Operation::Delete);
+        let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 38 }).unwrap();
+        assert_eq!((claims.count(), claims.segments() as u64), (spec.layout.objects(), spec.layout.objects()));
+        assert_eq!(spec.buffer_bytes(), spec.block_bytes);
+        assert_eq!(on_store(Operation::Write).buffer_bytes(), 2 * spec.block_bytes);
     }
 }

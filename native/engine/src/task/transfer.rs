@@ -12,11 +12,12 @@ use super::queue::Fate;
 use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
+use super::way::Way;
 use crate::error::{Code, Error};
 use crate::fill::fill_piece;
 use crate::io::Answer;
 use crate::sink::null;
-use crate::sink::object::{ObjectFile, Step, not_there, too_short};
+use crate::sink::object::{Step, not_there, too_short};
 
 /// One I/O.
 #[derive(Clone, Copy)]
@@ -66,7 +67,7 @@ impl LaneRun<'_> {
         let spec = &self.shared.spec;
         let unit_bytes = spec.layout.unit_bytes();
         let object = range.claims.object(claim.segment);
-        let object_start = spec.layout.units_of(object).start * unit_bytes;
+        let object_start = range.claims.object_start(claim.segment) * unit_bytes;
         let end = claim.units.end * unit_bytes;
         let mut offset = claim.units.start * unit_bytes;
         while offset < end {
@@ -170,6 +171,9 @@ impl LaneRun<'_> {
 
     /// Makes what is in a slot's memory before its block goes to the system.
     pub(super) fn make(&mut self, slot: u32) -> Flow {
+        if self.shared.spec.operation == Operation::Delete {
+            return Flow::Continue(());
+        }
         let block = self.queue.slot(slot).block;
         // SAFETY: the block is not handed over yet, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, block.bytes) };
@@ -205,6 +209,10 @@ impl LaneRun<'_> {
     pub(super) fn answered(&mut self, answer: Answer) {
         let slot = answer.slot;
         self.queue.in_flight -= 1;
+        if let Some(Way::Store(store)) = &mut self.io {
+            let done = store.take(slot);
+            return self.store_answered(slot, done);
+        }
         let writes = self.shared.spec.operation == Operation::Write;
         let (of, hold) = self.queue.slot_and_hold(slot);
         let Opened::File(file) = &hold.opened else {
@@ -228,21 +236,22 @@ impl LaneRun<'_> {
     }
 
     /// Looks at what a block's I/O brought.
-    fn moved(&mut self, slot: u32, block: Block, got: usize) -> Flow {
+    pub(super) fn moved(&mut self, slot: u32, block: Block, got: usize) -> Flow {
         // SAFETY: the block is answered, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, got) };
         match self.shared.spec.operation {
             Operation::Verify => {
                 let checked = self.check_pieces(slot, block, memory);
                 if got < block.bytes {
-                    let (range, file) = self.range_and_file_of(slot);
-                    self.truncated(&range, block, got, &file);
+                    let file_bytes = self.object_bytes(slot);
+                    let range = self.range_of(slot);
+                    self.truncated(&range, block, got, file_bytes);
                 }
                 checked
             }
             Operation::Read if got < block.bytes => {
-                let (range, file) = self.range_and_file_of(slot);
-                self.fail(&range, too_short(file.path(), block.in_object, block.bytes, got))
+                let range = self.range_of(slot);
+                self.fail(&range, too_short(&self.shared.path_of(block.object), block.in_object, block.bytes, got))
             }
             Operation::Read => match self.undelivered(block, memory) {
                 None => Flow::Continue(()),
@@ -278,17 +287,19 @@ impl LaneRun<'_> {
     }
 
     #[cold]
-    fn range_of(&mut self, slot: u32) -> Arc<SeedRange> {
+    pub(super) fn range_of(&mut self, slot: u32) -> Arc<SeedRange> {
         Arc::clone(&self.queue.slot_and_hold(slot).1.range)
     }
 
+    /// How long the object of a slot's block is, as far as that can be found out.
     #[cold]
-    fn range_and_file_of(&mut self, slot: u32) -> (Arc<SeedRange>, Arc<ObjectFile>) {
-        let hold = self.queue.slot_and_hold(slot).1;
-        let Opened::File(file) = &hold.opened else {
-            unreachable!("only blocks of objects that are open are in flight")
-        };
-        (Arc::clone(&hold.range), Arc::clone(file))
+    fn object_bytes(&mut self, slot: u32) -> Option<u64> {
+        let object = self.queue.slot(slot).block.object;
+        match (&mut self.io, &self.queue.slot_and_hold(slot).1.opened) {
+            (Some(Way::Store(store)), _) => store.length(object),
+            (_, Opened::File(file)) => file.bytes().ok(),
+            _ => None,
+        }
     }
 
     /// What there is to say of a read that says that it went well, and brought nothing in some page.

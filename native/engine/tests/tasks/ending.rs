@@ -71,6 +71,26 @@ fn lanes_that_wait_past_their_deadline_leave_when_the_time_is_over() {
     assert_eq!((ended.result.clone(), ended.operations()), (Ok(()), 0));
 }
 
+#[test]
+fn what_begins_in_the_ramp_is_told_apart_and_is_in_no_histogram() {
+    for operation in [Operation::Generate, Operation::Write] {
+        let run = endless().prepare(&engine(), operation).unwrap();
+        let counts_ns = now_ns() + 20_000_000;
+        run.task.count_from(counts_ns);
+        run.task.begin_at(0);
+        run.add(1, 0..ENDLESS);
+        let early = run.until(|snapshot| operations(snapshot) > 0);
+        assert!(now_ns() > counts_ns || early.pools.iter().all(|pool| pool.timed() == 0));
+        run.task.end_at(now_ns() + 40_000_000);
+        let ended = run.finish();
+        let in_ramp = count(&ended.last, |counts| counts.ramp_operations);
+        let timed = early.pools.iter().chain(&ended.last.pools).map(|pool| pool.timed()).sum::<u64>();
+        assert!(in_ramp > 0 && timed > 0);
+        assert_eq!(in_ramp + timed, ended.operations());
+        assert_eq!(count(&ended.last, |counts| counts.ramp_bytes), in_ramp * UNIT);
+    }
+}
+
 /// Writes until the time is over, and says what is known of the ranges in the end.
 fn write_for(plan: &Plan, millis: u64) -> (Outcome, Vec<RangeProgress>) {
     let run = plan.prepare(&engine(), Operation::Write).unwrap();

@@ -9,6 +9,9 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use serde::Deserialize;
 
 use super::attempt::Attempt;
+use super::counts::RequestKind;
+use super::lane::tried;
+use super::lent::Loan;
 use super::request::S3Error;
 use super::store::Store;
 use crate::error::{Code, Error};
@@ -68,26 +71,28 @@ struct VersionEntry {
 impl Store {
     /// Whether the bucket is there and may be asked.
     pub(super) async fn look(&self) -> Result<BucketSeen, S3Error> {
-        let attempt = Rc::new(Attempt::default());
-        match self.ask(&attempt, Method::HEAD, "", &[]).await {
-            Ok(_) => Ok(BucketSeen { server_time: attempt.server_time.get() }),
+        let what = self.about("HEAD", "");
+        let asked = tried(self, RequestKind::Head, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+            store.ask(attempt, Method::HEAD, "", &[]).await?;
+            Ok(BucketSeen { server_time: attempt.server_time.get() })
+        });
+        match asked.await.outcome {
             // The answer to HEAD has no body, so no code of S3 in it.
             Err(error) if error.status == 404 => {
                 let what = format!("the bucket {:?} is not at {}", self.target.spec.bucket, self.base().endpoint);
                 let mend = "make the bucket, or mend its name in the plan";
                 Err(S3Error { status: 404, error: Error::new(Code::TargetMissing, what, mend) })
             }
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 
     /// A page of what is below the run's prefix.
-    pub(super) async fn list(&self, page: Option<String>) -> Result<Page, S3Error> {
-        let attempt = Rc::new(Attempt::default());
+    pub(super) async fn list(&self, attempt: &Rc<Attempt>, page: Option<String>) -> Result<Page, S3Error> {
         let root = self.target.keys.root();
         let options = PaginatedListOptions { page_token: page, ..PaginatedListOptions::default() };
         let call = self.s3.list_paginated(Some(root), options);
-        let found = self.attempt(&attempt, || self.about("LIST", root), call).await?;
+        let found = self.attempt(attempt, || self.about("LIST", root), call).await?;
         let mut page = Page { objects: Vec::new(), foreign: Vec::new(), next: found.page_token };
         for entry in found.result.objects {
             let key = String::from(entry.location);
@@ -110,7 +115,7 @@ impl Store {
             let page: Uploads = self.ask_xml(&query).await?;
             for UploadEntry { key, upload_id } in &page.upload {
                 if self.is_own(key) {
-                    let removed = self.ask(&Rc::default(), Method::DELETE, key, &[("uploadId", upload_id)]).await;
+                    let removed = self.remove(key, ("uploadId", upload_id)).await;
                     aborted += u64::from(gone_is_fine(removed)?);
                 }
             }
@@ -135,7 +140,7 @@ impl Store {
             let page: Versions = self.ask_xml(&query).await?;
             for VersionEntry { key, version_id } in page.version.iter().chain(&page.delete_marker) {
                 if self.target.keys.object_of(&self.target.layout, key).is_some_and(of) {
-                    let outcome = self.ask(&Rc::default(), Method::DELETE, key, &[("versionId", version_id)]).await;
+                    let outcome = self.remove(key, ("versionId", version_id)).await;
                     removed += u64::from(gone_is_fine(outcome)?);
                 }
             }
@@ -146,6 +151,14 @@ impl Store {
             }
             (key_marker, id_marker) = (page.next_key_marker, page.next_version_id_marker);
         }
+    }
+
+    async fn remove(&self, key: &str, which: (&str, &str)) -> Result<Vec<u8>, S3Error> {
+        let what = self.about("DELETE", key);
+        let asked = tried(self, RequestKind::Delete, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+            store.ask(attempt, Method::DELETE, key, &[which]).await
+        });
+        asked.await.outcome
     }
 
     fn is_own(&self, key: &str) -> bool {

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::answer::{may_pass, timed_out};
 use super::attempt::Attempt;
 use super::bucket::{BucketSeen, Page};
+use super::counts::{LaneRequests, RequestKind};
 use super::lent::Loan;
 use super::request::{FailedAttempt, S3Done, S3Error, S3Request, Upload};
 use super::store::{Memory, Store};
@@ -59,6 +60,11 @@ impl S3Lane {
             deadline_ns: Rc::new(deadline_ns),
             runtime,
         })
+    }
+
+    /// What this lane's requests were.
+    pub(crate) fn requests(&self) -> Arc<LaneRequests> {
+        Arc::clone(&self.store.requests)
     }
 
     /// Starts a request and returns; it goes on while the lane is in [`S3Lane::poll`] or [`S3Lane::wait`].
@@ -109,10 +115,10 @@ impl S3Lane {
     }
 
     /// Waits for `work` while requests in flight go on.
-    fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&Store) -> T) -> T {
-        let Self { in_flight, ended, runtime, store, .. } = self;
+    fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&Store, &dyn Fn() -> u64) -> T) -> T {
+        let Self { in_flight, ended, runtime, store, deadline_ns } = self;
         runtime.block_on(async {
-            let mut work = std::pin::pin!(work(store));
+            let mut work = std::pin::pin!(work(store, &**deadline_ns));
             poll_fn(|cx| {
                 collect(in_flight, ended, cx);
                 work.as_mut().poll(cx)
@@ -121,35 +127,58 @@ impl S3Lane {
         })
     }
 
+    /// Waits for one request while those in flight go on.
+    fn ask<T>(
+        &mut self,
+        kind: RequestKind,
+        what: &str,
+        once: impl AsyncFnMut(&Store, &Rc<Attempt>) -> std::result::Result<T, S3Error>,
+    ) -> std::result::Result<T, S3Error> {
+        self.wait_for(async |store, deadline_ns| {
+            tried(store, kind, what, deadline_ns, &Loan::new(), once).await.outcome
+        })
+    }
+
     /// Begins a multipart upload of an object.
     ///
     /// # Errors
     /// As the store answers.
     pub fn begin_upload(&mut self, object: u64) -> std::result::Result<Arc<Upload>, S3Error> {
-        self.wait_for(async |store| {
-            let key = store.target.key_of(object);
+        let key = self.store.target.key_of(object);
+        let what = self.store.about("begin the upload of", &key);
+        self.ask(RequestKind::Begin, &what, async |store, attempt| {
             let call = async { store.s3.create_multipart(&Path::parse(&key)?).await };
-            let id = store.attempt(&Rc::default(), || store.about("begin the upload of", &key), call).await?;
+            let id = store.attempt(attempt, || what.clone(), call).await?;
             Ok(Arc::new(Upload::new(object, id)))
         })
     }
 
-    /// Makes an object of an upload whose parts 0 to `parts` were written.
+    /// Makes an object of an upload whose parts 0 to `parts` were written, `bytes` bytes in all.
     ///
     /// # Errors
     /// As the store answers; [`Code::InvalidArgument`] when parts are missing.
-    pub fn complete_upload(&mut self, upload: &Upload, parts: usize) -> std::result::Result<(), S3Error> {
+    pub fn complete_upload(&mut self, upload: &Upload, parts: usize, bytes: u64) -> std::result::Result<(), S3Error> {
         let Some(parts) = upload.parts(parts) else {
             let what = format!("not all {parts} parts of object {} were written", upload.object());
             let error = Error::new(Code::InvalidArgument, what, "write all parts before the upload is completed");
             return Err(S3Error { status: 0, error });
         };
-        self.wait_for(async |store| {
-            let key = store.target.key_of(upload.object);
-            let call = async { store.s3.complete_multipart(&Path::parse(&key)?, &upload.id, parts).await };
-            store.attempt(&Rc::default(), || store.about("complete the upload of", &key), call).await?;
-            Ok(())
-        })
+        let key = self.store.target.key_of(upload.object);
+        let what = self.store.about("complete the upload of", &key);
+        let mut attempts = 0;
+        let outcome = self.ask(RequestKind::Complete, &what, async |store, attempt| {
+            attempts += 1;
+            let call = async { store.s3.complete_multipart(&Path::parse(&key)?, &upload.id, parts.clone()).await };
+            store.attempt(attempt, || what.clone(), call).await.map(drop)
+        });
+        match outcome {
+            // The answer to an attempt before was lost on its way: the upload is gone because it is an object.
+            Err(error) if error.status == 404 && attempts > 1 => match self.length(upload.object) {
+                Ok(Some(length)) if length == bytes => Ok(()),
+                _ => Err(error),
+            },
+            outcome => outcome,
+        }
     }
 
     /// Gives an upload up; that it is not there any more is no error.
@@ -157,13 +186,55 @@ impl S3Lane {
     /// # Errors
     /// As the store answers.
     pub fn abort_upload(&mut self, upload: &Upload) -> std::result::Result<(), S3Error> {
-        self.wait_for(async |store| {
-            let key = store.target.key_of(upload.object);
-            match store.ask(&Rc::default(), Method::DELETE, &key, &[("uploadId", &upload.id)]).await {
+        let key = self.store.target.key_of(upload.object);
+        let what = self.store.about("abort the upload of", &key);
+        self.ask(RequestKind::Abort, &what, async |store, attempt| {
+            match store.ask(attempt, Method::DELETE, &key, &[("uploadId", &upload.id)]).await {
                 Err(error) if error.status != 404 => Err(error),
                 _ => Ok(()),
             }
         })
+    }
+
+    /// The length of an object, in bytes; `None`: it is not there.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn length(&mut self, object: u64) -> std::result::Result<Option<u64>, S3Error> {
+        let nothing = Memory { start: std::ptr::dangling_mut(), bytes: 0 };
+        let request = S3Request::Head { object };
+        let done = self.wait_for(async |store, deadline_ns| {
+            // SAFETY: there is no memory.
+            unsafe { run(store, 0, &request, nothing, deadline_ns).await }
+        });
+        match done.outcome {
+            Ok(length) => Ok(Some(length)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads from an object into memory of its own: fewer bytes than asked for where the object ends before. `None`: it is
+    /// not there.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub fn read(&mut self, object: u64, offset: u64, bytes: usize) -> std::result::Result<Option<Vec<u8>>, S3Error> {
+        let mut bytes = vec![0; bytes];
+        let memory = Memory { start: bytes.as_mut_ptr(), bytes: bytes.len() };
+        let request = S3Request::Get { object, offset };
+        let done = self.wait_for(async |store, deadline_ns| {
+            // SAFETY: the memory outlives this call, which returns when the request has ended, and nobody else has it.
+            unsafe { run(store, 0, &request, memory, deadline_ns).await }
+        });
+        match done.outcome {
+            Ok(read) => {
+                bytes.truncate(read as usize);
+                Ok(Some(bytes))
+            }
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the bucket is there and may be asked, and what the server's clock says.
@@ -171,7 +242,7 @@ impl S3Lane {
     /// # Errors
     /// [`Code::TargetMissing`] when it is not there, [`Code::AccessDenied`], [`Code::Unreachable`].
     pub fn look(&mut self) -> std::result::Result<BucketSeen, S3Error> {
-        self.wait_for(async |store| store.look().await)
+        self.wait_for(async |store, _| store.look().await)
     }
 
     /// A page of what is below the run's prefix; `page` is what the page before said comes next.
@@ -179,7 +250,8 @@ impl S3Lane {
     /// # Errors
     /// As the store answers.
     pub fn list(&mut self, page: Option<String>) -> std::result::Result<Page, S3Error> {
-        self.wait_for(async |store| store.list(page).await)
+        let what = self.store.about("LIST", self.store.target.root());
+        self.ask(RequestKind::List, &what, async |store, attempt| store.list(attempt, page.clone()).await)
     }
 
     /// Aborts every upload of the run that is still open, those of a life before a crash included; how many.
@@ -187,7 +259,7 @@ impl S3Lane {
     /// # Errors
     /// As the store answers.
     pub fn abort_uploads(&mut self) -> std::result::Result<u64, S3Error> {
-        self.wait_for(async |store| store.abort_uploads().await)
+        self.wait_for(async |store, _| store.abort_uploads().await)
     }
 
     /// Removes what versions of the layout's objects a bucket still keeps, but those of `spared` ones; how many.
@@ -195,7 +267,7 @@ impl S3Lane {
     /// # Errors
     /// As the store answers.
     pub fn remove_versions(&mut self, spared: &HashSet<u64>) -> std::result::Result<u64, S3Error> {
-        self.wait_for(async |store| store.remove_versions(&|object| !spared.contains(&object)).await)
+        self.wait_for(async |store, _| store.remove_versions(&|object| !spared.contains(&object)).await)
     }
 }
 
@@ -227,17 +299,47 @@ async unsafe fn run(
     deadline_ns: &dyn Fn() -> u64,
 ) -> S3Done {
     let submitted_ns = now_ns();
+    let loan = Loan::new();
+    let once = async |store: &Store, attempt: &Rc<Attempt>| {
+        // SAFETY: the caller's contract covers this future, of which the attempt is a part.
+        unsafe { store.once(request, memory, attempt, &loan).await }
+    };
+    let ended = tried(store, request.kind(), &store.name(request), deadline_ns, &loan, once).await;
+    let Tried { attempt_ns, first_byte_ns, done_ns, failed, outcome } = ended;
+    let attempts = failed.len() as u32 + 1;
+    S3Done { slot, submitted_ns, attempt_ns, first_byte_ns, done_ns, attempts, failed, outcome }
+}
+
+/// A request that was tried as often as it had to be, or as the plan lets it.
+pub(super) struct Tried<T> {
+    /// When the last attempt began.
+    attempt_ns: u64,
+    /// When the head of its answer was there; 0: there was none.
+    first_byte_ns: u64,
+    done_ns: u64,
+    /// The attempts before.
+    failed: Vec<FailedAttempt>,
+    pub(super) outcome: std::result::Result<T, S3Error>,
+}
+
+/// Tries a request, waits, and tries again, until it went well, will never do, or the plan or the deadline says that it is
+/// enough; and counts it. Memory that an attempt has is lent from `loan`.
+pub(super) async fn tried<T>(
+    store: &Store,
+    kind: RequestKind,
+    what: &str,
+    deadline_ns: &dyn Fn() -> u64,
+    loan: &Loan,
+    mut once: impl AsyncFnMut(&Store, &Rc<Attempt>) -> std::result::Result<T, S3Error>,
+) -> Tried<T> {
     let policy = store.target.spec.retries;
     let timeout_ns = store.target.spec.attempt_timeout_ns;
     let mut failed = Vec::new();
     let mut backoff_ns = policy.backoff_ns;
     loop {
-        let (attempt, loan, attempt_ns) = (Rc::new(Attempt::default()), Loan::new(), now_ns());
-        // SAFETY: the caller's contract covers this future, of which the attempt is a part.
-        let once = unsafe { store.once(request, memory, &attempt, &loan) };
-        let outcome = tokio::time::timeout(Duration::from_nanos(timeout_ns), once).await;
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(timed_out(&store.name(request), &store.base().endpoint, timeout_ns)));
+        let (attempt, attempt_ns) = (Rc::new(Attempt::default()), now_ns());
+        let outcome = tokio::time::timeout(Duration::from_nanos(timeout_ns), once(store, &attempt)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(timed_out(what, &store.base().endpoint, timeout_ns)));
         // All that had the memory was part of the attempt. Were it not so, its next use would send wrong bytes.
         assert!(loan.is_back(), "a request has ended and its memory is still lent");
         let (done_ns, attempts) = (now_ns(), failed.len() as u32 + 1);
@@ -248,8 +350,9 @@ async unsafe fn run(
                 backoff_ns = backoff_ns.saturating_mul(2).min(MAX_BACKOFF_NS.max(policy.backoff_ns));
             }
             outcome => {
+                store.requests.ended(kind, &failed, outcome.as_ref().err());
                 let first_byte_ns = attempt.first_byte_ns.get();
-                return S3Done { slot, submitted_ns, attempt_ns, first_byte_ns, done_ns, attempts, failed, outcome };
+                return Tried { attempt_ns, first_byte_ns, done_ns, failed, outcome };
             }
         }
     }

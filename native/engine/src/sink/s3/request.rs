@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::multipart::PartId;
 
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// A request of one lane for one object.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ pub struct S3Done {
     pub attempts: u32,
     /// Those before the last, all of which failed.
     pub failed: Vec<FailedAttempt>,
-    /// Bytes written, read or asked for.
+    /// Bytes written, read or asked for; a read of fewer than were wanted has come to the object's end.
     pub outcome: std::result::Result<u64, S3Error>,
 }
 
@@ -110,6 +110,13 @@ pub struct S3Error {
     pub status: u16,
     /// What it means.
     pub error: Error,
+}
+
+impl S3Error {
+    /// Whether it says that the object is not there.
+    pub fn is_missing(&self) -> bool {
+        self.status == 404 && self.error.code == Code::ObjectMissing
+    }
 }
 
 impl From<S3Error> for Error {

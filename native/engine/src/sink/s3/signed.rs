@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::answer::error_of;
 use super::attempt::Attempt;
+use super::counts::RequestKind;
+use super::lane::tried;
+use super::lent::Loan;
 use super::request::S3Error;
 use super::store::Store;
 use crate::error::{Code, Error};
@@ -50,15 +53,18 @@ impl Store {
 
     /// The same, for an answer in XML.
     pub(super) async fn ask_xml<T: DeserializeOwned>(&self, query: &[(&str, &str)]) -> Result<T, S3Error> {
-        let attempt = Rc::default();
-        let body = self.ask(&attempt, Method::GET, "", query).await?;
-        quick_xml::de::from_reader(body.as_slice()).map_err(|error| S3Error {
-            status: attempt.status.get(),
-            error: Error::new(
-                Code::Io,
-                format!("{} answered what is no list of S3: {error}", self.base().endpoint),
-                "look whether the endpoint is an S3 server",
-            ),
-        })
+        let what = self.about("LIST", self.target.root());
+        let asked = tried(self, RequestKind::List, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+            let body = store.ask(attempt, Method::GET, "", query).await?;
+            quick_xml::de::from_reader(body.as_slice()).map_err(|error| S3Error {
+                status: attempt.status.get(),
+                error: Error::new(
+                    Code::Io,
+                    format!("{} answered what is no list of S3: {error}", store.base().endpoint),
+                    "look whether the endpoint is an S3 server",
+                ),
+            })
+        });
+        asked.await.outcome
     }
 }

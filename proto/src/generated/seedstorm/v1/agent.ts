@@ -29,8 +29,10 @@ import {
   operationToNumber,
   PoolCounters,
   Reading,
+  RequestCount,
   Residency,
   SparseHistogram,
+  StatusCount,
 } from "./common.js";
 
 /** How bad a finding of a check is. */
@@ -565,6 +567,8 @@ export interface StartStage {
   atAgentNs: bigint;
   /** When the stage's time is over, by the agent's monotonic clock, in ns: nothing is submitted from then on. 0: never. */
   overAtAgentNs: bigint;
+  /** When the ramp is over, by the agent's monotonic clock, in ns: what is submitted before is told apart. 0: there is none. */
+  countFromAgentNs: bigint;
   /** The agent's share of the stage's rate; absent when it has none. */
   share:
     | RateShare
@@ -653,6 +657,16 @@ export interface Report {
   errors: IoError[];
   /** Faults whose bytes could not be kept, cumulative. */
   evidenceSkipped: bigint;
+  /** What was asked of a store; absent where the target is none. */
+  store: StoreWork | undefined;
+}
+
+/** What an agent asked of a store in a stage. */
+export interface StoreWork {
+  /** Requests by kind, cumulative. */
+  requests: RequestCount[];
+  /** Attempts that failed, by kind and status, cumulative. */
+  statuses: StatusCount[];
 }
 
 /** What an agent did in one second. */
@@ -4378,7 +4392,7 @@ export const UnreachedPeer: MessageFns<UnreachedPeer> = {
 };
 
 function createBaseStartStage(): StartStage {
-  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, share: undefined, commonStartAgentNs: 0n };
+  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, countFromAgentNs: 0n, share: undefined, commonStartAgentNs: 0n };
 }
 
 export const StartStage: MessageFns<StartStage> = {
@@ -4397,6 +4411,12 @@ export const StartStage: MessageFns<StartStage> = {
         throw new globalThis.Error("value provided for field message.overAtAgentNs of type uint64 too large");
       }
       writer.uint32(1120).uint64(message.overAtAgentNs);
+    }
+    if (message.countFromAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.countFromAgentNs) !== message.countFromAgentNs) {
+        throw new globalThis.Error("value provided for field message.countFromAgentNs of type uint64 too large");
+      }
+      writer.uint32(1128).uint64(message.countFromAgentNs);
     }
     if (message.share !== undefined) {
       RateShare.encode(message.share, writer.uint32(1442).fork()).join();
@@ -4447,6 +4467,14 @@ export const StartStage: MessageFns<StartStage> = {
             message.overAtAgentNs = reader.uint64() as bigint;
             continue;
           }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.countFromAgentNs = reader.uint64() as bigint;
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -4484,6 +4512,9 @@ export const StartStage: MessageFns<StartStage> = {
     message.atAgentNs = (object.atAgentNs !== undefined && object.atAgentNs !== null) ? BigInt(object.atAgentNs) : 0n;
     message.overAtAgentNs = (object.overAtAgentNs !== undefined && object.overAtAgentNs !== null)
       ? BigInt(object.overAtAgentNs)
+      : 0n;
+    message.countFromAgentNs = (object.countFromAgentNs !== undefined && object.countFromAgentNs !== null)
+      ? BigInt(object.countFromAgentNs)
       : 0n;
     message.share = (object.share !== undefined && object.share !== null)
       ? RateShare.fromPartial(object.share)
@@ -4814,6 +4845,7 @@ function createBaseReport(): Report {
     hostNetwork: undefined,
     errors: [],
     evidenceSkipped: 0n,
+    store: undefined,
   };
 }
 
@@ -4911,6 +4943,9 @@ export const Report: MessageFns<Report> = {
         throw new globalThis.Error("value provided for field message.evidenceSkipped of type uint64 too large");
       }
       writer.uint32(168).uint64(message.evidenceSkipped);
+    }
+    if (message.store !== undefined) {
+      StoreWork.encode(message.store, writer.uint32(802).fork()).join();
     }
     return writer;
   },
@@ -5096,6 +5131,14 @@ export const Report: MessageFns<Report> = {
             message.evidenceSkipped = reader.uint64() as bigint;
             continue;
           }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.store = StoreWork.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5148,6 +5191,76 @@ export const Report: MessageFns<Report> = {
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
       : 0n;
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreWork.fromPartial(object.store)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoreWork(): StoreWork {
+  return { requests: [], statuses: [] };
+}
+
+export const StoreWork: MessageFns<StoreWork> = {
+  encode(message: StoreWork, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      RequestCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.statuses) {
+      StatusCount.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreWork {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreWork();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(RequestCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statuses.push(StatusCount.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreWork>, I>>(base?: I): StoreWork {
+    return StoreWork.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreWork>, I>>(object: I): StoreWork {
+    const message = createBaseStoreWork();
+    message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
+    message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
     return message;
   },
 };

@@ -130,6 +130,10 @@ export interface PoolCounters {
   cpuUserNs: bigint;
   /** In the kernel on their behalf. */
   cpuSystemNs: bigint;
+  /** Of the operations, those that were submitted in the stage's ramp: they are in no histogram. */
+  rampOperations: bigint;
+  /** Bytes of those. */
+  rampBytes: bigint;
 }
 
 /** What the ports of a host carried, whoever sent it, since a stage was prepared. */
@@ -254,6 +258,28 @@ export interface Residency {
 export interface FindingCount {
   /** The kind, as in Finding. */
   kind: string;
+  /** How many. */
+  count: bigint;
+}
+
+/** Requests to a store of one kind. */
+export interface RequestCount {
+  /** PUT, PUT part, begin upload, complete upload, abort upload, GET, HEAD, LIST or DELETE. */
+  kind: string;
+  /** Requests that have ended. */
+  requests: bigint;
+  /** Attempts at them: those beyond one for each are retries. */
+  attempts: bigint;
+  /** Requests that failed for good. */
+  failed: bigint;
+}
+
+/** Attempts at requests to a store that failed, of one kind with one status. */
+export interface StatusCount {
+  /** As in RequestCount. */
+  kind: string;
+  /** Status of the answer; 0: there was none. */
+  status: number;
   /** How many. */
   count: bigint;
 }
@@ -538,6 +564,8 @@ function createBasePoolCounters(): PoolCounters {
     receivedBytes: 0n,
     cpuUserNs: 0n,
     cpuSystemNs: 0n,
+    rampOperations: 0n,
+    rampBytes: 0n,
   };
 }
 
@@ -614,6 +642,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.cpuSystemNs of type uint64 too large");
       }
       writer.uint32(1448).uint64(message.cpuSystemNs);
+    }
+    if (message.rampOperations !== 0n) {
+      if (BigInt.asUintN(64, message.rampOperations) !== message.rampOperations) {
+        throw new globalThis.Error("value provided for field message.rampOperations of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.rampOperations);
+    }
+    if (message.rampBytes !== 0n) {
+      if (BigInt.asUintN(64, message.rampBytes) !== message.rampBytes) {
+        throw new globalThis.Error("value provided for field message.rampBytes of type uint64 too large");
+      }
+      writer.uint32(1128).uint64(message.rampBytes);
     }
     return writer;
   },
@@ -735,6 +775,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.cpuSystemNs = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.rampOperations = reader.uint64() as bigint;
+            continue;
+          }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.rampBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -775,6 +831,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
     message.cpuSystemNs = (object.cpuSystemNs !== undefined && object.cpuSystemNs !== null)
       ? BigInt(object.cpuSystemNs)
       : 0n;
+    message.rampOperations = (object.rampOperations !== undefined && object.rampOperations !== null)
+      ? BigInt(object.rampOperations)
+      : 0n;
+    message.rampBytes = (object.rampBytes !== undefined && object.rampBytes !== null) ? BigInt(object.rampBytes) : 0n;
     return message;
   },
 };
@@ -1705,6 +1765,188 @@ export const FindingCount: MessageFns<FindingCount> = {
   fromPartial<I extends Exact<DeepPartial<FindingCount>, I>>(object: I): FindingCount {
     const message = createBaseFindingCount();
     message.kind = object.kind ?? "";
+    message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
+    return message;
+  },
+};
+
+function createBaseRequestCount(): RequestCount {
+  return { kind: "", requests: 0n, attempts: 0n, failed: 0n };
+}
+
+export const RequestCount: MessageFns<RequestCount> = {
+  encode(message: RequestCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.requests !== 0n) {
+      if (BigInt.asUintN(64, message.requests) !== message.requests) {
+        throw new globalThis.Error("value provided for field message.requests of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.requests);
+    }
+    if (message.attempts !== 0n) {
+      if (BigInt.asUintN(64, message.attempts) !== message.attempts) {
+        throw new globalThis.Error("value provided for field message.attempts of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.attempts);
+    }
+    if (message.failed !== 0n) {
+      if (BigInt.asUintN(64, message.failed) !== message.failed) {
+        throw new globalThis.Error("value provided for field message.failed of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.failed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.requests = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.attempts = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failed = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RequestCount>, I>>(base?: I): RequestCount {
+    return RequestCount.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequestCount>, I>>(object: I): RequestCount {
+    const message = createBaseRequestCount();
+    message.kind = object.kind ?? "";
+    message.requests = (object.requests !== undefined && object.requests !== null) ? BigInt(object.requests) : 0n;
+    message.attempts = (object.attempts !== undefined && object.attempts !== null) ? BigInt(object.attempts) : 0n;
+    message.failed = (object.failed !== undefined && object.failed !== null) ? BigInt(object.failed) : 0n;
+    return message;
+  },
+};
+
+function createBaseStatusCount(): StatusCount {
+  return { kind: "", status: 0, count: 0n };
+}
+
+export const StatusCount: MessageFns<StatusCount> = {
+  encode(message: StatusCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.status !== 0) {
+      writer.uint32(16).uint32(message.status);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asUintN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatusCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatusCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StatusCount>, I>>(base?: I): StatusCount {
+    return StatusCount.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StatusCount>, I>>(object: I): StatusCount {
+    const message = createBaseStatusCount();
+    message.kind = object.kind ?? "";
+    message.status = object.status ?? 0;
     message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
     return message;
   },

@@ -21,7 +21,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { CheckFinding, TargetChecked } from "./agent.js";
-import { ErrorDetail, Finding, FindingCount, IoError, PoolCounters, Residency } from "./common.js";
+import {
+  ErrorDetail,
+  Finding,
+  FindingCount,
+  IoError,
+  PoolCounters,
+  RequestCount,
+  Residency,
+  StatusCount,
+} from "./common.js";
 
 /** A plan and where it came from. */
 export interface Plan {
@@ -111,8 +120,10 @@ export interface Progress {
   errors: bigint;
   /** A row an agent. */
   agents: AgentProgress[];
-  /** In a stage that goes by time: how long it is to last, in ms. */
+  /** In a stage that goes by time: how long it is to last at most, in ms. */
   durationMs: bigint;
+  /** The stage's ramp, in ms: as long as it lasts, nothing counts. */
+  rampMs: bigint;
 }
 
 /** Percentiles of one histogram, in ns. */
@@ -271,8 +282,19 @@ export interface StageResult {
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+  /**
+   * In a stage that goes by time or has a ramp. Its bytes, throughput, operations and latency are of operations that were
+   * acknowledged and began after the ramp, in all passes; work done twice is taken off.
+   */
+  timed:
+    | TimedResult
+    | undefined;
   /** What was done by class of operations, rework included. */
   classes: ClassResult[];
+  /** What was asked of a store; absent where the target is none. */
+  store:
+    | StoreResult
+    | undefined;
   /** How the plan's rate was kept; absent where there is none. */
   rate:
     | RateResult
@@ -385,6 +407,48 @@ export interface RateResult {
     | undefined;
   /** The longest that a lane's last operation was submitted after its instant, in ns. */
   lateNs: bigint;
+}
+
+/** What a stage asked of a store, all agents. */
+export interface StoreResult {
+  /** Requests by kind. */
+  requests: RequestCount[];
+  /** Attempts that failed, by kind and status. */
+  statuses: StatusCount[];
+}
+
+/** What a stage that goes by time or has a ramp has beside the rest. */
+export interface TimedResult {
+  /** How long it was to go on at most, in ms; 0: until every unit was done. */
+  plannedMs: bigint;
+  /** The ramp, which does not count, in ns. */
+  rampNs: bigint;
+  /** What counts: from the end of the ramp to the last completion, final sync and close included, in ns. */
+  countedNs: bigint;
+  /** Operations that count. */
+  operations: bigint;
+  /** How often the data was gone through: 3.25 is three times and a quarter. */
+  passes: number;
+  /** Passes of which every unit was accounted for. */
+  wholePasses: bigint;
+  /** Whether it ended before its time, because there was nothing left to do. */
+  endedEarly: boolean;
+  /** In a stage that ends when it is stable. */
+  stability: StabilityResult | undefined;
+}
+
+/** Whether a stage became stable. */
+export interface StabilityResult {
+  /** Whether it did before it had to end. */
+  reached: boolean;
+  /** The time since the common start when it did, or ended, in ns. */
+  afterNs: bigint;
+  /** Standard deviation over mean of the throughput of the last window's seconds; 0 when there was no whole window. */
+  variation: number;
+  /** What was wanted. */
+  wanted: number;
+  /** Over how long, in ms. */
+  windowMs: bigint;
 }
 
 /** What a stage did of one class of operations: what was done, with how many bytes. */
@@ -1050,6 +1114,7 @@ function createBaseProgress(): Progress {
     errors: 0n,
     agents: [],
     durationMs: 0n,
+    rampMs: 0n,
   };
 }
 
@@ -1123,6 +1188,12 @@ export const Progress: MessageFns<Progress> = {
         throw new globalThis.Error("value provided for field message.durationMs of type uint64 too large");
       }
       writer.uint32(320).uint64(message.durationMs);
+    }
+    if (message.rampMs !== 0n) {
+      if (BigInt.asUintN(64, message.rampMs) !== message.rampMs) {
+        throw new globalThis.Error("value provided for field message.rampMs of type uint64 too large");
+      }
+      writer.uint32(1120).uint64(message.rampMs);
     }
     return writer;
   },
@@ -1268,6 +1339,14 @@ export const Progress: MessageFns<Progress> = {
             message.durationMs = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1120) {
+              break;
+            }
+
+            message.rampMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1309,6 +1388,7 @@ export const Progress: MessageFns<Progress> = {
     message.durationMs = (object.durationMs !== undefined && object.durationMs !== null)
       ? BigInt(object.durationMs)
       : 0n;
+    message.rampMs = (object.rampMs !== undefined && object.rampMs !== null) ? BigInt(object.rampMs) : 0n;
     return message;
   },
 };
@@ -2019,7 +2099,9 @@ function createBaseStageResult(): StageResult {
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
+    timed: undefined,
     classes: [],
+    store: undefined,
     rate: undefined,
     seconds: undefined,
     cpuSecondsPerGb: 0,
@@ -2168,8 +2250,14 @@ export const StageResult: MessageFns<StageResult> = {
     for (const v of message.ioErrors) {
       IoError.encode(v!, writer.uint32(258).fork()).join();
     }
+    if (message.timed !== undefined) {
+      TimedResult.encode(message.timed, writer.uint32(1122).fork()).join();
+    }
     for (const v of message.classes) {
       ClassResult.encode(v!, writer.uint32(1442).fork()).join();
+    }
+    if (message.store !== undefined) {
+      StoreResult.encode(message.store, writer.uint32(802).fork()).join();
     }
     if (message.rate !== undefined) {
       RateResult.encode(message.rate, writer.uint32(1450).fork()).join();
@@ -2434,12 +2522,28 @@ export const StageResult: MessageFns<StageResult> = {
             message.ioErrors.push(IoError.decode(reader, reader.uint32()));
             continue;
           }
+          case 140: {
+            if (tag !== 1122) {
+              break;
+            }
+
+            message.timed = TimedResult.decode(reader, reader.uint32());
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
             }
 
             message.classes.push(ClassResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 100: {
+            if (tag !== 802) {
+              break;
+            }
+
+            message.store = StoreResult.decode(reader, reader.uint32());
             continue;
           }
           case 181: {
@@ -2558,7 +2662,13 @@ export const StageResult: MessageFns<StageResult> = {
       ? BigInt(object.unitsNotWritten)
       : 0n;
     message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
+    message.timed = (object.timed !== undefined && object.timed !== null)
+      ? TimedResult.fromPartial(object.timed)
+      : undefined;
     message.classes = object.classes?.map((e) => ClassResult.fromPartial(e)) || [];
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreResult.fromPartial(object.store)
+      : undefined;
     message.rate = (object.rate !== undefined && object.rate !== null)
       ? RateResult.fromPartial(object.rate)
       : undefined;
@@ -3286,6 +3396,351 @@ export const RateResult: MessageFns<RateResult> = {
       ? Latency.fromPartial(object.response)
       : undefined;
     message.lateNs = (object.lateNs !== undefined && object.lateNs !== null) ? BigInt(object.lateNs) : 0n;
+    return message;
+  },
+};
+
+function createBaseStoreResult(): StoreResult {
+  return { requests: [], statuses: [] };
+}
+
+export const StoreResult: MessageFns<StoreResult> = {
+  encode(message: StoreResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      RequestCount.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.statuses) {
+      StatusCount.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(RequestCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.statuses.push(StatusCount.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StoreResult>, I>>(base?: I): StoreResult {
+    return StoreResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreResult>, I>>(object: I): StoreResult {
+    const message = createBaseStoreResult();
+    message.requests = object.requests?.map((e) => RequestCount.fromPartial(e)) || [];
+    message.statuses = object.statuses?.map((e) => StatusCount.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTimedResult(): TimedResult {
+  return {
+    plannedMs: 0n,
+    rampNs: 0n,
+    countedNs: 0n,
+    operations: 0n,
+    passes: 0,
+    wholePasses: 0n,
+    endedEarly: false,
+    stability: undefined,
+  };
+}
+
+export const TimedResult: MessageFns<TimedResult> = {
+  encode(message: TimedResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.plannedMs !== 0n) {
+      if (BigInt.asUintN(64, message.plannedMs) !== message.plannedMs) {
+        throw new globalThis.Error("value provided for field message.plannedMs of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.plannedMs);
+    }
+    if (message.rampNs !== 0n) {
+      if (BigInt.asUintN(64, message.rampNs) !== message.rampNs) {
+        throw new globalThis.Error("value provided for field message.rampNs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.rampNs);
+    }
+    if (message.countedNs !== 0n) {
+      if (BigInt.asUintN(64, message.countedNs) !== message.countedNs) {
+        throw new globalThis.Error("value provided for field message.countedNs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.countedNs);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.operations);
+    }
+    if (message.passes !== 0) {
+      writer.uint32(41).double(message.passes);
+    }
+    if (message.wholePasses !== 0n) {
+      if (BigInt.asUintN(64, message.wholePasses) !== message.wholePasses) {
+        throw new globalThis.Error("value provided for field message.wholePasses of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.wholePasses);
+    }
+    if (message.endedEarly !== false) {
+      writer.uint32(56).bool(message.endedEarly);
+    }
+    if (message.stability !== undefined) {
+      StabilityResult.encode(message.stability, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimedResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimedResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.plannedMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rampNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.countedNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.passes = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.wholePasses = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endedEarly = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stability = StabilityResult.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TimedResult>, I>>(base?: I): TimedResult {
+    return TimedResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TimedResult>, I>>(object: I): TimedResult {
+    const message = createBaseTimedResult();
+    message.plannedMs = (object.plannedMs !== undefined && object.plannedMs !== null) ? BigInt(object.plannedMs) : 0n;
+    message.rampNs = (object.rampNs !== undefined && object.rampNs !== null) ? BigInt(object.rampNs) : 0n;
+    message.countedNs = (object.countedNs !== undefined && object.countedNs !== null) ? BigInt(object.countedNs) : 0n;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.passes = object.passes ?? 0;
+    message.wholePasses = (object.wholePasses !== undefined && object.wholePasses !== null)
+      ? BigInt(object.wholePasses)
+      : 0n;
+    message.endedEarly = object.endedEarly ?? false;
+    message.stability = (object.stability !== undefined && object.stability !== null)
+      ? StabilityResult.fromPartial(object.stability)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStabilityResult(): StabilityResult {
+  return { reached: false, afterNs: 0n, variation: 0, wanted: 0, windowMs: 0n };
+}
+
+export const StabilityResult: MessageFns<StabilityResult> = {
+  encode(message: StabilityResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reached !== false) {
+      writer.uint32(8).bool(message.reached);
+    }
+    if (message.afterNs !== 0n) {
+      if (BigInt.asUintN(64, message.afterNs) !== message.afterNs) {
+        throw new globalThis.Error("value provided for field message.afterNs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.afterNs);
+    }
+    if (message.variation !== 0) {
+      writer.uint32(25).double(message.variation);
+    }
+    if (message.wanted !== 0) {
+      writer.uint32(33).double(message.wanted);
+    }
+    if (message.windowMs !== 0n) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.windowMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StabilityResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStabilityResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.reached = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.variation = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.wanted = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StabilityResult>, I>>(base?: I): StabilityResult {
+    return StabilityResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StabilityResult>, I>>(object: I): StabilityResult {
+    const message = createBaseStabilityResult();
+    message.reached = object.reached ?? false;
+    message.afterNs = (object.afterNs !== undefined && object.afterNs !== null) ? BigInt(object.afterNs) : 0n;
+    message.variation = object.variation ?? 0;
+    message.wanted = object.wanted ?? 0;
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
     return message;
   },
 };

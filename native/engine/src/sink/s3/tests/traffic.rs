@@ -87,12 +87,12 @@ fn an_object_of_many_parts_is_there_only_when_its_upload_is_complete() {
         let memory = &mut whole[nth * part as usize..][..part as usize];
         let request = S3Request::PutPart { upload: Arc::clone(&upload), part: nth };
         if nth == 0 {
-            assert_eq!(lane.complete_upload(&upload, 2).unwrap_err().error.code, Code::InvalidArgument);
+            assert_eq!(lane.complete_upload(&upload, 2, 2 * part).unwrap_err().error.code, Code::InvalidArgument);
         }
         assert_eq!(lane.once(request, memory).outcome.unwrap(), part);
     }
     assert_eq!(lane.once(S3Request::Head { object: 1 }, &mut []).outcome.unwrap_err().error.code, Code::ObjectMissing);
-    lane.complete_upload(&upload, 2).unwrap();
+    lane.complete_upload(&upload, 2, 2 * part).unwrap();
     assert!(lane.get(1, 0, 2 * part as usize).unwrap() == whole);
     assert!(lane.get(1, part - 10, 20).unwrap() == whole[part as usize - 10..][..20]);
     let upload = lane.begin_upload(0).unwrap();

@@ -1,0 +1,43 @@
+/** From a sweep to its points: each combination of values, and the plan that it makes. Pure. */
+import { sweepKeys } from './choices.js';
+import { geometryOf } from './geometry.js';
+import type { SweepPoint } from './resolved.js';
+import type { Plan } from './schema.js';
+
+/** A value of each key that is swept over. */
+export type SweepValues = SweepPoint['values'];
+
+/** Each combination; the last key varies fastest. None without a sweep. */
+export function pointsOf(sweep: Plan['sweep']): SweepValues[] {
+  if (sweep === undefined) return [];
+  const keys = sweepKeys.filter((key) => sweep[key] !== undefined);
+  if (keys.length === 0) return [];
+  return keys.reduce<SweepValues[]>(
+    (points, key) => points.flatMap((point) => (sweep[key] ?? []).map((value) => ({ ...point, [key]: value }))),
+    [{}],
+  );
+}
+
+/** How many combinations there are. */
+export function pointCount(sweep: NonNullable<Plan['sweep']>): number {
+  return sweepKeys.reduce((count, key) => count * (sweep[key]?.length ?? 1), 1);
+}
+
+/** The plan with the values of a point. */
+export function planAtPoint(plan: Plan, { lanesPerAgent, queueDepth, block }: SweepValues): Plan {
+  const { target } = plan;
+  const load = {
+    ...plan.load,
+    ...(lanesPerAgent === undefined ? {} : { lanesPerAgent }),
+    ...(queueDepth === undefined ? {} : { queueDepth }),
+  };
+  if (block === undefined || (target.kind !== 'file' && target.kind !== 'block')) return { ...plan, load };
+  const io = { ...target.io, block };
+  return { ...plan, load, target: target.kind === 'file' ? { ...target, io } : { ...target, io } };
+}
+
+/** A point with what follows from it. */
+export function resolvePoint(plan: Plan, values: SweepValues): SweepPoint {
+  const { layout, blockBytes, grainUnits, leaseUnits } = geometryOf(planAtPoint(plan, values));
+  return { values, layout, blockBytes, grainUnits, leaseUnits };
+}

@@ -1,0 +1,101 @@
+/**
+ * What of a stage's work counts, and over how long. By amount it is the units that the ledger holds, each once, from the common
+ * start. Where a stage goes by time or has a ramp, it is the operations that were acknowledged and began after the ramp, of all
+ * passes, without work that was done twice.
+ */
+import type { StabilityResult, TimedResult } from '@seedstorm/proto';
+import type { Coverage } from '../ledger/index.js';
+import { latest } from './numbers.js';
+import type { Participant } from './participant.js';
+import type { Stage } from './stage.js';
+
+/** What counts. */
+export interface Counted {
+  readonly bytes: number;
+  readonly operations: number;
+  /** From the start, or the end of the ramp, to the last completion, final sync and close included. */
+  readonly ns: bigint;
+}
+
+/** Whether a stage goes by time or has a ramp. */
+export function isTimed({ plan }: Stage): boolean {
+  return plan.durationMs !== undefined || plan.rampMs > 0;
+}
+
+/** What of a stage counts. */
+export function countedOf(stage: Stage, coverage: Coverage | undefined): Counted {
+  const all = [...stage.participants.values()];
+  const { unitBytes } = stage.plan.content;
+  const ns = latest(stage.countsFromNs, lastDoneOf(stage)) - stage.countsFromNs;
+  if (!isTimed(stage)) {
+    // A delete moves no bytes.
+    const bytes = stage.plan.name === 'delete' ? 0 : (coverage?.done ?? 0) * unitBytes;
+    return { bytes, operations: operationsThatCount(all, bytes), ns };
+  }
+  const moved = sum(all, 'bytes') - sum(all, 'rampBytes');
+  const bytes = Math.max(0, moved - (coverage?.rework ?? 0) * unitBytes);
+  const operations = sum(all, 'operations') - sum(all, 'rampOperations');
+  return { bytes, operations: moved > 0 ? operations * (bytes / moved) : operations, ns };
+}
+
+/** The part of an agent in what counts, in bytes. */
+export function bytesOfAgent(
+  stage: Stage,
+  incarnations: readonly Participant[],
+  coverage: Coverage | undefined,
+): number {
+  const [first] = incarnations;
+  const own = first === undefined ? undefined : coverage?.agents.get(first.name);
+  const { unitBytes } = stage.plan.content;
+  if (stage.plan.name === 'delete') return 0;
+  if (!isTimed(stage)) return (own?.done ?? 0) * unitBytes;
+  const moved = sum(incarnations, 'bytes') - sum(incarnations, 'rampBytes');
+  return Math.max(0, moved - (own?.rework ?? 0) * unitBytes);
+}
+
+/** The last agent's last completion, on the coordinator's clock. */
+export function lastDoneOf({ startNs, participants }: Stage): bigint {
+  const ends = [...participants.values()].flatMap(({ lastDoneNs }) => (lastDoneNs === undefined ? [] : [lastDoneNs]));
+  return latest(startNs, ...ends);
+}
+
+/** What a stage that goes by time says beside the rest. */
+export function timedResult(stage: Stage, coverage: Coverage | undefined, counted: Counted): TimedResult | undefined {
+  if (!isTimed(stage)) return undefined;
+  const { durationMs = 0 } = stage.plan;
+  const inPass = coverage === undefined ? 0 : coverage.units - coverage.leftOut;
+  return {
+    plannedMs: BigInt(durationMs),
+    rampNs: stage.countsFromNs - stage.startNs,
+    countedNs: counted.ns,
+    operations: BigInt(Math.round(counted.operations)),
+    passes: inPass > 0 ? (coverage?.done ?? 0) / inPass : 0,
+    wholePasses: BigInt(stage.passes?.whole ?? 0),
+    endedEarly: durationMs > 0 && !stage.ranItsTime,
+    stability: stabilityResult(stage),
+  };
+}
+
+function stabilityResult(stage: Stage): StabilityResult | undefined {
+  const { stability } = stage;
+  if (stability === undefined) return undefined;
+  const { wanted, windowMs } = stability;
+  return {
+    reached: stage.stableNs !== undefined,
+    afterNs: (stage.stableNs ?? latest(stage.startNs, stage.overNs ?? 0n)) - stage.startNs,
+    variation: stability.variation ?? 0,
+    wanted,
+    windowMs: BigInt(windowMs),
+  };
+}
+
+/** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
+function operationsThatCount(all: readonly Participant[], bytes: number): number {
+  const operations = sum(all, 'operations');
+  const moved = sum(all, 'bytes');
+  return moved > bytes ? operations * (bytes / moved) : operations;
+}
+
+function sum(all: readonly Participant[], counter: 'bytes' | 'operations' | 'rampBytes' | 'rampOperations'): number {
+  return all.reduce((total, { totals }) => total + totals.sum(counter), 0);
+}
