@@ -67,19 +67,26 @@ describe('objects in a bucket', () => {
     skip,
   }) => {
     const store = theStore(skip);
-    const plan = planFor(sandbox, store, '{ size: 16MiB, unit: 64KiB }', 'objects: { size: 64KiB }');
+    const stages = 'stages: [{ write: {} }, { read: {} }, { stat: {} }, { list: {} }, { verify: {} }, { delete: {} }]';
+    const plan = planFor(sandbox, store, '{ size: 16MiB, unit: 64KiB }', 'objects: { size: 64KiB }', stages);
     const ended = await endOf(start(sandbox, plan, '--agents', '2'));
     expect(ended.code, ended.stderr).toBe(0);
     expect(requests(ended, 'write', 'PUT')).toBe(256);
     expect(requests(ended, 'read', 'GET')).toBe(256);
     expect(requests(ended, 'verify', 'GET')).toBe(256);
+    expect(requests(ended, 'stat', 'HEAD')).toBe(256);
+    expect(requests(ended, 'list', 'LIST')).toBeGreaterThan(0);
+    for (const stage of ['stat', 'list']) {
+      expect(stageOf(ended.result, stage)).toMatchObject({ complete: true, corruptBlocks: 0, errors: 0 });
+    }
     expect(requests(ended, 'delete', 'DELETE')).toBe(256);
     const verify = stageOf(ended.result, 'verify');
     expect(verify).toMatchObject({ complete: true, unitsDone: 256, corruptBlocks: 0, errors: 0 });
     expect(verify.queues?.engines).toEqual(['s3']);
     expect(verify.store?.statuses).toEqual([]);
-    expect(verify.store?.firstByte?.count).toBe(256);
-    expect(verify.store?.firstByte?.p50Ns).toBeLessThan(verify.latency?.maxNs ?? 0);
+    const firstByte = verify.classes.find(({ operation }) => operation === 'first-byte');
+    expect(firstByte).toMatchObject({ operations: 256, size: '64KiB' });
+    expect(firstByte?.latency?.p50Ns).toBeLessThan(verify.latency?.maxNs ?? 0);
     expect(ended.result.leftBehind).toEqual([]);
     await expectEmpty(store);
   });
@@ -162,7 +169,9 @@ test('faults in the store are named with the key, looked at again by another age
   await store.write(key(12), of(12).subarray(0, 100 * KiB));
   const ended = await endOf(run);
   expect(ended.code, ended.stderr).toBe(3);
-  const found = new Map(ended.result.findings.map((finding) => [finding.path, finding]));
+  // Where each unit of an object is wrong, the first of them.
+  const all = [...ended.result.findings].sort((a, b) => b.offset - a.offset);
+  const found = new Map(all.map((finding) => [finding.path, finding]));
   const path = (object: number): string => `s3://${bucket}/${key(object)}`;
   expect([...found.keys()].sort()).toEqual([5, 7, 8, 10, 12].map(path).sort());
   expect(found.get(path(5))).toMatchObject({ kind: 'bit flip', offset: Math.floor(70_000 / 512) * 512, unit: 11 });
@@ -180,6 +189,30 @@ test('faults in the store are named with the key, looked at again by another age
   expect(await store.keys()).toEqual(left.map(key).sort());
   expect(ended.result.leftBehind).toEqual(left.map(path).sort());
   for (const object of left) await store.remove(key(object));
+});
+
+test('an object that is gone or too short is found by its name alone', async ({ sandbox, skip }) => {
+  const store = theStore(skip);
+  const stages = 'stages: [{ write: {} }, { stat: { delay: 3s } }, { list: {} }, { delete: {} }]';
+  const plan = planFor(sandbox, store, '{ size: 4MiB, unit: 64KiB }', 'objects: { size: 128KiB }', stages);
+  const run = start(sandbox, plan, '--agents', '1');
+  await run.event('stage-ended', 'write');
+  const keys = await store.keys();
+  const [gone = '', short = ''] = [keys[3], keys[9]];
+  await store.remove(gone);
+  await store.write(short, (await store.read(short)).subarray(0, 1000));
+  const ended = await endOf(run);
+  expect(ended.code, ended.stderr).toBe(3);
+  const kinds = (stage: string) => stageOf(ended.result, stage).findingCounts;
+  expect(kinds('stat')).toEqual(
+    expect.arrayContaining([
+      { kind: 'missing', count: 1 },
+      { kind: 'truncated', count: 1 },
+    ]),
+  );
+  expect(kinds('list')).toEqual([{ kind: 'missing', count: 1 }]);
+  expect(await store.keys()).toEqual([short]);
+  await store.remove(short);
 });
 
 describe('a server that is killed in mid-run', () => {

@@ -28,7 +28,8 @@ export async function weedPorts() {
 }
 
 /** Starts a server on a folder and ports, with one bucket and these credentials; resolves with its process when it answers. */
-export async function startWeed(program, folder, [s3, master, volume, filer, admin], bucket, credentials) {
+export async function startWeed(program, folder, ports, bucket, credentials) {
+  const [s3, master, volume, filer, admin] = ports;
   const flags = [
     `-dir=${folder}`,
     '-ip=127.0.0.1',

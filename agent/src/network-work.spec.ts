@@ -36,7 +36,12 @@ const until = (ready: () => boolean): Promise<boolean> => vi.waitUntil(ready, { 
 /** A network stage on agent `i`, prepared, and what it said. */
 async function prepared(i: number, whereabouts = here, changes: Partial<PrepareNetwork> = {}) {
   const said: ToCoordinator[] = [];
-  const host = { name: `agent-${i}`, overLoopback: true, generator: new GeneratorMeter(), say: (each: ToCoordinator) => void said.push(each) };
+  const host = {
+    name: `agent-${i}`,
+    overLoopback: true,
+    generator: new GeneratorMeter(),
+    say: (each: ToCoordinator) => void said.push(each),
+  };
   const work = new NetworkWork({ ...message, ...changes }, host, whereabouts);
   works.push(work);
   const engine = engines[i];

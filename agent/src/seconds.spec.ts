@@ -1,4 +1,5 @@
 import { type Moved, monotonicNs } from '@seedstorm/native';
+import type { SecondCounters } from '@seedstorm/proto';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { between, Seconds } from './seconds.js';
@@ -15,15 +16,18 @@ describe('the seconds of a stage on an agent', () => {
   });
 
   test('seconds add up to all that was done, whenever they are read and taken', () => {
-    const steps = fc.array(fc.record({ ms: fc.integer({ min: 1, max: 4000 }), bytes: fc.nat(1e6), take: fc.boolean() }), {
-      maxLength: 30,
-    });
+    const steps = fc.array(
+      fc.record({ ms: fc.integer({ min: 1, max: 4000 }), bytes: fc.nat(1e6), take: fc.boolean() }),
+      {
+        maxLength: 30,
+      },
+    );
     fc.assert(
       fc.property(steps, fc.integer({ min: 0, max: 5000 }), (all, laterMs) => {
         const commonNs = monotonicNs() + 3600n * secondNs;
         let now: Moved = { atNs: commonNs + BigInt(laterMs) * 1_000_000n, operations: 0, bytes: 0 };
         const seconds = new Seconds(() => now, commonNs, now.atNs);
-        const told = [];
+        const told: SecondCounters[] = [];
         for (const { ms, bytes, take } of all) {
           now = { atNs: now.atNs + BigInt(ms) * 1_000_000n, operations: now.operations + 1, bytes: now.bytes + bytes };
           if (take) told.push(...seconds.take(false));

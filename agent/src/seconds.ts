@@ -3,7 +3,7 @@
  * counters are read shortly after each border, and what they had at the border itself is drawn between two readings. Must
  * not know what is done.
  */
-import { monotonicNs, type Moved } from '@seedstorm/native';
+import { type Moved, monotonicNs } from '@seedstorm/native';
 import type { SecondCounters } from '@seedstorm/proto';
 
 const secondNs = 1_000_000_000n;

@@ -14,7 +14,12 @@ beforeEach(async () => {
 });
 afterEach(() => engine.close());
 
-const host = { name: 'agent-1', overLoopback: true, generator: new GeneratorMeter(), say: (message: ToCoordinator) => void said.push(message) };
+const host = {
+  name: 'agent-1',
+  overLoopback: true,
+  generator: new GeneratorMeter(),
+  say: (message: ToCoordinator) => void said.push(message),
+};
 const none = (): undefined => undefined;
 
 type Said<Case extends ToCoordinator['$case']> = Extract<ToCoordinator, { $case: Case }>['value'][];

@@ -35,7 +35,7 @@ import { memoryBytes } from './check/host.js';
 import type { ToCoordinator } from './connection.js';
 import type { EvidenceKeeper } from './evidence.js';
 import { runFolders } from './file-target.js';
-import { type GeneratorMeter } from './generator-meter.js';
+import type { GeneratorMeter } from './generator-meter.js';
 import { Ports } from './ports.js';
 import { ProcessCpu } from './process-cpu.js';
 import { readingOf, reportOf } from './report.js';
@@ -138,8 +138,9 @@ export class StageWork {
 
   /** How fast the lanes that take part deal with the run's data without storage, where that is wanted. */
   async #generator(engine: Engine, spec: TaskSpec): Promise<GeneratorSpeed | undefined> {
-    if (!this.message.measureGenerator) return undefined;
-    return this.host.generator.speed(this.message.runId, engine, spec);
+    return this.message.measureGenerator
+      ? await this.host.generator.speed(this.message.runId, engine, spec)
+      : undefined;
   }
 
   /** The coordinator may have missed what was said: says it again. */

@@ -70,7 +70,7 @@ async function checkFiles(
     const needed = bytesInPath(question.bytes, question.objectBytes, index, paths.length);
     const looked = await roomIn(path, needed);
     rooms.push(looked);
-    if (question.bytes > 0n) await checkInodes(path, perPath(question.objects, paths.length), findings);
+    if (question.makesObjects) await checkInodes(path, perPath(question.objects, paths.length), findings);
     const direct = await checkDirect(path, target, question, find);
     checked.paths.push({ path, freeBytes: looked.freeBytes, neededBytes: needed, ...direct });
   }

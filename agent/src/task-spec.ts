@@ -1,9 +1,19 @@
 /** From the coordinator's PrepareStage to the engine's task. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
 import type { BlockPlace, ContentParameters, TaskSpec } from '@seedstorm/native';
-import { type BlockTarget, type Content, Operation, type PrepareStage, type Rate } from '@seedstorm/proto';
+import {
+  type BlockTarget,
+  type Content,
+  Operation,
+  type PrepareStage,
+  type Rate,
+  type TreeLayout,
+  type TreeNames,
+} from '@seedstorm/proto';
 import { runFolders } from './file-target.js';
 import { s3Target } from './s3-target.js';
+
+type Tree = NonNullable<TaskSpec['tree']>;
 
 const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.GENERATE]: 'generate',
@@ -11,6 +21,11 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.READ]: 'read',
   [Operation.VERIFY]: 'verify',
   [Operation.DELETE]: 'delete',
+  [Operation.STAT]: 'stat',
+  [Operation.LIST]: 'list',
+  [Operation.MKDIR]: 'mkdir',
+  [Operation.CREATE]: 'create',
+  [Operation.RENAME]: 'rename',
 };
 
 const ioEngines = ['auto', 'io_uring', 'aio', 'threads'] as const;
@@ -35,6 +50,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     generation: message.generation,
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
+    ...(message.tree === undefined ? {} : { tree: treeOf(message.tree) }),
     ...(message.objectSizes.length === 0 ? {} : { objectSizes: message.objectSizes }),
     blockBytes: Number(message.blockBytes),
     queueDepth: message.queueDepth,
@@ -62,6 +78,19 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
       : {}),
     ...(sink.$case === 's3' ? { s3: s3Target(sink.value) } : {}),
     ...(sink.$case === 'block' ? { place: blockPlace(sink.value), sync: sink.value.sync } : {}),
+  };
+}
+
+/** The engine's tree of files. */
+function treeOf({ directories, filesPerDirectory, fileBytes, branching, names, next }: TreeLayout): Tree {
+  const named = ({ renames, shift }: TreeNames) => ({ renames, shift: Number(shift) });
+  return {
+    directories: Number(directories),
+    filesPerDirectory: Number(filesPerDirectory),
+    fileBytes: Number(fileBytes),
+    branching: Number(branching),
+    names: named(names ?? { renames: 0, shift: 0n }),
+    ...(next === undefined ? {} : { next: named(next) }),
   };
 }
 

@@ -28,6 +28,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     units: 64n,
     unitsPerObject: 16n,
     objectSizes: [],
+    tree: undefined,
     blockBytes: 65_536n,
     lanes: 0,
     target: { kind: { $case: 'null', value: {} } },
@@ -68,6 +69,7 @@ export function checkQuestion(changes: Partial<CheckTarget> = {}): CheckTarget {
     share: undefined,
     unitBytes: 1_048_576n,
     objectBytes: 4n * 1_048_576n,
+    makesObjects: (changes.bytes ?? 0n) > 0n,
     ...changes,
   };
 }

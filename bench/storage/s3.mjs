@@ -45,6 +45,12 @@ export class S3Bench {
         await writeFile(join(folder, `f${String(at).padStart(8, '0')}`), randomFillSync(Buffer.alloc(bytes)));
       }
     }
+    // What is read must be there before the first round, which may go backwards.
+    for (const of of objects) {
+      for (const laid of [await bench.#own('write', of), await bench.#s5cmd('write', of)]) {
+        if (laid.error !== undefined) throw new Error(laid.error);
+      }
+    }
     return bench;
   }
 

@@ -88,6 +88,8 @@ export declare class NativeTask {
   shareRate(share: JsShare): void
   /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
   endAt(ns: bigint): void
+  /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
+  countFrom(ns: bigint): void
   /** Adds units [first, end). */
   addRange(id: bigint, first: bigint, end: bigint): void
   /** Takes a range back. */
@@ -126,6 +128,12 @@ export declare function bufferPlace(buffer: Uint8Array): JsBufferPlace
 
 /** Asks for the bucket, on a thread of its own; how far the store's clock is ahead, in ms, or null. */
 export declare function checkS3(sink: JsS3Sink): Promise<number | null>
+
+/**
+ * Ends what a delete began: gives up uploads of the run that are still open and removes older versions of its objects, but
+ * for those that are spared. On a thread of its own; whether nothing of the run is left.
+ */
+export declare function clearS3(spec: JsTaskSpec): Promise<boolean>
 
 /** `length` bytes of the stream from `offset` on, made on this thread; for lengths that take no time. */
 export declare function contentBytes(parameters: ContentParameters, generation: number, offset: bigint, length: number): Buffer
@@ -353,7 +361,7 @@ export interface JsError {
 
 /** How many I/O errors a task lets pass. */
 export interface JsErrorLimits {
-  /** By kind: open, read, write, sync, delete, full, missing; none of those that are not named. */
+  /** By kind: open, read, write, sync, delete, full, missing, mkdir, stat, list, rename; none of those that are not named. */
   ofKind: Record<string, number>
   /** Of all kinds together. */
   inAll: number
@@ -361,7 +369,7 @@ export interface JsErrorLimits {
 
 /** I/O errors of one kind, at one object, in one lane. */
 export interface JsErrorRow {
-  /** open, read, write, sync, delete, full or missing. */
+  /** open, read, write, sync, delete, full, missing, mkdir, stat, list or rename. */
   kind: string
   /** The object; empty where it is not known, and in the row for those that are not kept one by one. */
   path: string
@@ -415,7 +423,7 @@ export interface JsFileWork {
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long". */
   kind: string
   /** Number of the object in the layout. */
   object: number
@@ -591,6 +599,14 @@ export interface JsMoved {
   bytes: number
 }
 
+/** A generation of names in a tree. */
+export interface JsNames {
+  /** How many times each file was renamed. */
+  renames: number
+  /** How many directories behind its home a file lies. */
+  shift: number
+}
+
 /** This build on this machine. */
 export interface JsNativeInformation {
   /** Version of the content function: another one means other bytes. */
@@ -755,6 +771,16 @@ export interface JsPoolCounters {
   cpuUserNs: number
   /** In the kernel on their behalf. */
   cpuSystemNs: number
+  /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
+  existed: number
+  /** Names that a list found and the layout does not make. */
+  foreign: number
+  /** Directories that were made, listed or removed. */
+  folders: number
+  /** Of the operations, those that were submitted before the task counts. */
+  rampOperations: number
+  /** Bytes of those. */
+  rampBytes: number
   /** The same by class of operations, those that there were. */
   classes: Array<JsClassCounters>
 }
@@ -807,6 +833,18 @@ export interface JsReadiness {
   noLinuxAio?: string
   /** How many more I/Os Linux AIO takes from the whole host, where it tells. */
   linuxAioLeft?: number
+}
+
+/** Requests of one kind. */
+export interface JsRequestCount {
+  /** PUT, GET, begin upload and so on. */
+  kind: string
+  /** Requests that have ended. */
+  requests: number
+  /** Attempts at them: those beyond one for each are retries. */
+  attempts: number
+  /** Requests that failed for good. */
+  failed: number
 }
 
 /** A second look at the place of a fault. */
@@ -883,6 +921,24 @@ export interface JsShare {
   lanes: number
 }
 
+/** Failed attempts of one kind with one status. */
+export interface JsStatusCount {
+  /** What was asked for. */
+  kind: string
+  /** Status of the answer; 0: there was none. */
+  status: number
+  /** How many. */
+  count: number
+}
+
+/** What a task asked of a store, since the beginning. */
+export interface JsStoreWork {
+  /** The kinds that there were requests of. */
+  requests: Array<JsRequestCount>
+  /** Attempts that failed. */
+  statuses: Array<JsStatusCount>
+}
+
 /** Somebody to send to. */
 export interface JsTarget {
   /** The peer's number. */
@@ -925,12 +981,14 @@ export interface JsTaskSnapshot {
   errors: Array<JsErrorRow>
   /** What fell back. */
   notes: Array<string>
+  /** What was asked of a store, where the sink is one. */
+  store?: JsStoreWork
 }
 
 /** What a task does, over which layout, on which sink. */
 export interface JsTaskSpec {
   /** What it does with its units. */
-  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete'
+  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
   /** The content function of the run. */
   content: ContentParameters
   /** The generation that is written, or expected. */
@@ -939,6 +997,10 @@ export interface JsTaskSpec {
   units: number
   /** Units in an object. */
   unitsPerObject: number
+  /** The tree of directories and files, where the layout is one; `units` and `units_per_object` follow from it. */
+  tree?: JsTree
+  /** Units of the objects of each group, where sizes differ; the content's seed puts them in order. */
+  objectSizes?: Array<number>
   /** Bytes of an I/O. */
   blockBytes: number
   /** Blocks that each lane keeps in flight; 1 when absent. */
@@ -950,11 +1012,13 @@ export interface JsTaskSpec {
   /** Objects that a delete leaves alone. */
   sparedObjects: Array<number>
   /** Where bytes go to or come from. */
-  sink: 'null' | 'memory' | 'file' | 'block'
+  sink: 'null' | 'memory' | 'file' | 'block' | 's3'
   /** The run's own folder in each path of the target, for files. */
   folders?: Array<string>
   /** The device, for a block device. */
   place?: JsBlockPlace
+  /** The store, for objects in a bucket. */
+  s3?: JsS3Sink
   /** Whether files bypass the page cache: true, false or auto. */
   direct?: string
   /** When a write counts as done: block, range, file, end or never. */
@@ -1016,6 +1080,22 @@ export interface JsTopologySource {
   xmlFile?: string
   /** hwloc's synthetic description. */
   synthetic?: string
+}
+
+/** A tree of directories with many small files. */
+export interface JsTree {
+  /** How many directories there are. */
+  directories: number
+  /** How many files each of them is home to. */
+  filesPerDirectory: number
+  /** Bytes of each file. */
+  fileBytes: number
+  /** How many directories lie in each directory, and at the top; 0: all lie side by side at the top. */
+  branching: number
+  /** What files are called now, and where they lie. */
+  names: JsNames
+  /** What a rename makes of that; a delete removes what has either name. */
+  next?: JsNames
 }
 
 /** A peer that could not be reached. */

@@ -20,6 +20,9 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     receivedBytes: BigInt(plain.receivedBytes),
     cpuUserNs: BigInt(plain.cpuUserNs),
     cpuSystemNs: BigInt(plain.cpuSystemNs),
+    existed: BigInt(plain.existed),
+    foreign: BigInt(plain.foreign),
+    folders: BigInt(plain.folders),
     rampOperations: BigInt(plain.rampOperations),
     rampBytes: BigInt(plain.rampBytes),
   };

@@ -15,7 +15,12 @@ const seconds: SecondsResult = {
   firstDoneNs: 3_900_000_000n,
   lastDoneNs: 4_100_000_000n,
 };
-const cpu = { lanesUserNs: 1_000_000_000n, lanesSystemNs: 500_000_000n, processUserNs: 2_000_000_000n, processSystemNs: 0n };
+const cpu = {
+  lanesUserNs: 1_000_000_000n,
+  lanesSystemNs: 500_000_000n,
+  processUserNs: 2_000_000_000n,
+  processSystemNs: 0n,
+};
 const agent = { cpu } as AgentStageResult;
 
 describe('what a stage’s row cannot say', () => {

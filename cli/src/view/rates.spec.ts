@@ -22,7 +22,9 @@ describe('a rate on the terminal', () => {
 
   test('one that was missed by more than 1% is said plainly, and how far behind it fell', () => {
     const [line] = rateLines(stageResult({ rate: rate({ of: 'bytes', wanted: 5e9, reached: 3e9 }) }));
-    expect(line).toContain('the rate was not reached: 3 GB/s of 5 GB/s wanted (60.0%); the last operations began 4.20 s late');
+    expect(line).toContain(
+      'the rate was not reached: 3 GB/s of 5 GB/s wanted (60.0%); the last operations began 4.20 s late',
+    );
   });
 
   test('a stage without a rate has no such line', () => {

@@ -99,6 +99,7 @@ function agentRows(agent: AgentStageResult, seconds: number): string[][] {
 function remarks(stage: StageResult): string[] {
   const { name } = stage;
   const parts = [
+    ...namesRemark(stage),
     ...timedRemarks(stage),
     stage.complete || stage.unitsDone >= stage.units
       ? ''
@@ -118,7 +119,7 @@ function remarks(stage: StageResult): string[] {
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: they were not written` : '',
     queues(stage),
   ].filter((part) => part !== '');
-  const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : '';
+  const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
   const took = `${bytes}${seconds(stage.timed?.countedNs ?? stage.durationNs)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
   return [
     `${name}: ${[took, ...parts].join('; ')}`,
@@ -127,6 +128,32 @@ function remarks(stage: StageResult): string[] {
     ...classLines(stage),
     ...storeLines(stage),
     ...errorLines(stage),
+  ];
+}
+
+/** Where no bytes move, the rate of operations is what the stage is about. */
+function operationsIn({ name, operationsPerSecond, durationNs, timed }: StageResult): string {
+  const what = operationNames[name];
+  if (what === undefined) return '';
+  const operations = (operationsPerSecond * Number(timed?.countedNs ?? durationNs)) / 1e9;
+  return `${formatCount(Math.round(operationsPerSecond))} ${what} a second, ${formatCount(Math.round(operations))} in `;
+}
+
+const operationNames: Readonly<Record<string, string>> = {
+  stat: 'files looked at',
+  list: 'names listed',
+  mkdir: 'directories made',
+  create: 'files created',
+  rename: 'files renamed',
+  delete: 'files deleted',
+};
+
+/** What a stage that works on names came across. */
+function namesRemark({ name, existed, foreign, folders }: StageResult): string[] {
+  return [
+    name === 'list' ? `${formatCount(folders)} folders` : '',
+    existed > 0n ? `${formatCount(existed)} were there from an earlier attempt` : '',
+    foreign > 0n ? `${formatCount(foreign)} names are foreign: not of this run, and left alone` : '',
   ];
 }
 

@@ -1,16 +1,16 @@
 /** What must hold between the keys of a block target, and between these and the data. */
 
 import { defaults } from './choices.js';
-import { largestBlock } from './geometry.js';
+import { largestBlock, unitsIn } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, PlanBlockTarget } from './schema.js';
+import type { PlanBlockTarget, SizedData } from './schema.js';
 import { formatSize } from './units.js';
 
 /** What does not fit together. */
-export function checkBlock(data: Plan['data'], { io, offset = 0, size, align }: PlanBlockTarget): Problem[] {
+export function checkBlock(data: SizedData, { io, offset = 0, size, align }: PlanBlockTarget): Problem[] {
   const unitBytes = data.unit ?? defaults.unitBytes;
   const unit = formatSize(unitBytes);
-  const dataBytes = ((data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes)) * BigInt(unitBytes);
+  const dataBytes = unitsIn(data.size, unitBytes) * BigInt(unitBytes);
   const problems: Problem[] = [];
   const refuse = (path: readonly string[], what: string, mend: string) => {
     problems.push(invalid(['target', ...path], `target.${path.join('.')}: ${what}`, mend));

@@ -1,9 +1,9 @@
 /** What must hold between the keys of a file target, and between these and the data. */
 import path from 'node:path';
 import { defaults, maxObjects } from './choices.js';
-import { largestBlock } from './geometry.js';
+import { largestBlock, unitsIn } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, PlanFileTarget } from './schema.js';
+import type { PlanFileTarget, SizedData } from './schema.js';
 import { formatSize } from './units.js';
 
 /** The least that any storage wants of I/O around the page cache. */
@@ -34,10 +34,10 @@ export function checkPaths(target: PlanFileTarget): Problem[] {
 }
 
 /** What does not fit together. */
-export function checkFiles(data: Plan['data'], target: PlanFileTarget): Problem[] {
+export function checkFiles(data: SizedData, target: PlanFileTarget): Problem[] {
   const unitBytes = data.unit ?? defaults.unitBytes;
   const unit = formatSize(unitBytes);
-  const units = (data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
+  const units = unitsIn(data.size, unitBytes);
   const { files, align, io } = target;
   const problems: Problem[] = [];
   const refuse = (at: readonly string[], what: string, mend: string) => {

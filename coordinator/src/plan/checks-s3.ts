@@ -1,9 +1,9 @@
 /** What must hold between the keys of an S3 target, and between these and the data. */
 
 import { defaults, maxObjects } from './choices.js';
-import { s3Geometry } from './geometry.js';
+import { s3Geometry, unitsIn } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, PlanS3Target } from './schema.js';
+import type { PlanS3Target, SizedData } from './schema.js';
 import { hasSecret } from './schema-s3.js';
 import { formatSize } from './units.js';
 
@@ -11,10 +11,10 @@ import { formatSize } from './units.js';
 const maxParts = 10_000;
 
 /** What does not fit together. */
-export function checkS3(data: Plan['data'], target: PlanS3Target): Problem[] {
+export function checkS3(data: SizedData, target: PlanS3Target): Problem[] {
   const unitBytes = data.unit ?? defaults.unitBytes;
   const unit = formatSize(unitBytes);
-  const units = (data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
+  const units = unitsIn(data.size, unitBytes);
   const problems: Problem[] = [];
   const refuse = (path: readonly string[], what: string, mend: string) => {
     problems.push(invalid(['target', ...path], `target.${path.join('.')}: ${what}`, mend));

@@ -5,7 +5,7 @@ import { maxRounds, sweepKeys } from './choices.js';
 import { formatCount } from './format.js';
 import { geometryOf } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan } from './schema.js';
+import { isSized, type Plan } from './schema.js';
 import { planAtPoint, pointCount, pointsOf } from './sweep.js';
 
 /** Checks the sweep of a plan whose other sections are valid. `checkDepth` looks at blocks in flight. */
@@ -36,6 +36,10 @@ export function checkSweep(plan: Plan, checkDepth: (plan: Plan) => Problem[]): P
       wrong('block', 'target.io.block says it too', 'leave one of them out');
     }
   }
+  for (const key of ['queueDepth', 'block'] as const) {
+    if (sweep[key] === undefined || target.kind !== 'file' || target.tree === undefined) continue;
+    wrong(key, 'a lane has one call at a time on a tree of files', 'go over lanesPerAgent or agents');
+  }
   const rounds = pointCount(sweep) * repeat;
   if (rounds > maxRounds) {
     const times = repeat > 1 ? `, ${repeat} times each, are` : ' are';
@@ -52,8 +56,8 @@ function checkPoints(plan: Plan, checkDepth: (plan: Plan) => Problem[]): Problem
     const at = planAtPoint(plan, values);
     const { data, target } = at;
     const found = [
-      ...(target.kind === 'file' ? checkFiles(data, target) : []),
-      ...(target.kind === 'block' ? checkBlock(data, target) : []),
+      ...(target.kind === 'file' && isSized(data) ? checkFiles(data, target) : []),
+      ...(target.kind === 'block' && isSized(data) ? checkBlock(data, target) : []),
       ...checkDepth(at),
     ];
     const [first] = found;

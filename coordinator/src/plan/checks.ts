@@ -7,10 +7,11 @@ import { checkFiles, checkPaths } from './checks-file.js';
 import { checkS3 } from './checks-s3.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
+import { checkTree, checkTreeOrder, checkTreeStages, treeOf } from './checks-tree.js';
 import { defaults } from './choices.js';
 import { largestBlock } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
-import type { Plan, StageKind } from './schema.js';
+import { isSized, type Plan, type StageKind } from './schema.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** The sections of a plan that are valid by themselves. */
@@ -18,19 +19,35 @@ export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
 /** What does not fit together. */
 export function checkSections(sections: Sections): Problem[] {
-  const { data, target, stages } = sections;
+  const { target, stages } = sections;
+  const tree = target === undefined ? undefined : treeOf(target);
+  const data = sections.data === undefined || !isSized(sections.data) ? undefined : sections.data;
   return [
-    ...(data === undefined ? [] : checkDedup(data)),
-    ...(target?.kind === 'file' ? checkPaths(target) : []),
-    ...(data === undefined || target?.kind !== 'file' ? [] : checkFiles(data, target)),
-    ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
-    ...(data === undefined || target === undefined ? [] : checkLoad({ data, target, load: sections.load })),
-    ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
-    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target.kind)),
-    ...(data === undefined || target === undefined || stages === undefined
+    ...(sections.data === undefined ? [] : checkDedup(sections.data)),
+    ...(sections.data === undefined || target === undefined || tree !== undefined ? [] : checkSize(sections.data)),
+    ...(sections.data === undefined || target?.kind !== 'file' || tree === undefined
       ? []
-      : checkSweep({ ...sections, data, target, stages }, checkLoad)),
+      : checkTree(sections.data, target, tree)),
+    ...(target?.kind === 'file' ? checkPaths(target) : []),
+    ...(data === undefined || target?.kind !== 'file' || tree !== undefined ? [] : checkFiles(data, target)),
+    ...(data === undefined || target?.kind !== 'block' ? [] : checkBlock(data, target)),
+    ...(sections.data === undefined || target === undefined
+      ? []
+      : checkLoad({ data: sections.data, target, load: sections.load })),
+    ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
+    ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
+    ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
+    sections.data === undefined ||
+    target === undefined ||
+    stages === undefined
+      ? []
+      : checkSweep({ ...sections, data: sections.data, target, stages }, checkLoad)),
   ];
+}
+
+function checkSize(data: Plan['data']): Problem[] {
+  if (isSized(data)) return [];
+  return [invalid(['data', 'size'], 'data.size is missing', 'add it, such as size: 10TiB', 'key')];
 }
 
 function checkDedup(data: Plan['data']): Problem[] {
@@ -45,7 +62,8 @@ const maxLaneBytes = 1024 ** 3;
 
 /** Checks what the lanes of a plan have in flight. */
 function checkLoad({ data, target, load }: Pick<Plan, 'data' | 'target'> & { load?: Plan['load'] }): Problem[] {
-  return target.kind === 'file' || target.kind === 'block' ? checkDepth(data, target.io?.block, load) : [];
+  const queues = target.kind === 'block' || (target.kind === 'file' && target.tree === undefined);
+  return queues ? checkDepth(data, target.io?.block, load) : [];
 }
 
 function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['load']): Problem[] {
@@ -57,8 +75,19 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
   return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
-function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind']): Problem[] {
-  const problems: Problem[] = [];
+/** Stages whose operations move no bytes: none of them could keep a rate of bytes. */
+const withoutBytes: ReadonlySet<string> = new Set(['stat', 'mkdir', 'rename']);
+
+function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
+  const problems = checkTreeStages(stages, target);
+  if (treeOf(target) !== undefined) {
+    const times = stages.flatMap(({ kind, time }, index) =>
+      checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
+    );
+    return [...problems, ...times, ...checkTreeOrder(stages)];
+  }
+  const refused = new Set(problems.map(({ path }) => path[1]));
+  const targetKind = target.kind;
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
@@ -66,11 +95,17 @@ function checkStages(stages: Plan['stages'], targetKind: Plan['target']['kind'])
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
     problems.push(...checkTime(path, name, time));
+    if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
+      const what = `${name}.rate: its operations have no bytes`;
+      problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
+    }
     if (arrivals !== undefined && rate === undefined) {
       const what = `${name}.arrivals: there is no rate whose operations could arrive`;
       problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
     }
-    if (kind === 'write') {
+    if (refused.has(index)) {
+      // One word about it is enough.
+    } else if (kind === 'write') {
       written = true;
       deletedBy = undefined;
     } else if (kind === 'generate') {
@@ -100,6 +135,11 @@ function checkNetwork(path: (string | number)[], name: string, network: Plan['st
 }
 
 const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, string> = {
+  stat: 'looked at',
+  list: 'listed',
+  mkdir: 'made',
+  create: 'created',
+  rename: 'renamed',
   read: 'read',
   verify: 'verified',
   delete: 'deleted',

@@ -25,7 +25,23 @@ export const scopes = ['shared', 'local'] as const;
 /** The most paths that a file target may have. */
 export const maxPaths = 256;
 /** The stages, in the order of the reference page. */
-export const stageKinds = ['write', 'read', 'verify', 'generate', 'network', 'delete'] as const;
+export const stageKinds = [
+  'write',
+  'read',
+  'verify',
+  'generate',
+  'network',
+  'stat',
+  'list',
+  'mkdir',
+  'create',
+  'rename',
+  'delete',
+] as const;
+/** The stages that only a tree of files has. */
+export const treeStages = ['mkdir', 'create', 'rename'] as const;
+/** Where a rename leaves a file: in its directory, or in the next one. */
+export const renameTargets = ['same', 'next'] as const;
 /** How the instants of a rate's operations lie. */
 export const arrivals = ['constant', 'poisson'] as const;
 /** Who sends to whom in a network stage. */
@@ -34,7 +50,19 @@ export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
 export const networkDirections = ['both', 'one-way'] as const;
 
 /** The kinds of I/O errors that a plan tells apart. */
-export const errorKinds = ['open', 'read', 'write', 'sync', 'delete', 'full', 'missing'] as const;
+export const errorKinds = [
+  'open',
+  'read',
+  'write',
+  'sync',
+  'delete',
+  'full',
+  'missing',
+  'mkdir',
+  'stat',
+  'list',
+  'rename',
+] as const;
 /** The most I/O errors that a plan may let pass. */
 export const maxErrors = 1_000_000_000;
 
@@ -53,6 +81,9 @@ export const defaults = {
   ioEngine: 'auto',
   queueDepth: 4,
   storageLanes: 16,
+  fileBytes: 0,
+  treeShared: false,
+  renameInto: 'same',
   agentsMinimum: 1,
   leaseMs: 10_000,
   settleTimeoutMs: 60_000,

@@ -1,12 +1,14 @@
 /** What a resolved plan would do, in plain lines. */
 import { formatBytes, formatCount } from './format.js';
+import { bytesOfUnits } from './geometry.js';
+import type { LayoutTree } from './geometry-tree.js';
 import type { ResolvedDataStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
 export function describePlan(plan: ResolvedPlan): string[] {
   const { content, layout } = plan;
-  const dataBytes = BigInt(layout.units) * BigInt(layout.unitBytes);
+  const dataBytes = bytesOfUnits(layout, layout.units);
   const leases = Math.ceil(layout.units / plan.leaseUnits);
   return [
     `run      ${plan.runId}${plan.name === undefined ? '' : ` (${plan.name})`}, seed ${content.seed}, namespace ${JSON.stringify(content.namespace)}`,
@@ -89,6 +91,7 @@ function objectsText(plan: ResolvedPlan, target: Extract<ResolvedTarget, { kind:
 function filesText(plan: ResolvedPlan): string {
   const { layout, target } = plan;
   if (target.kind !== 'file') throw new TypeError('only a file target has files');
+  if (layout.tree !== undefined) return `${treeText(layout.tree)}; ${syncText[target.sync]}`;
   const count = layout.objects === 1 ? '1 shared file' : `${formatCount(layout.objects)} files`;
   const direct = {
     auto: 'direct I/O where the file system takes it',
@@ -101,6 +104,12 @@ function filesText(plan: ResolvedPlan): string {
   return `${count} of ${sizeOfUnits(plan, Math.min(layout.unitsPerObject, layout.units))}; blocks of ${formatSize(plan.blockBytes)}; ${direct}${preallocated}; ${syncText[target.sync]}`;
 }
 
+function treeText({ directories, filesPerDirectory, fileBytes, branching }: LayoutTree): string {
+  const files = `${formatCount(directories * filesPerDirectory)} files of ${formatCount(fileBytes)} bytes`;
+  const within = branching === 0 ? 'side by side' : `${formatCount(branching)} in each`;
+  return `${files} in ${formatCount(directories)} directories, ${within}; one call at a time in each lane`;
+}
+
 const syncText = {
   block: 'made durable after each block',
   range: 'made durable after each range',
@@ -110,12 +119,14 @@ const syncText = {
 } as const;
 
 function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
+  if (layout.tree !== undefined) return `${formatCount(units / layout.unitsPerObject)} files`;
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
 function rateText({ rate }: ResolvedDataStage): string {
   if (rate === undefined) return '';
-  const much = rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
+  const much =
+    rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
   return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
 }
 
@@ -139,11 +150,13 @@ function stageText(stage: ResolvedStage): string {
     const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
     return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
   }
+  const into =
+    stage.nextNames === undefined || stage.nextNames.shift === stage.names?.shift ? '' : ' into the next directory';
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;
   const drops =
     stage.dropCaches === undefined
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
   const time = timeText(stage);
-  return `${stage.kind}${generation}${rateText(stage)}${time}${drops}${wait}`;
+  return `${stage.kind}${into}${generation}${rateText(stage)}${time}${drops}${wait}`;
 }

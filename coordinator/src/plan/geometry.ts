@@ -4,6 +4,7 @@
  */
 
 import { defaults } from './choices.js';
+import { type LayoutTree, treeGeometry } from './geometry-tree.js';
 import { objectSizes, sum } from './object-sizes.js';
 import type { Plan, PlanBlockTarget, PlanFileTarget, PlanS3Target, PlanTarget } from './schema.js';
 import { s3Defaults } from './schema-s3.js';
@@ -21,6 +22,8 @@ export interface Layout {
   readonly objects: number;
   /** Units of the objects of each group, in an order of its own that the engine makes of the content's seed. */
   readonly sizes?: readonly number[];
+  /** The tree that its files lie in; each has `fileBytes` of the units of its object. */
+  readonly tree?: LayoutTree;
 }
 
 /** How the data is cut for the layout, for I/O and for leases. */
@@ -47,9 +50,12 @@ export function largestBlock(unitBytes: number, limit = MiB): number {
 
 /** The geometry of a plan that has passed the checks. */
 export function geometryOf(plan: Plan): Geometry {
-  const unitBytes = plan.data.unit ?? defaults.unitBytes;
-  const units = Number((plan.data.size + BigInt(unitBytes) - 1n) / BigInt(unitBytes));
   const { target } = plan;
+  if (target.kind === 'file' && target.tree !== undefined) {
+    return treeGeometry(target.tree, plan.data.unit, target.io?.block);
+  }
+  const unitBytes = plan.data.unit ?? defaults.unitBytes;
+  const units = Number(unitsIn(plan.data.size ?? 0n, unitBytes));
   if (target.kind === 's3') return s3Geometry(target, units, unitBytes);
   const blockBytes = (isStorage(target) ? target.io?.block : undefined) ?? defaultBlock(plan, unitBytes);
   // The units after which a unit and a block begin together: one block or one unit where one is a multiple of the other.
@@ -77,6 +83,18 @@ export function geometryOf(plan: Plan): Geometry {
     grainUnits,
     leaseUnits: grainUnits * Math.max(1, Math.floor(leaseTarget(units * unitBytes) / unitBytes / grainUnits)),
   };
+}
+
+/** How many units so many bytes are, rounded up. */
+export function unitsIn(bytes: bigint, unitBytes: number): bigint {
+  return (bytes + BigInt(unitBytes) - 1n) / BigInt(unitBytes);
+}
+
+/** Bytes that so many units of a layout hold; in a tree what its files have of them. */
+export function bytesOfUnits({ unitBytes, unitsPerObject, tree }: Layout, units: number): bigint {
+  if (tree === undefined) return BigInt(units) * BigInt(unitBytes);
+  const files = Math.floor(units / unitsPerObject);
+  return BigInt(files) * BigInt(tree.fileBytes);
 }
 
 /** Objects of a store: an I/O is a whole object or a part of one, and leases end on objects. */

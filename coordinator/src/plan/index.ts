@@ -1,13 +1,12 @@
 /** From a plan file's text to a plan, and to the resolved plan that runs. */
 
 export { describePlan } from './describe.js';
-export type { Layout } from './geometry.js';
+export { bytesOfUnits, type Layout } from './geometry.js';
+export { firstNames, type LayoutTree, type TreeNames } from './geometry-tree.js';
 export { maxPlanBytes, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
-export { stagesOfRound } from './rounds.js';
-export type { Knee } from './schema-sweep.js';
 export {
   type ErrorPolicy,
   planAt,
@@ -24,4 +23,6 @@ export {
   type Stability,
   type SweepPoint,
 } from './resolved.js';
+export { stagesOfRound } from './rounds.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
+export type { Knee } from './schema-sweep.js';

@@ -156,7 +156,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a stage of a later version',
       good.replace('write', 'mixed'),
-      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network and delete',
+      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network, stat, list, mkdir, create, rename and delete',
     ],
     [
       'a wrong unit of size',

@@ -70,12 +70,14 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
     dedup: { ratio: '1.5' },
     compress: { ratio: '1.5' },
     uniform: { min: '1MiB', max: '64MiB' },
+    tree: { directories: '1', filesPerDirectory: '1' },
     lognormal: { median: '4MiB', sigma: '1.2', max: '1GiB' },
   };
+  const isOfTree = path[1] === 'tree';
   const plan: Record<string, unknown> = {
-    data: { size: '10TiB' },
+    data: isOfTree ? {} : { size: '10TiB' },
     target: ofKind[(targetKind ?? 'null') as keyof typeof ofKind],
-    stages: [{ write: {} }],
+    stages: [isOfTree ? { mkdir: {} } : { write: {} }],
   };
   let inside = plan;
   for (const step of path.slice(0, -1)) {

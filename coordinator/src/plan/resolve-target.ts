@@ -37,7 +37,7 @@ export function resolveTarget(target: Plan['target'], context: Place): ResolvedT
     runFolders: paths.map((each) => path.join(each, context.runId)),
     scope: target.scope ?? defaults.scope,
     shareTarget: target.shareTarget ?? false,
-    direct: target.io?.direct ?? defaults.direct,
+    direct: target.tree === undefined ? (target.io?.direct ?? defaults.direct) : false,
     sync: target.io?.sync ?? defaults.sync,
     engine: target.io?.engine ?? defaults.ioEngine,
     preallocate: target.io?.preallocate ?? defaults.preallocate,

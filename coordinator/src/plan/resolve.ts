@@ -1,8 +1,10 @@
 /** Fills in every default of a plan, and fixes its layout and its generations. Pure: no clock, no I/O, no chance. */
 
+import { treeOf } from './checks-tree.js';
 import { defaults, errorKinds } from './choices.js';
 import { formatCount } from './format.js';
 import { type Geometry, geometryOf } from './geometry.js';
+import { firstNames } from './geometry-tree.js';
 import { resolveTarget } from './resolve-target.js';
 import type {
   ErrorPolicy,
@@ -55,7 +57,8 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     assign: plan.assign ?? defaults.assign,
     ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
     storageLanes: defaults.storageLanes,
-    queueDepth: load?.queueDepth ?? defaults.queueDepth,
+    // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
+    queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
     agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
@@ -87,7 +90,9 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
 function resolveStages({ stages, target }: Plan): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
-  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, ...typed }) => {
+  let names = firstNames;
+  const isTree = treeOf(target) !== undefined;
+  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, rename, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
     const time = resolveTime(typedTime);
     if (kind === 'network') return resolveNetwork(delayMs, network);
@@ -96,7 +101,21 @@ function resolveStages({ stages, target }: Plan): ResolvedStage[] {
       return { kind, delayMs, generation: writes - 1, ...time, ...resolveRate(typed) };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...time, ...drops, ...resolveRate(typed) };
+    const of = isTree ? { names } : {};
+    const stage = {
+      kind,
+      delayMs,
+      generation: Math.max(0, writes - 1),
+      ...time,
+      ...drops,
+      ...of,
+      ...resolveRate(typed),
+    };
+    if (kind === 'rename') {
+      names = { renames: names.renames + 1, shift: names.shift + (rename?.into === 'next' ? 1 : 0) };
+      return { ...stage, nextNames: names };
+    }
+    if (kind === 'delete') names = firstNames;
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
@@ -141,7 +160,7 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   const { content } = resolved;
   const notes: string[] = [];
   const dataBytes = BigInt(layout.units) * BigInt(layout.unitBytes);
-  if (dataBytes !== plan.data.size) {
+  if (plan.data.size !== undefined && dataBytes !== plan.data.size) {
     notes.push(
       `data.size is rounded up from ${formatSize(plan.data.size)} to ${formatSize(dataBytes)}, a whole number of units`,
     );
@@ -151,6 +170,12 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
     notes.push(
       `${formatCount(layout.units)} units do not share out evenly over ${formatCount(asked.count)} ${asked.noun}: ` +
         `there will be ${formatCount(layout.objects)}, each of ${formatCount(layout.unitsPerObject)} units but the last`,
+    );
+  }
+  const depth = plan.load?.queueDepth;
+  if (layout.tree !== undefined && depth !== undefined && depth > 1) {
+    notes.push(
+      'load.queueDepth has no part in work on a tree of files: each lane has one call at a time, and load.lanesPerAgent says how many there are',
     );
   }
   const window = 2 ** content.windowBits;

@@ -1,6 +1,7 @@
 /** A plan with every default filled in: all that coordinator, agents and engine need to know of it. */
 import type { sweepKeys } from './choices.js';
 import type { Layout } from './geometry.js';
+import type { TreeNames } from './geometry-tree.js';
 import type {
   Codec,
   ErrorKind,
@@ -104,6 +105,10 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime 
   readonly dropCaches?: true | 'auto';
   /** The rate that it keeps; absent: as fast as the storage takes it. */
   readonly rate?: ResolvedRate;
+  /** What the files of a tree are called before it. */
+  readonly names?: TreeNames;
+  /** What a rename calls them; a delete removes what has either name. */
+  readonly nextNames?: TreeNames;
 }
 
 /** What of a stage goes by time. */

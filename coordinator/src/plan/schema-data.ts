@@ -9,13 +9,15 @@ const GiB = 1024 ** 3;
 
 /** How much data there is, and what it is like. */
 export const data = z.strictObject({
-  size: key(largeSize(), {
-    meaning: 'How much data the run writes, over all agents; rounded up to whole units.',
+  size: key(largeSize().optional(), {
+    meaning:
+      'How much data the run writes, over all agents; rounded up to whole units. Needed for every target but a tree of files, which says it itself.',
+    default: 'what the files of target.tree hold',
     example: 'size: 10TiB',
   }),
   unit: key(size({ minimum: 4096, maximum: GiB, multiple: 4096 }).optional(), {
     meaning: 'The grain of dedup and of seed ranges.',
-    default: formatSize(defaults.unitBytes),
+    default: `${formatSize(defaults.unitBytes)}; for a tree the size of a file, rounded up to 4KiB, and at most 1MiB`,
     example: 'unit: 1MiB',
   }),
   dedup: key(

@@ -30,6 +30,13 @@ export const errorLimits = z
     sync: key(errorCount().optional(), errorDoc('to make durable; one loses all since the last good sync', 'sync')),
     delete: key(errorCount().optional(), errorDoc('to remove', 'delete')),
     full: key(errorCount().optional(), errorDoc('to write for want of space', 'full')),
-    missing: key(errorCount().optional(), errorDoc('to read a file that is not there or too short', 'missing')),
+    missing: key(
+      errorCount().optional(),
+      errorDoc('to read a file that is not there or too short, or to rename one that is not there', 'missing'),
+    ),
+    mkdir: key(errorCount().optional(), errorDoc('to make a directory of a tree', 'mkdir')),
+    stat: key(errorCount().optional(), errorDoc('to ask for the size of a file by its name', 'stat')),
+    list: key(errorCount().optional(), errorDoc('to read a folder', 'list')),
+    rename: key(errorCount().optional(), errorDoc('to rename a file of a tree', 'rename')),
   })
   .meta({ minProperties: 1 });

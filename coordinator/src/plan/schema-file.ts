@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaults, ioEngines, maxObjects, maxPaths, scopes, syncModes } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, integer, size, text } from './leaf.js';
+import { tree } from './schema-tree.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -85,6 +86,12 @@ export const fileTarget = z.strictObject({
       example: 'files: { count: 64 }',
     },
   ),
+  tree: key(tree.optional(), {
+    meaning:
+      'A tree of directories with many small files instead of large files: for metadata work, by the stages mkdir, create, stat, read, verify, list, rename and delete.',
+    default: 'none: the data is cut into files',
+    example: 'tree: { directories: 1000, filesPerDirectory: 1000 }',
+  }),
   align: key(size({ minimum: 4096, maximum: 64 * GiB, multiple: 4096 }).optional(), {
     meaning:
       'Leases begin and end on multiples of this in a file, such as a stripe, so that several agents can share a file and not contend for its locks.',

@@ -1,6 +1,6 @@
 /** The keys of `stages`. A part of schema.ts, which says how plans are looked at. */
 import { z } from 'zod';
-import { type arrivals, defaults, networkDirections, networkPatterns, stageKinds } from './choices.js';
+import { type arrivals, defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { rateKeys } from './schema-rates.js';
@@ -25,9 +25,13 @@ export interface TypedStage {
   readonly network?: NetworkKeys;
   readonly rate?: Rate;
   readonly arrivals?: (typeof arrivals)[number];
+  readonly rename?: RenameKeys;
 }
 
 const stageOptions = z.strictObject({ delay });
+
+/** What a stage has that may keep a rate. */
+const pacedOptions = stageOptions.extend(rateKeys);
 
 /** What a stage has that may go by time, and keep a rate. */
 const timedOptions = stageOptions.extend({ ...timeKeys, ...rateKeys });
@@ -60,6 +64,15 @@ const networkOptions = z.strictObject({
     meaning: 'Connections that each lane sends on, at least; more where there are more peers than lanes.',
     default: String(defaults.networkStreams),
     example: 'streams: 4',
+  }),
+});
+
+const renameOptions = pacedOptions.extend({
+  into: key(choice(renameTargets).optional(), {
+    meaning:
+      'same: each file gets another name in its directory. next: all files of each directory move on to the next directory, with another name.',
+    default: defaults.renameInto,
+    example: 'into: next',
   }),
 });
 
@@ -96,6 +109,28 @@ export const stage = z
         'Sends bytes between the agents, or to the coordinator: what the network alone carries, from the same lanes and buffers as for storage. Needs no data on the target.',
       example: '- network: { pattern: pairs, duration: 30s }',
     }),
+    stat: key(readingOptions.optional(), {
+      meaning:
+        'Asks for the size of every file by its name. A file that is not there, or not as long as it must be, is a fault as verify would find it. Not for block, memory and null targets.',
+      example: '- stat: {}',
+    }),
+    list: key(readingOptions.omit({ rate: true, arrivals: true }).optional(), {
+      meaning:
+        "Reads the run's folders whole and compares the names in them with those that must be there: what is missing is a fault; what is not the run's own is counted and told. Its operations are names, its latency is that of one call for names. Not for block, memory and null targets.",
+      example: '- list: {}',
+    }),
+    mkdir: key(pacedOptions.optional(), {
+      meaning: 'Makes all directories of target.tree.',
+      example: '- mkdir: {}',
+    }),
+    create: key(pacedOptions.optional(), {
+      meaning: 'Creates all files of target.tree, and writes their bytes.',
+      example: '- create: {}',
+    }),
+    rename: key(renameOptions.optional(), {
+      meaning: 'Renames every file of target.tree; later stages know it by its new name.',
+      example: '- rename: { into: next }',
+    }),
     delete: key(stageOptions.optional(), {
       meaning: 'Removes what the run wrote.',
       example: '- delete: {}',
@@ -112,8 +147,8 @@ export const stage = z
     }
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const timed = kind === 'network' || kind === 'delete' ? undefined : item[kind];
-    const { duration, ramp, until, rate, arrivals: lie } = timed ?? {};
+    const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
+    const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
     return {
       kind,
       delay: options?.delay,
@@ -122,6 +157,14 @@ export const stage = z
       ...(lie === undefined ? {} : { arrivals: lie }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
+      ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });
+/** The keys of time of a stage that has any. */
+function timeOf(options: object | undefined): TimeKeys {
+  const none = { duration: undefined, ramp: undefined, until: undefined };
+  return { ...none, ...(options as Partial<TimeKeys> | undefined) };
+}
+
 type NetworkKeys = z.output<typeof networkOptions>;
+type RenameKeys = z.output<typeof renameOptions>;

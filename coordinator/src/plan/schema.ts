@@ -188,6 +188,12 @@ export const planSchema = z.strictObject({
  * the exponent of its power of two. Keys that were left out are left out here too.
  */
 export type Plan = z.output<typeof planSchema>;
+/** Data of a size that the plan says. */
+export type SizedData = Plan['data'] & { readonly size: bigint };
+/** Whether the plan says the size of the data; with a tree of files it does not. */
+export function isSized(data: Plan['data']): data is SizedData {
+  return data.size !== undefined;
+}
 /** A plan's target as it was typed. */
 export type PlanTarget = Plan['target'];
 /** A file target as it was typed. */

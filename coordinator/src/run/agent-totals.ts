@@ -43,6 +43,9 @@ const rising = [
   'ioNs',
   'greatestInFlight',
   'receivedBytes',
+  'existed',
+  'foreign',
+  'folders',
   'rampOperations',
   'rampBytes',
 ] as const;

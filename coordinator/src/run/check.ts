@@ -4,11 +4,11 @@ import { CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto'
 import { hostShares } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { Members } from '../membership/members.js';
-import type { ResolvedPlan } from '../plan/index.js';
+import { bytesOfUnits, type ResolvedPlan } from '../plan/index.js';
 import { askAgents, newQuestion } from './ask-agents.js';
 import { type Checked, refuseOtherDevices } from './cluster-check.js';
 import { proveShared } from './shared-target.js';
-import { contentMessage, targetMessage } from './stage-plan.js';
+import { contentMessage, makesData, targetMessage } from './stage-plan.js';
 
 /** A look at a target takes no time, unless the target hangs. */
 const timeoutMs = 30_000;
@@ -41,8 +41,9 @@ export async function checkTarget(
         objectBytes: BigInt(layout.unitsPerObject) * BigInt(layout.unitBytes),
         content: contentMessage(plan.content),
         generation: Math.max(0, ...plan.stages.map((stage) => (stage.kind === 'network' ? 0 : stage.generation))),
-        dataBytes: BigInt(layout.units) * BigInt(layout.unitBytes),
-        objects: BigInt(layout.objects),
+        dataBytes: bytesOfUnits(layout, layout.units),
+        makesObjects: makesObjects(plan),
+        objects: BigInt(layout.objects + (layout.tree?.directories ?? 0)),
         leaseObjects: BigInt(Math.ceil(plan.leaseUnits / layout.unitsPerObject)),
         lanes: plan.lanesPerAgent ?? ('engine' in plan.target ? plan.storageLanes : 0),
         queueDepth: plan.queueDepth,
@@ -71,10 +72,14 @@ function who({ name, host, hello: { machine } }: Member): Omit<Checked, 'checked
   return { name, host, machine };
 }
 
+function makesObjects({ stages }: ResolvedPlan): boolean {
+  return stages.some(({ kind }) => kind !== 'network' && makesData(kind));
+}
+
 /** Bytes that are to fit into the target as this agent sees it: all, or the share of its host where each has its own. */
 function bytesOf(plan: ResolvedPlan, member: Member, asked: readonly Member[]): bigint {
-  if (!plan.stages.some((stage) => stage.kind === 'write')) return 0n;
-  const bytes = BigInt(plan.layout.units) * BigInt(plan.content.unitBytes);
+  if (!makesObjects(plan)) return 0n;
+  const bytes = bytesOfUnits(plan.layout, plan.layout.units);
   if (plan.target.kind !== 'file' || plan.target.scope === 'shared') return bytes;
   const here = asked.filter(({ host }) => host === member.host).length;
   return (bytes * BigInt(here) + BigInt(asked.length - 1)) / BigInt(asked.length);

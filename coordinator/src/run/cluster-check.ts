@@ -1,7 +1,7 @@
 /** What follows from the answers of all agents together: whether they see one device, and who would answer reads. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
 import { type CheckFinding, CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
-import type { ResolvedPlan } from '../plan/index.js';
+import { bytesOfUnits, type ResolvedPlan } from '../plan/index.js';
 import { cacheSentence, couldCache, memoryOf } from './data-against-memory.js';
 
 /** What one agent found. */
@@ -46,7 +46,7 @@ export function clusterFindings(plan: ResolvedPlan, answers: readonly Checked[])
   const reads = plan.stages.some(({ kind }) => kind === 'read' || kind === 'verify');
   if (!reads || target.kind !== 'file' || target.direct === true) return [];
   const memory = memoryOf(answers.map(({ machine, checked: { memoryBytes } }) => ({ machine, memoryBytes })));
-  const data = BigInt(plan.layout.units) * BigInt(plan.layout.unitBytes);
+  const data = bytesOfUnits(plan.layout, plan.layout.units);
   if (!couldCache(data, memory.bytes)) return [];
   const what = cacheSentence(data, memory.bytes);
   const mend = 'set target.io.direct to true, or raise data.size, to measure what the storage reads';

@@ -5,9 +5,11 @@
  */
 import type { StabilityResult, TimedResult } from '@seedstorm/proto';
 import type { Coverage } from '../ledger/index.js';
+import { bytesOfUnits } from '../plan/index.js';
 import { latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import type { Stage } from './stage.js';
+import { movesBytes } from './stage-plan.js';
 
 /** What counts. */
 export interface Counted {
@@ -15,6 +17,11 @@ export interface Counted {
   readonly operations: number;
   /** From the start, or the end of the ramp, to the last completion, final sync and close included. */
   readonly ns: bigint;
+}
+
+/** Bytes that a stage moves with so many units; those that work on names move none. */
+export function bytesOf({ plan }: Stage, units: number): number {
+  return movesBytes(plan.name) ? Number(bytesOfUnits(plan.layout, units)) : 0;
 }
 
 /** Whether a stage goes by time or has a ramp. */
@@ -25,15 +32,13 @@ export function isTimed({ plan }: Stage): boolean {
 /** What of a stage counts. */
 export function countedOf(stage: Stage, coverage: Coverage | undefined): Counted {
   const all = [...stage.participants.values()];
-  const { unitBytes } = stage.plan.content;
   const ns = latest(stage.countsFromNs, lastDoneOf(stage)) - stage.countsFromNs;
   if (!isTimed(stage)) {
-    // A delete moves no bytes.
-    const bytes = stage.plan.name === 'delete' ? 0 : (coverage?.done ?? 0) * unitBytes;
-    return { bytes, operations: operationsThatCount(all, bytes), ns };
+    const bytes = bytesOf(stage, coverage?.done ?? 0);
+    return { bytes, operations: operationsThatCount(stage, all, bytes, coverage?.done ?? 0), ns };
   }
   const moved = sum(all, 'bytes') - sum(all, 'rampBytes');
-  const bytes = Math.max(0, moved - (coverage?.rework ?? 0) * unitBytes);
+  const bytes = Math.max(0, moved - bytesOf(stage, coverage?.rework ?? 0));
   const operations = sum(all, 'operations') - sum(all, 'rampOperations');
   return { bytes, operations: moved > 0 ? operations * (bytes / moved) : operations, ns };
 }
@@ -46,11 +51,9 @@ export function bytesOfAgent(
 ): number {
   const [first] = incarnations;
   const own = first === undefined ? undefined : coverage?.agents.get(first.name);
-  const { unitBytes } = stage.plan.content;
-  if (stage.plan.name === 'delete') return 0;
-  if (!isTimed(stage)) return (own?.done ?? 0) * unitBytes;
+  if (!isTimed(stage)) return bytesOf(stage, own?.done ?? 0);
   const moved = sum(incarnations, 'bytes') - sum(incarnations, 'rampBytes');
-  return Math.max(0, moved - (own?.rework ?? 0) * unitBytes);
+  return Math.max(0, moved - bytesOf(stage, own?.rework ?? 0));
 }
 
 /** The last agent's last completion, on the coordinator's clock. */
@@ -90,7 +93,9 @@ function stabilityResult(stage: Stage): StabilityResult | undefined {
 }
 
 /** Operations of the bytes that count: agents' counters include rework, and rework is no throughput. */
-function operationsThatCount(all: readonly Participant[], bytes: number): number {
+function operationsThatCount({ plan }: Stage, all: readonly Participant[], bytes: number, done: number): number {
+  // One operation for each object, whoever did it, and whether or not it lived to report it.
+  if (['stat', 'create', 'rename'].includes(plan.name)) return Math.floor(done / plan.layout.unitsPerObject);
   const operations = sum(all, 'operations');
   const moved = sum(all, 'bytes');
   return moved > bytes ? operations * (bytes / moved) : operations;

@@ -16,7 +16,7 @@ import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
 import type { RunLog } from './run-log.js';
 import { Stage } from './stage.js';
-import { stagePlan } from './stage-plan.js';
+import { changesNames, makesData, stagePlan } from './stage-plan.js';
 import { stageResult } from './stage-result.js';
 import { TargetLock } from './target-lock.js';
 
@@ -31,6 +31,8 @@ export interface RunOptions {
 }
 
 const agentsPollMs = 50;
+/** Objects that were never made and that a list is told of. */
+const maxNeverMade = 100_000;
 
 /** One run. */
 export class Run {
@@ -48,6 +50,8 @@ export class Run {
   /** Whether objects of this run may be on the target. */
   #hasData = false;
   #stage: Stage | NetworkStage | undefined;
+  /** The stage over seed ranges that began last. */
+  #begun: ResolvedDataStage | undefined;
   readonly #lock: TargetLock;
   /** Units of node-local data that some stage could not reach any more. */
   #lostUnits = 0;
@@ -204,21 +208,22 @@ export class Run {
       this.#leave();
       return undefined;
     }
-    if (resolved.kind === 'write') this.#hasData = true;
-    const sparedObjects = spared === 'all' ? [] : spared;
+    if (changesNames(resolved.kind)) this.#hasData = true;
+    this.#begun = resolved;
+    const sparedObjects = resolved.kind === 'list' ? this.#neverMade() : spared === 'all' ? [] : spared;
     const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
     const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
     const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
-    if (resolved.kind === 'write') this.#written = stage.ledger ?? this.#written;
+    if (makesData(resolved.kind)) this.#written = stage.ledger ?? this.#written;
     if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
     this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
     this.#evidenceSkipped += stage.evidenceSkipped;
     const failedUnits = stage.ledger?.coverage().failed ?? 0;
     if (failedUnits > 0) {
       const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
-      this.#notes.push(resolved.kind === 'write' ? `${what}; they are not read or verified` : what);
+      this.#notes.push(makesData(resolved.kind) ? `${what}; they are not read or verified` : what);
     }
     const unwritten = resolved.kind === 'write' && stage.ranItsTime ? (stage.ledger?.unfinished() ?? []) : [];
     if (unwritten.length > 0) {
@@ -245,6 +250,18 @@ export class Run {
     return this.#unlessWhole(resolved.kind, outcome);
   }
 
+  /** Objects whose write failed with errors that pass: nobody finds them. Past the limit they are taken for missing. */
+  #neverMade(): number[] {
+    const { unitsPerObject } = this.plan.layout;
+    const objects = new Set<number>();
+    for (const [first, end] of this.#written?.unfinished() ?? []) {
+      for (let unit = first; unit < end && objects.size < maxNeverMade; unit += unitsPerObject) {
+        objects.add(Math.floor(unit / unitsPerObject));
+      }
+    }
+    return [...objects];
+  }
+
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
     if (!this.#hasData || this.#places.length === 0) return;
@@ -257,7 +274,11 @@ export class Run {
     this.log.event('info', 'cleaning-up', `removing what the run wrote in ${folders}`);
     this.#cleaning = true;
     const generation = 0;
-    const error = await this.#runStage(this.plan.stages.length, { kind: 'delete', delayMs: 0, generation });
+    // Files may have the names from before a rename or those behind it.
+    const { names, nextNames } = this.#begun ?? {};
+    const named = { ...(names === undefined ? {} : { names }), ...(nextNames === undefined ? {} : { nextNames }) };
+    const remove = { kind: 'delete', delayMs: 0, generation, ...named } as const;
+    const error = await this.#runStage(this.plan.stages.length, remove);
     if (error !== undefined || this.#hasData) {
       this.#leave();
       this.log.event(

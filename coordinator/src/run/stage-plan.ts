@@ -1,15 +1,18 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Rate, type Target } from '@seedstorm/proto';
+import { type Content, Operation, type PrepareStage, type Rate, type Target, type TreeLayout } from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
-import type {
-  ErrorPolicy,
-  ResolvedDataStage,
-  ResolvedPlan,
-  ResolvedRate,
-  Stability,
-  SyncMode,
+import {
+  type ErrorPolicy,
+  firstNames,
+  type LayoutTree,
+  type ResolvedDataStage,
+  type ResolvedPlan,
+  type ResolvedRate,
+  type Stability,
+  type SyncMode,
+  type TreeNames,
 } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
 
@@ -18,6 +21,8 @@ export interface StagePlan extends MusterPlan {
   readonly runId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
+  readonly names: ResolvedDataStage['names'];
+  readonly nextNames: ResolvedDataStage['nextNames'];
   readonly content: ResolvedPlan['content'];
   readonly layout: ResolvedPlan['layout'];
   readonly target: ResolvedPlan['target'];
@@ -43,7 +48,7 @@ export interface StagePlan extends MusterPlan {
   readonly wraps: boolean;
   /** Whether it may begin only when nobody can still be writing or removing. */
   readonly needsSettled: boolean;
-  /** Objects that a delete leaves alone. */
+  /** Objects that a delete leaves alone, or that a list does not miss. */
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
@@ -70,6 +75,8 @@ export function stagePlan(
     delayMs: stage.delayMs,
     dropCaches: stage.dropCaches === undefined ? '' : String(stage.dropCaches),
     generation: stage.generation,
+    names: stage.names,
+    nextNames: stage.nextNames,
     content: plan.content,
     layout: plan.layout,
     target: plan.target,
@@ -81,21 +88,27 @@ export function stagePlan(
     assign: plan.assign,
     lanesPerAgent: plan.lanesPerAgent,
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
-    queueDepth: plan.queueDepth,
-    sync: stage.kind === 'write' ? syncOf(plan.target) : 'never',
+    // Calls on names of files go one at a time in each lane.
+    queueDepth: plan.target.kind !== 'file' || movesBytes(stage.kind) ? plan.queueDepth : 1,
+    sync: changesNames(stage.kind) ? syncOf(plan.target) : 'never',
     durationMs: stage.durationMs,
     rampMs: stage.rampMs ?? 0,
     until: stage.until,
-    wraps: stage.durationMs !== undefined && stage.kind !== 'write' && stage.kind !== 'delete',
-    needsSettled: stage.kind === 'delete' || stage.kind === 'write',
+    wraps: stage.durationMs !== undefined && !changes(stage.kind),
+    needsSettled: changes(stage.kind),
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
-    sparedObjects: stage.kind === 'delete' ? sparedObjects : [],
+    sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
     rate: stage.rate,
     measuresGenerator:
       plan.headroom && goesToStorage(plan, stage) && (stage.kind === 'write' || stage.kind === 'verify'),
   };
+}
+
+/** Whether a stage makes the data that others read. */
+export function makesData(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'create';
 }
 
 /** Whether a stage's I/O leaves the agents' memory. */
@@ -115,7 +128,27 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
   verify: Operation.VERIFY,
   generate: Operation.GENERATE,
   delete: Operation.DELETE,
+  stat: Operation.STAT,
+  list: Operation.LIST,
+  mkdir: Operation.MKDIR,
+  create: Operation.CREATE,
+  rename: Operation.RENAME,
 };
+
+/** Whether a stage moves the units' bytes, and not names alone. */
+export function movesBytes(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'read' || kind === 'verify' || kind === 'generate' || kind === 'create';
+}
+
+/** Whether a stage changes what is on the target. */
+function changes(kind: ResolvedDataStage['kind']): boolean {
+  return kind === 'write' || kind === 'delete' || kind === 'mkdir' || kind === 'create' || kind === 'rename';
+}
+
+/** Whether a stage may leave something on the target that was not there. */
+export function changesNames(kind: ResolvedDataStage['kind']): boolean {
+  return changes(kind) && kind !== 'delete';
+}
 
 /** The message that gets an agent ready for a stage. */
 export function prepareStage(
@@ -135,6 +168,7 @@ export function prepareStage(
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
       objectSizes: [...(layout.sizes ?? [])],
+      tree: layout.tree === undefined ? undefined : treeMessage(layout.tree, plan),
       blockBytes: BigInt(plan.blockBytes),
       lanes: plan.lanesPerAgent ?? 0,
       target: targetMessage(plan.target, plan.runId),
@@ -159,6 +193,18 @@ export function prepareStage(
 function rateMessage({ rate, content, index }: StagePlan): Rate | undefined {
   if (rate === undefined) return undefined;
   return { of: rate.of, arrivals: rate.arrivals, seed: BigInt.asUintN(64, content.seed + BigInt(index)) };
+}
+
+function treeMessage(tree: LayoutTree, { names, nextNames }: StagePlan): TreeLayout {
+  const onWire = ({ renames, shift }: TreeNames) => ({ renames, shift: BigInt(shift) });
+  return {
+    directories: BigInt(tree.directories),
+    filesPerDirectory: BigInt(tree.filesPerDirectory),
+    fileBytes: BigInt(tree.fileBytes),
+    branching: BigInt(tree.branching),
+    names: onWire(names ?? firstNames),
+    next: nextNames === undefined ? undefined : onWire(nextNames),
+  };
 }
 
 /** A plan's content on the wire. */
@@ -230,6 +276,11 @@ export function readsBack({ name }: StagePlan): boolean {
   return name === 'verify' || name === 'read';
 }
 
+/** Whether what was never written has no part in a stage: nobody could find it. */
+function missesNothing(plan: StagePlan): boolean {
+  return readsBack(plan) || plan.name === 'stat' || plan.name === 'rename';
+}
+
 /** The ledger of a pass of a stage: who may take what follows from what the stage does, and from who wrote the data. */
 export function ledgerOptions(
   plan: StagePlan,
@@ -240,7 +291,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: readsBack(plan) ? leftOut : [],
+    leftOut: missesNothing(plan) ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -248,7 +299,7 @@ export function ledgerOptions(
     leaseMs: times.leaseMs,
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
-    durable: plan.name !== 'write' || plan.sync !== 'never',
+    durable: !makesData(plan.name) || plan.sync !== 'never',
     endsTogether: !plan.wraps,
   };
 }
@@ -261,12 +312,13 @@ function assignOf(
 ): Assign {
   const overData = plan.name !== 'generate' && writers.length > 0;
   if (isLocal(plan.target) && overData) return { kind: 'dynamic', placement: { kind: 'same', writers } };
+  const looksBack = readsBack(plan) || plan.name === 'stat' || plan.name === 'list';
   if (plan.assign === 'static') {
     // Rotated for reading back, so that nobody reads its own writes.
     const [first, ...rest] = members;
-    const rotated = readsBack(plan) && first !== undefined ? [...rest, first] : members;
+    const rotated = looksBack && first !== undefined ? [...rest, first] : members;
     return { kind: 'static', members: rotated, nowMs };
   }
-  if (readsBack(plan) && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
+  if (looksBack && overData) return { kind: 'dynamic', placement: { kind: 'other', writers } };
   return { kind: 'dynamic', placement: { kind: 'any' } };
 }

@@ -12,7 +12,7 @@ import type {
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
-import { bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
+import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
 import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { memoryResult } from './data-against-memory.js';
 import { headroomResult } from './headroom-result.js';
@@ -33,7 +33,7 @@ export function stageProgress(stage: Stage): Progress {
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
-  const bytesDone = moves(stage) ? bytesOf(stage, coverage?.done ?? 0) : 0;
+  const bytesDone = bytesOf(stage, coverage?.done ?? 0);
   const { bytes, ns } = isTimed(stage) ? countedOf(stage, coverage) : { bytes: bytesDone, ns: elapsedNs };
   return {
     runId: plan.runId,
@@ -43,7 +43,7 @@ export function stageProgress(stage: Stage): Progress {
     elapsedMs: elapsedNs / 1_000_000n,
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(coverage?.done ?? 0),
-    bytesTotal: BigInt(moves(stage) ? bytesOf(stage, plan.layout.units) : 0),
+    bytesTotal: BigInt(bytesOf(stage, plan.layout.units)),
     bytesPerSecond: sum(agents, (agent) => agent.bytesPerSecond),
     operationsPerSecond: sum(agents, (agent) => agent.operationsPerSecond),
     averageBytesPerSecond: ns > 0n ? bytes / (Number(ns) / 1e9) : 0,
@@ -118,6 +118,9 @@ export function stageResult(stage: Stage): StageResult {
     cache: cacheResult(readsBack(plan) ? all : []),
     preallocated: all.reduce((total, { fileWork }) => total + (fileWork?.preallocated ?? 0n), 0n),
     preallocateNs: all.reduce((total, { fileWork }) => total + (fileWork?.preallocateNs ?? 0n), 0n),
+    existed: BigInt(sum(all, (p) => p.totals.sum('existed'))),
+    foreign: BigInt(sum(all, (p) => p.totals.sum('foreign'))),
+    folders: BigInt(sum(all, (p) => p.totals.sum('folders'))),
     agents: byAgent(stage).map(([name, incarnations]) => ({
       ...agentResult(name, incarnations, coverage, seconds),
       bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
@@ -187,15 +190,6 @@ function agentResult(
     ...portResults(last?.totals.hostNetwork, seconds),
     cpu: cpuResult(incarnations),
   };
-}
-
-/** Whether the stage moves the units' bytes; a delete moves none. */
-function moves(stage: Stage): boolean {
-  return stage.plan.name !== 'delete';
-}
-
-function bytesOf(stage: Stage, units: number): number {
-  return units * stage.plan.content.unitBytes;
 }
 
 /** The incarnations of each agent that took part, by name. */

@@ -67,6 +67,12 @@ counters! {
     absent,
     /// Objects that a delete left alone because it was told to.
     spared,
+    /// Files and directories that were to be made, or renamed, and that an earlier attempt had made or renamed.
+    existed,
+    /// Names that a list found and the layout does not make.
+    foreign,
+    /// Directories that were made, listed or removed.
+    folders,
 }
 
 /// A counter with one writer.

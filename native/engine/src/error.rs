@@ -104,14 +104,33 @@ pub enum ErrorKind {
     Delete,
     /// There was no room to write to.
     Full,
-    /// A plain read found no object, or too short a one.
+    /// A plain read found no object, or too short a one; a rename found none.
     Missing,
+    /// To make a directory.
+    Mkdir,
+    /// To ask for the length of an object by its name.
+    Stat,
+    /// To read a folder.
+    List,
+    /// To give a file another name.
+    Rename,
 }
 
 impl ErrorKind {
     /// All kinds, in the order of [`ErrorKind::index`].
-    pub const ALL: [Self; 7] =
-        [Self::Open, Self::Read, Self::Write, Self::Sync, Self::Delete, Self::Full, Self::Missing];
+    pub const ALL: [Self; 11] = [
+        Self::Open,
+        Self::Read,
+        Self::Write,
+        Self::Sync,
+        Self::Delete,
+        Self::Full,
+        Self::Missing,
+        Self::Mkdir,
+        Self::Stat,
+        Self::List,
+        Self::Rename,
+    ];
 
     /// The kind's place in [`ErrorKind::ALL`].
     pub const fn index(self) -> usize {
@@ -128,6 +147,10 @@ impl ErrorKind {
             Self::Delete => "delete",
             Self::Full => "full",
             Self::Missing => "missing",
+            Self::Mkdir => "mkdir",
+            Self::Stat => "stat",
+            Self::List => "list",
+            Self::Rename => "rename",
         }
     }
 }

@@ -1,12 +1,19 @@
 //! The layout: the pure function from a unit to its object and the offset in it. Fixed by the resolved plan; must
 //! never know of lanes, agents, leases or of where the run's folder is.
 
+mod listed;
+mod name;
 mod sizes;
+mod tree;
 
+use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use listed::Listed;
+pub use name::Name;
 pub use sizes::{MAX_SIZES, Sizes};
+pub use tree::{MAX_DEPTH, Names, Tree};
 
 use crate::error::{Code, Error, Result};
 
@@ -20,6 +27,8 @@ pub struct Layout {
     units: u64,
     objects: u64,
     cut: Cut,
+    /// The directories that its files lie in, and how long the files are, where it is a tree.
+    tree: Option<Arc<Tree>>,
 }
 
 /// How units are cut into objects.
@@ -57,12 +66,25 @@ impl Layout {
         Self::cut(unit_bytes, units, Cut::Unequal(Arc::new(sizes)))
     }
 
+    /// A tree of files: each is the first bytes of as many units as it needs, and of one unit when it is empty.
+    ///
+    /// # Errors
+    /// Those of [`Layout::new`]; [`Code::InvalidArgument`] for a tree that cannot be.
+    pub fn of_tree(unit_bytes: u64, tree: Tree) -> Result<Self> {
+        tree.validate()?;
+        let per_file = tree.file_bytes.div_ceil(unit_bytes.max(1)).max(1);
+        // Too many are refused with those that are more than 2^63 bytes.
+        let units = tree.files().saturating_mul(per_file);
+        let layout = Self::cut(unit_bytes, units, Cut::Equal(per_file))?;
+        Ok(Self { tree: Some(Arc::new(tree)), ..layout })
+    }
+
     fn cut(unit_bytes: u64, units: u64, cut: Cut) -> Result<Self> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
         if unit_bytes == 0 || !unit_bytes.is_multiple_of(4096) {
             return refuse(format!("a unit of {unit_bytes} bytes is no multiple of 4096"), "choose another unit size");
         }
-        let mut layout = Self { unit_bytes, units, objects: 0, cut };
+        let mut layout = Self { unit_bytes, units, objects: 0, cut, tree: None };
         if units == 0 || layout.units_per_object() == 0 {
             let per_object = layout.units_per_object();
             return refuse(
@@ -140,6 +162,9 @@ impl Layout {
 
     /// Bytes in an object.
     pub fn bytes_of(&self, object: u64) -> u64 {
+        if let Some(tree) = &self.tree {
+            return tree.file_bytes;
+        }
         let units = self.units_of(object);
         (units.end - units.start) * self.unit_bytes
     }
@@ -152,29 +177,96 @@ impl Layout {
         self.object_at(units.start).0..self.object_at(units.end - 1).0 + 1
     }
 
+    /// The tree that it is, if it is one.
+    pub fn tree(&self) -> Option<&Tree> {
+        self.tree.as_deref()
+    }
+
+    /// The same tree with the names that its next rename makes.
+    pub fn renamed(&self) -> Option<Self> {
+        let tree = self.tree()?;
+        let names = tree.next?;
+        Some(Self { tree: Some(Arc::new(Tree { names, ..tree.clone() })), ..self.clone() })
+    }
+
     /// The number of the folder that an object is in, or none when all objects are in the run's folder itself.
     pub fn folder_of(&self, object: u64) -> Option<u64> {
-        (self.objects() > OBJECTS_PER_FOLDER).then_some(object / OBJECTS_PER_FOLDER)
+        match &self.tree {
+            Some(tree) => Some(tree.directory_of(tree.home_of(object), tree.names)),
+            None => (self.objects() > OBJECTS_PER_FOLDER).then_some(object / OBJECTS_PER_FOLDER),
+        }
+    }
+
+    /// How many numbered folders there are.
+    pub fn folders(&self) -> u64 {
+        match &self.tree {
+            Some(tree) => tree.directories,
+            None if self.objects() > OBJECTS_PER_FOLDER => self.objects().div_ceil(OBJECTS_PER_FOLDER),
+            None => 0,
+        }
+    }
+
+    /// The folder that a numbered folder is in; none when that is the run's folder.
+    pub fn parent_of_folder(&self, folder: u64) -> Option<u64> {
+        self.tree().and_then(|tree| tree.parent(folder))
+    }
+
+    /// The objects that are in a folder; in the run's folder itself for none.
+    pub fn objects_in(&self, folder: Option<u64>) -> Range<u64> {
+        match (folder, &self.tree) {
+            (Some(directory), Some(tree)) => tree.files_in(directory),
+            (Some(folder), None) => {
+                let first = folder * OBJECTS_PER_FOLDER;
+                first.min(self.objects())..(first + OBJECTS_PER_FOLDER).min(self.objects())
+            }
+            (None, _) if self.folders() > 0 => 0..0,
+            (None, _) => 0..self.objects(),
+        }
+    }
+
+    /// The same units cut into folders instead of objects, in the order of the objects in them: what work on whole folders
+    /// is shared by.
+    pub fn by_folder(&self) -> Self {
+        let per_folder = match (&self.tree, &self.cut) {
+            (Some(tree), Cut::Equal(per_object)) => tree.files_per_directory * per_object,
+            (None, Cut::Equal(per_object)) if self.folders() > 0 => OBJECTS_PER_FOLDER * per_object,
+            _ => self.units,
+        };
+        let (unit_bytes, units) = (self.unit_bytes, self.units);
+        Self { unit_bytes, units, objects: units.div_ceil(per_folder), cut: Cut::Equal(per_folder), tree: None }
+    }
+
+    /// An object's name in its folder.
+    pub fn file_name(&self, object: u64) -> Name {
+        Tree::file_name(object, self.tree.as_ref().map_or_else(Names::default, |tree| tree.names))
+    }
+
+    /// A numbered folder's name in the folder that it is in.
+    pub fn folder_name(&self, folder: u64) -> Name {
+        if self.tree.is_some() { tree::directory_name(folder) } else { folder_name(folder) }
+    }
+
+    /// A numbered folder's path relative to the run's folder.
+    pub fn folder_path(&self, folder: u64) -> String {
+        self.tree.as_ref().map_or_else(|| folder_name(folder).to_string(), |tree| tree.directory_path(folder))
     }
 
     /// An object's name relative to the run's folder: `f00000012`, or `d00012/f00012345` when there are more than
-    /// [`OBJECTS_PER_FOLDER`] objects.
+    /// [`OBJECTS_PER_FOLDER`] objects; in a tree `d00000003/d00000017/f00012345`.
     pub fn name_of(&self, object: u64) -> String {
         match self.folder_of(object) {
-            None => file_name(object),
-            Some(folder) => format!("{}/{}", folder_name(folder), file_name(object)),
+            None => self.file_name(object).to_string(),
+            Some(folder) => format!("{}/{}", self.folder_path(folder), self.file_name(object)),
         }
     }
 }
 
-/// Name of an object's file in its folder.
-pub fn file_name(object: u64) -> String {
-    format!("f{object:08}")
-}
-
 /// Name of a numbered folder in the run's folder.
-pub fn folder_name(folder: u64) -> String {
-    format!("d{folder:05}")
+fn folder_name(folder: u64) -> Name {
+    let mut name = Name::default();
+    // A name has room for any number.
+    let _ = write!(name, "d{folder:05}");
+    name
 }
 
 #[cfg(test)]
@@ -243,6 +335,41 @@ mod tests {
         assert_eq!(Layout::new(4096, 1000, 1).unwrap().name_of(12), "f00000012");
         assert_eq!(Layout::new(4096, 100_000, 1).unwrap().name_of(12_345), "d00012/f00012345");
         assert_eq!(Layout::new(4096, 1001, 1).unwrap().name_of(0), "d00000/f00000000");
+    }
+
+    fn tree(file_bytes: u64) -> Tree {
+        let names = Names { renames: 1, shift: 1 };
+        Tree { directories: 3, files_per_directory: 4, file_bytes, branching: 0, names, next: None }
+    }
+
+    #[test]
+    fn a_file_of_a_tree_has_units_of_its_own_also_when_it_is_empty_or_no_whole_number_of_them() {
+        for (file_bytes, per_file) in [(0, 1), (3901, 1), (4096, 1), (4097, 2)] {
+            let layout = Layout::of_tree(4096, tree(file_bytes)).unwrap();
+            assert_eq!((layout.units(), layout.objects()), (12 * per_file, 12));
+            assert_eq!(layout.units_of(5), 5 * per_file..6 * per_file);
+            assert_eq!(layout.bytes_of(5), file_bytes);
+        }
+    }
+
+    #[test]
+    fn names_in_a_tree_are_those_of_its_last_rename() {
+        let layout = Layout::of_tree(4096, tree(0)).unwrap();
+        assert_eq!(layout.name_of(0), "d00000001/f00000000.r1");
+        assert_eq!(layout.name_of(11), "d00000000/f00000011.r1");
+        assert_eq!(layout.objects_in(Some(0)), 8..12);
+        assert_eq!(layout.by_folder().objects(), 3);
+    }
+
+    #[test]
+    fn folders_of_plain_files_hold_all_files_each_once() {
+        for units in [1, 999, 1000, 1001, 2500] {
+            let layout = Layout::new(4096, units, 1).unwrap();
+            let numbered: u64 =
+                (0..layout.folders()).map(|folder| layout.objects_in(Some(folder)).count() as u64).sum();
+            assert_eq!(numbered + layout.objects_in(None).count() as u64, units);
+            assert_eq!(layout.by_folder().objects(), layout.folders().max(1));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use seedstorm_engine::task::{Finding, FindingKind, Reread, Saw, Way};
 /// A place where the storage gave back something else than it was given.
 #[napi(object, object_from_js = false)]
 pub struct JsFinding {
-    /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing" or "truncated".
+    /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long".
     pub kind: String,
     /// Number of the object in the layout.
     pub object: f64,
@@ -117,7 +117,9 @@ pub(crate) fn finding_of(finding: Finding, origin: &Origin) -> JsFinding {
 fn detail_of(kind: &FindingKind, what: &str) -> String {
     match kind {
         FindingKind::Wrong(kind) => detail_of_fault(kind),
-        FindingKind::Truncated { file_bytes } => format!("the {what} has {file_bytes} bytes"),
+        FindingKind::Truncated { file_bytes } | FindingKind::TooLong { file_bytes } => {
+            format!("the {what} has {file_bytes} bytes")
+        }
         FindingKind::Missing => String::new(),
     }
 }

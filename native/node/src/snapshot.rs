@@ -61,6 +61,12 @@ pub struct JsPoolCounters {
     pub cpu_user_ns: f64,
     /// In the kernel on their behalf.
     pub cpu_system_ns: f64,
+    /// Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed.
+    pub existed: f64,
+    /// Names that a list found and the layout does not make.
+    pub foreign: f64,
+    /// Directories that were made, listed or removed.
+    pub folders: f64,
     /// Of the operations, those that were submitted before the task counts.
     pub ramp_operations: f64,
     /// Bytes of those.
@@ -202,7 +208,7 @@ pub struct JsStoreWork {
 /// I/O errors of one kind, at one object, in one lane.
 #[napi(object, object_from_js = false)]
 pub struct JsErrorRow {
-    /// open, read, write, sync, delete, full or missing.
+    /// open, read, write, sync, delete, full, missing, mkdir, stat, list or rename.
     pub kind: String,
     /// The object; empty where it is not known, and in the row for those that are not kept one by one.
     pub path: String,
@@ -353,6 +359,9 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         received_bytes: counts.received_bytes as f64,
         cpu_user_ns: cpu.user_ns as f64,
         cpu_system_ns: cpu.system_ns as f64,
+        existed: counts.existed as f64,
+        foreign: counts.foreign as f64,
+        folders: counts.folders as f64,
         ramp_operations: counts.ramp_operations as f64,
         ramp_bytes: counts.ramp_bytes as f64,
         classes: classes.into_iter().map(class_of).collect(),

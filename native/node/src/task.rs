@@ -9,7 +9,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error, ErrorKind};
 use seedstorm_engine::io::IoEngine;
-use seedstorm_engine::layout::{Layout, Sizes};
+use seedstorm_engine::layout::{Layout, Names, Sizes, Tree};
 use seedstorm_engine::sink::{
     Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
 };
@@ -32,7 +32,9 @@ use crate::snapshot::{JsTaskSnapshot, Snapshots};
 #[napi(object)]
 pub struct JsTaskSpec {
     /// What it does with its units.
-    #[napi(ts_type = "'generate' | 'write' | 'read' | 'verify' | 'delete'")]
+    #[napi(
+        ts_type = "'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'"
+    )]
     pub operation: String,
     /// The content function of the run.
     pub content: ContentParameters,
@@ -42,6 +44,8 @@ pub struct JsTaskSpec {
     pub units: f64,
     /// Units in an object.
     pub units_per_object: f64,
+    /// The tree of directories and files, where the layout is one; `units` and `units_per_object` follow from it.
+    pub tree: Option<JsTree>,
     /// Units of the objects of each group, where sizes differ; the content's seed puts them in order.
     pub object_sizes: Option<Vec<u32>>,
     /// Bytes of an I/O.
@@ -115,6 +119,32 @@ pub struct JsShare {
     pub lanes: f64,
 }
 
+/// A tree of directories with many small files.
+#[napi(object)]
+pub struct JsTree {
+    /// How many directories there are.
+    pub directories: f64,
+    /// How many files each of them is home to.
+    pub files_per_directory: f64,
+    /// Bytes of each file.
+    pub file_bytes: f64,
+    /// How many directories lie in each directory, and at the top; 0: all lie side by side at the top.
+    pub branching: f64,
+    /// What files are called now, and where they lie.
+    pub names: JsNames,
+    /// What a rename makes of that; a delete removes what has either name.
+    pub next: Option<JsNames>,
+}
+
+/// A generation of names in a tree.
+#[napi(object)]
+pub struct JsNames {
+    /// How many times each file was renamed.
+    pub renames: u32,
+    /// How many directories behind its home a file lies.
+    pub shift: f64,
+}
+
 /// What was in the page cache.
 #[napi(object, object_from_js = false)]
 pub struct JsResidency {
@@ -144,7 +174,7 @@ pub struct JsFileWork {
 /// How many I/O errors a task lets pass.
 #[napi(object)]
 pub struct JsErrorLimits {
-    /// By kind: open, read, write, sync, delete, full, missing; none of those that are not named.
+    /// By kind: open, read, write, sync, delete, full, missing, mkdir, stat, list, rename; none of those that are not named.
     pub of_kind: HashMap<String, f64>,
     /// Of all kinds together.
     pub in_all: f64,
@@ -388,6 +418,11 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
         "read" => Operation::Read,
         "verify" => Operation::Verify,
         "delete" => Operation::Delete,
+        "stat" => Operation::Stat,
+        "list" => Operation::List,
+        "mkdir" => Operation::Mkdir,
+        "create" => Operation::Create,
+        "rename" => Operation::Rename,
         other => return Err(unknown("operation", other)),
     };
     let sink = match (given.sink.as_str(), memory) {
@@ -414,9 +449,10 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
         (other, _) => return Err(unknown("sink", other)),
     };
     let (unit, units) = (whole("unit", given.content.unit_bytes)?, whole("units", given.units)?);
-    let layout = match given.object_sizes {
-        None => Layout::new(unit, units, whole("units per object", given.units_per_object)?),
-        Some(sizes) => Sizes::new(&sizes, u64_of("the seed", &given.content.seed)?)
+    let layout = match (&given.tree, given.object_sizes) {
+        (Some(tree), _) => Layout::of_tree(unit, tree_of(tree)?),
+        (None, None) => Layout::new(unit, units, whole("units per object", given.units_per_object)?),
+        (None, Some(sizes)) => Sizes::new(&sizes, u64_of("the seed", &given.content.seed)?)
             .and_then(|sizes| Layout::with_sizes(unit, units, sizes)),
     };
     let spared: Result<HashSet<u64>> = given.spared_objects.iter().map(|object| whole("object", *object)).collect();
@@ -442,6 +478,21 @@ fn rate_of(given: &JsRate) -> Result<Rate> {
         arrivals: chosen("arrivals", &given.arrivals, Arrivals::NAMES)?,
         seed: u64_of("the seed of arrivals", &given.seed)?,
     })
+}
+
+fn tree_of(given: &JsTree) -> Result<Tree> {
+    Ok(Tree {
+        directories: whole("directories", given.directories)?,
+        files_per_directory: whole("files per directory", given.files_per_directory)?,
+        file_bytes: whole("file bytes", given.file_bytes)?,
+        branching: whole("branching", given.branching)?,
+        names: names_of(&given.names)?,
+        next: given.next.as_ref().map(names_of).transpose()?,
+    })
+}
+
+fn names_of(given: &JsNames) -> Result<Names> {
+    Ok(Names { renames: given.renames, shift: whole("shift", given.shift)? })
 }
 
 fn limits_of(given: Option<JsErrorLimits>) -> Result<ErrorLimits> {

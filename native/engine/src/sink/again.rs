@@ -13,7 +13,6 @@ use super::file::FileSink;
 use super::objects::ObjectSink;
 use super::os_error::os_error;
 use crate::error::Result;
-use crate::layout::file_name;
 
 /// What every O_DIRECT file system is content with, for the memory as for the offset.
 const ALIGN: u64 = 4096;
@@ -54,8 +53,9 @@ impl FileSink {
     fn open_again(&self, object: u64) -> Result<Option<AgainFile>> {
         let Some(folder) = self.folder_of(object)? else { return Ok(None) };
         let path = self.path_of(object);
+        let name = self.name_of(object);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = |more| openat(folder.fd(), file_name(object), flags | more, Mode::empty());
+        let open = |more| openat(folder.fd(), &*name, flags | more, Mode::empty());
         let opened = match open(OFlags::DIRECT) {
             Err(Errno::INVAL | Errno::OPNOTSUPP) => open(OFlags::empty()),
             other => other,
@@ -74,7 +74,7 @@ impl AgainFile {
         if let Some(part) = &self.part {
             return Ok(part.end - part.start);
         }
-        let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
+        let status = fstat(&self.fd).map_err(|errno| os_error("read the length of", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
 

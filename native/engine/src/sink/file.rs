@@ -19,16 +19,7 @@ use super::run_folders::RunFolders;
 use super::target::Intent;
 use super::{FileOptions, SyncPolicy, lock};
 use crate::error::Result;
-use crate::layout::{Layout, file_name};
-
-/// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Removed {
-    /// It is gone now.
-    Removed,
-    /// It was not there.
-    Absent,
-}
+use crate::layout::{Layout, Name};
 
 /// What the file sink did beside the I/O that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +35,9 @@ pub struct FileWork {
 /// The file sink of one task.
 #[derive(Debug)]
 pub(crate) struct FileSink {
-    layout: Layout,
+    pub(super) layout: Layout,
+    /// The layout behind the next rename, where there is one.
+    pub(super) next: Option<Box<Layout>>,
     intent: Intent,
     sync: SyncPolicy,
     local: bool,
@@ -52,7 +45,7 @@ pub(crate) struct FileSink {
     /// Boxed, as the next: a sink is a variant among small ones.
     preallocation: Box<Preallocation>,
     cache: Box<CacheWatch>,
-    folders: RunFolders,
+    pub(super) folders: RunFolders,
     /// Under [`SyncPolicy::End`]: every object that was opened for writing, until the end of the task.
     kept: Mutex<HashMap<u64, Arc<ObjectFile>>>,
 }
@@ -80,6 +73,7 @@ impl FileSink {
             cache: Box::new(CacheWatch::new(layout.objects(), options.local)),
             folders: RunFolders::prepare(folders, &layout, intent, sync)?,
             kept: Mutex::default(),
+            next: layout.renamed().map(Box::new),
             layout,
         })
     }
@@ -97,7 +91,7 @@ impl FileSink {
     fn see_again(&self, object: u64) {
         let Ok(Some(folder)) = self.folder_of(object) else { return };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        if let Ok(file) = openat(folder.fd(), file_name(object), flags, Mode::empty()) {
+        if let Ok(file) = openat(folder.fd(), &*self.name_of(object), flags, Mode::empty()) {
             self.cache.see_again(object, &file);
         }
     }
@@ -137,6 +131,11 @@ impl FileSink {
         self.folders.folder_of(object)
     }
 
+    /// An object's name in its folder.
+    pub(super) fn name_of(&self, object: u64) -> Name {
+        self.layout.file_name(object)
+    }
+
     /// Where an object is.
     pub(crate) fn path_of(&self, object: u64) -> PathBuf {
         self.folders.path_of(object)
@@ -149,7 +148,7 @@ impl FileSink {
         }
         let Some(folder) = self.folder_of(object)? else { return Ok(None) };
         let path = self.path_of(object);
-        let fd = match self.open_fd(&folder, &file_name(object), &path)? {
+        let fd = match self.open_fd(&folder, &self.name_of(object), &path)? {
             Some(fd) => fd,
             None => return Ok(None),
         };
@@ -157,7 +156,7 @@ impl FileSink {
             Intent::Write => self.preallocation.make(&fd, &path, self.layout.bytes_of(object))?,
             // What goes past the cache is not answered by it.
             Intent::Read if !self.direct.in_use() || self.local => self.cache.opened(object, &fd),
-            Intent::Read | Intent::Remove => {}
+            Intent::Read | Intent::Make | Intent::Remove => {}
         }
         let file = Arc::new(ObjectFile::new(fd, path, folder, Arc::clone(&self.direct)));
         match (self.intent, self.sync) {
@@ -225,16 +224,6 @@ impl FileSink {
     /// Keeps an object no longer; whoever has it last closes it.
     pub(crate) fn release(&self, object: u64) -> Option<Arc<ObjectFile>> {
         lock(&self.kept).remove(&object)
-    }
-
-    /// Removes an object.
-    pub(crate) fn remove(&self, object: u64) -> Result<Removed> {
-        let Some(folder) = self.folder_of(object)? else { return Ok(Removed::Absent) };
-        match unlinkat(folder.fd(), file_name(object), AtFlags::empty()) {
-            Ok(()) => Ok(Removed::Removed),
-            Err(Errno::NOENT) => Ok(Removed::Absent),
-            Err(errno) => Err(os_error("remove", &self.path_of(object), errno)),
-        }
     }
 
     /// Removes the numbered folder in each path if it is empty.

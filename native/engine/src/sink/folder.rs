@@ -58,6 +58,11 @@ impl Folder {
         &self.fd
     }
 
+    /// Where it is, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// To be called after a name was made, or found, in this folder. Found ones count as well: another agent may have
     /// made it a moment ago and not have synced it yet.
     pub(crate) fn name_made(&self) -> NameMade {

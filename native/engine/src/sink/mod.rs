@@ -10,6 +10,7 @@ pub(crate) mod direct;
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod memory;
+pub(crate) mod metadata;
 pub(crate) mod null;
 pub(crate) mod object;
 pub(crate) mod objects;
@@ -18,6 +19,7 @@ mod preallocation;
 mod run_folders;
 pub mod s3;
 pub(crate) mod target;
+pub(crate) mod tree;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat, fsync};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 
 use super::direct::DirectUse;
 use super::folder::{Folder, NameMade};
@@ -175,6 +175,21 @@ impl ObjectFile {
         error
     }
 
+    /// Reads into all of `into`, with calls that block. What it says is fewer only at the file's end.
+    ///
+    /// # Errors
+    /// [`Code::Io`].
+    pub(crate) fn read_whole(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let (mut progress, wanted) = (Progress::default(), into.len());
+        loop {
+            let at = self.position(offset) + progress.moved as u64;
+            let outcome = pread(&self.fd, &mut into[progress.moved..], at);
+            if let Step::Done(got) = self.answered(false, wanted, offset, &mut progress, outcome)? {
+                return Ok(got);
+            }
+        }
+    }
+
     /// Makes the object's bytes and its name durable.
     ///
     /// # Errors
@@ -203,7 +218,7 @@ impl ObjectFile {
         if let Some(part) = &self.part {
             return Ok(part.end - part.start);
         }
-        let status = fstat(&self.fd).map_err(|errno| os_error("stat", &self.path, errno))?;
+        let status = fstat(&self.fd).map_err(|errno| os_error("read the length of", &self.path, errno))?;
         Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
 
@@ -255,7 +270,7 @@ pub(crate) fn not_there(path: &std::path::Path) -> Error {
 #[cfg(test)]
 mod tests {
     use rustix::fs::{Mode, openat};
-    use rustix::io::{pread, pwrite};
+    use rustix::io::pwrite;
 
     use super::*;
     use crate::sink::direct::Direct;
@@ -284,17 +299,6 @@ mod tests {
         }
     }
 
-    /// Reads as a lane does that has one block in flight.
-    fn read_at(file: &ObjectFile, into: &mut [u8], offset: u64) -> Result<usize> {
-        let (mut progress, wanted) = (Progress::default(), into.len());
-        loop {
-            let outcome = pread(&file.fd, &mut into[progress.moved..], offset + progress.moved as u64);
-            if let Step::Done(got) = file.answered(false, wanted, offset, &mut progress, outcome)? {
-                return Ok(got);
-            }
-        }
-    }
-
     fn is_direct(file: &ObjectFile) -> bool {
         fcntl_getfl(&file.fd).unwrap().contains(OFlags::DIRECT)
     }
@@ -305,7 +309,7 @@ mod tests {
             let was_direct = is_direct(file);
             write_at(file, &[7; 100], 1).unwrap();
             let mut back = [0; 200];
-            assert_eq!(read_at(file, &mut back, 1).unwrap(), 100);
+            assert_eq!(file.read_whole(&mut back, 1).unwrap(), 100);
             assert_eq!((back[0], back[99], back[100]), (7, 7, 0));
             assert_eq!(file.direct.note().is_some(), was_direct && !is_direct(file));
         });
@@ -328,9 +332,9 @@ mod tests {
             fcntl_setfl(&file.fd, OFlags::empty()).unwrap();
             write_at(file, &[7; 5000], 0).unwrap();
             let mut back = [0; 8192];
-            assert_eq!(read_at(file, &mut back, 0).unwrap(), 5000);
-            assert_eq!(read_at(file, &mut back, 4096).unwrap(), 904);
-            assert_eq!(read_at(file, &mut back, 8192).unwrap(), 0);
+            assert_eq!(file.read_whole(&mut back, 0).unwrap(), 5000);
+            assert_eq!(file.read_whole(&mut back, 4096).unwrap(), 904);
+            assert_eq!(file.read_whole(&mut back, 8192).unwrap(), 0);
             assert_eq!(file.bytes().unwrap(), 5000);
         });
     }

@@ -10,7 +10,14 @@ use crate::error::{Code, Error, ErrorKind};
 /// An error of the operating system while it did `what` ("write 4096 bytes at offset 0 of") to `path`.
 pub(crate) fn os_error(what: &str, path: &Path, errno: Errno) -> Error {
     let (code, mend) = match errno {
+        Errno::NOSPC if makes_name(what) => {
+            (Code::DiskFull, "free space or inodes on it (df, df -i), or make fewer and smaller files")
+        }
         Errno::NOSPC => (Code::DiskFull, "free space on it, or make the data smaller"),
+        Errno::MLINK => (Code::Io, "put fewer directories into one: set target.tree.branching"),
+        Errno::NOENT if makes_name(what) => {
+            (Code::Io, "look for who removed the directory that it is to be in: it is the run's own")
+        }
         Errno::DQUOT => (Code::DiskFull, "raise the quota of this user, or make the data smaller"),
         Errno::ACCESS | Errno::PERM | Errno::ROFS => {
             (Code::TargetNotWritable, "give this user the right to it, or choose another target")
@@ -25,10 +32,19 @@ pub(crate) fn os_error(what: &str, path: &Path, errno: Errno) -> Error {
     Error::new(code, format!("could not {what} {}: {}", path.display(), text(errno)), mend).about(kind_of(what), path)
 }
 
+/// Whether what was attempted makes a name.
+fn makes_name(what: &str) -> bool {
+    matches!(what, "mkdir" | "create" | "rename")
+}
+
 /// The kind of what was attempted, by its first word.
 fn kind_of(what: &str) -> ErrorKind {
     match what.split(' ').next() {
-        Some("read" | "stat") => ErrorKind::Read,
+        Some("read") => ErrorKind::Read,
+        Some("stat") => ErrorKind::Stat,
+        Some("list") => ErrorKind::List,
+        Some("mkdir") => ErrorKind::Mkdir,
+        Some("rename") => ErrorKind::Rename,
         Some("write") => ErrorKind::Write,
         Some("sync" | "close") => ErrorKind::Sync,
         Some("remove") => ErrorKind::Delete,
@@ -59,7 +75,11 @@ mod tests {
     fn an_error_is_counted_under_what_was_attempted_and_at_the_object() {
         let kind = |what| os_error(what, Path::new("/t/f00000001"), Errno::IO).about.unwrap().kind;
         assert_eq!(kind("write 4096 bytes at offset 8192 of"), ErrorKind::Write);
-        assert_eq!((kind("read 1 bytes at offset 0 of"), kind("stat")), (ErrorKind::Read, ErrorKind::Read));
+        assert_eq!((kind("read 1 bytes at offset 0 of"), kind("stat")), (ErrorKind::Read, ErrorKind::Stat));
+        assert_eq!(
+            (kind("mkdir"), kind("create"), kind("rename"), kind("list")),
+            (ErrorKind::Mkdir, ErrorKind::Open, ErrorKind::Rename, ErrorKind::List)
+        );
         assert_eq!(
             (kind("sync"), kind("sync the folder"), kind("close")),
             (ErrorKind::Sync, ErrorKind::Sync, ErrorKind::Sync)

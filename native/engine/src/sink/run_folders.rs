@@ -18,7 +18,7 @@ use super::lock;
 use super::os_error::os_error;
 use super::target::{FOLDER_MODE, Intent, Target, remove_run_folder};
 use crate::error::{Code, Error, Result};
-use crate::layout::{Layout, folder_name};
+use crate::layout::Layout;
 
 /// The run's own folder, of all of them, that an object lies in.
 pub fn folder_of_object(folders: &[PathBuf], object: u64) -> Option<&PathBuf> {
@@ -97,42 +97,101 @@ impl RunFolders {
 
     /// The open folder that an object is in; a task that writes makes it. `None`: it is not there.
     pub(crate) fn folder_of(&self, object: u64) -> Result<Option<Arc<Folder>>> {
-        let home = self.home_of(object);
+        self.folder(self.home_of(object), self.layout.folder_of(object))
+    }
+
+    /// The open folder of this number, or the run's own, in each path in which it is.
+    pub(crate) fn in_all_paths(&self, number: Option<u64>) -> impl Iterator<Item = Result<Option<Arc<Folder>>>> {
+        self.folders.iter().map(move |home| self.folder(home, number))
+    }
+
+    /// The directory of this number in a tree, which lies in the first path.
+    pub(crate) fn directory(&self, number: Option<u64>) -> Result<Option<Arc<Folder>>> {
+        self.folder(&self.folders[0], number)
+    }
+
+    fn folder(&self, home: &RunFolder, number: Option<u64>) -> Result<Option<Arc<Folder>>> {
         let Some(run) = lock(&home.open).clone() else { return Ok(None) };
-        match self.layout.folder_of(object) {
+        match number {
             None => Ok(Some(run)),
-            Some(number) => home.numbered(run, number, self.intent),
+            Some(number) => home.numbered(run, number, &self.layout, self.intent),
         }
+    }
+
+    /// Where a folder is, in the first path.
+    pub(crate) fn path_of_folder(&self, number: Option<u64>) -> PathBuf {
+        let run = &self.folders[0].path;
+        number.map_or_else(|| run.clone(), |number| run.join(self.layout.folder_path(number)))
     }
 
     /// Removes the numbered folder in each path if it is empty there.
     pub(crate) fn remove_numbered(&self, number: u64) -> Result<()> {
-        let name = folder_name(number);
+        let name = self.layout.folder_name(number);
         for folder in &self.folders {
             let Some(run) = lock(&folder.open).clone() else { continue };
-            match unlinkat(run.fd(), &name, AtFlags::REMOVEDIR) {
-                Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
-                Err(errno) => return Err(os_error("remove the folder", &folder.path.join(&name), errno)),
-            }
+            remove_empty(&run, &name, || folder.path.join(&*name))?;
         }
         Ok(())
+    }
+
+    /// Removes a directory of a tree if it is empty, and then those that it lies in, as far up as they are: whoever removes
+    /// the last of what lies in one finds it so. Gives how many there were.
+    pub(crate) fn remove_directory(&self, number: u64) -> Result<u64> {
+        let (mut next, mut removed) = (Some(number), 0);
+        while let Some(number) = next {
+            next = self.layout.parent_of_folder(number);
+            let Some(parent) = self.directory(next)? else { continue };
+            let name = self.layout.folder_name(number);
+            match remove_empty(&parent, &name, || self.path_of_folder(Some(number)))? {
+                Emptied::Removed => removed += 1,
+                // Whoever removed it may not have come to the one above.
+                Emptied::Absent => {}
+                Emptied::Held => break,
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// What became of a folder that was to go if it is empty.
+enum Emptied {
+    Removed,
+    Absent,
+    /// Something is in it.
+    Held,
+}
+
+/// Removes a folder if it is empty.
+fn remove_empty(parent: &Folder, name: &str, path: impl FnOnce() -> PathBuf) -> Result<Emptied> {
+    match unlinkat(parent.fd(), name, AtFlags::REMOVEDIR) {
+        Ok(()) => Ok(Emptied::Removed),
+        Err(Errno::NOENT) => Ok(Emptied::Absent),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Emptied::Held),
+        Err(errno) => Err(os_error("remove the folder", &path(), errno)),
     }
 }
 
 impl RunFolder {
-    fn numbered(&self, run: Arc<Folder>, number: u64, intent: Intent) -> Result<Option<Arc<Folder>>> {
+    fn numbered(&self, run: Arc<Folder>, number: u64, layout: &Layout, intent: Intent) -> Result<Option<Arc<Folder>>> {
         if let Some(folder) = lock(&self.numbered).get(&number).and_then(Weak::upgrade) {
             return Ok(Some(folder));
         }
         // Not under the lock: a file server may take its time. Two lanes may do this at once, and both are right.
-        let name = folder_name(number);
+        let parent = match layout.parent_of_folder(number) {
+            None => run,
+            Some(parent) => match self.numbered(run, parent, layout, intent)? {
+                Some(parent) => parent,
+                None => return Ok(None),
+            },
+        };
+        let (name, path) = (layout.folder_name(number), self.path.join(layout.folder_path(number)));
         if intent == Intent::Write {
-            match mkdirat(run.fd(), &name, FOLDER_MODE) {
+            match mkdirat(parent.fd(), &*name, FOLDER_MODE) {
                 Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(os_error("make the folder", &self.path.join(&name), errno)),
+                Err(errno) => return Err(os_error("make the folder", &path, errno)),
             }
         }
-        match Folder::open(run.fd(), Path::new(&name), &self.path.join(&name), Some(Arc::clone(&run))) {
+        match Folder::open(parent.fd(), Path::new(&*name), &path, Some(Arc::clone(&parent))) {
             Ok(folder) => {
                 let folder = Arc::new(folder);
                 let mut numbered = lock(&self.numbered);
@@ -141,7 +200,7 @@ impl RunFolder {
                 Ok(Some(folder))
             }
             Err(Errno::NOENT) if intent != Intent::Write => Ok(None),
-            Err(errno) => Err(os_error("open the folder", &self.path.join(&name), errno)),
+            Err(errno) => Err(os_error("open the folder", &path, errno)),
         }
     }
 }

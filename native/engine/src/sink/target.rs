@@ -18,12 +18,21 @@ pub(crate) const FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XG
 /// What a task is going to do to its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
-    /// Make and write them.
+    /// Make and write them, and the numbered folders that they are in.
     Write,
+    /// Make them in folders that are there, or these folders.
+    Make,
     /// Read them.
     Read,
     /// Remove them.
     Remove,
+}
+
+impl Intent {
+    /// Whether the run's folder is made where it is not there.
+    fn makes(self) -> bool {
+        matches!(self, Self::Write | Self::Make)
+    }
 }
 
 /// A target that can be used.
@@ -40,7 +49,7 @@ impl Target {
     pub(crate) fn prepare(folder: &Path, intent: Intent, sync: SyncPolicy) -> Result<Self> {
         let target = parent_of(folder)?;
         look_at(target)?;
-        if intent != Intent::Write {
+        if !intent.makes() {
             return match Folder::open(CWD, folder, folder, None) {
                 Ok(run) => Ok(Self { run: Some(Arc::new(run)), made: false }),
                 Err(Errno::NOENT) => Ok(Self { run: None, made: false }),

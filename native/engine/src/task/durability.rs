@@ -38,6 +38,9 @@ impl LaneRun<'_> {
             self.sync_range(range);
             self.close_all(range);
         }
+        if self.shared.spec.names_durable_apart() {
+            self.sync_names(range);
+        }
         if self.shared.spec.operation == Operation::Delete {
             self.remove_folders(range);
         }
@@ -48,9 +51,17 @@ impl LaneRun<'_> {
         let noted = range.note_written(0..range.claims.count());
         let mut segments = 0..range.claims.segments();
         let outcome = segments.try_for_each(|segment| match range.open_object(segment) {
-            Some(file) => self.sync(&file),
+            Some(file) => self.sync(|| file.sync()),
             None => Ok(()),
         });
+        let passes = self.passes(&outcome);
+        take_in(range, &noted, outcome, passes);
+    }
+
+    /// The same for names: what the range named becomes durable with the directories.
+    fn sync_names(&self, range: &SeedRange) {
+        let noted = range.note_written(0..range.claims.count());
+        let outcome = self.sync_directories(range);
         let passes = self.passes(&outcome);
         take_in(range, &noted, outcome, passes);
     }
@@ -64,6 +75,7 @@ impl LaneRun<'_> {
                 Some(SyncPolicy::File) => {
                     (0..range.claims.segments()).for_each(|segment| self.sync_segment(range, segment));
                 }
+                _ if self.shared.spec.names_durable_apart() => self.sync_names(range),
                 _ => {}
             }
         }
@@ -73,7 +85,7 @@ impl LaneRun<'_> {
     fn sync_segment(&mut self, range: &SeedRange, segment: usize) {
         if let Some(file) = range.open_object(segment) {
             let noted = range.note_written(range.claims.segment_claims(segment));
-            let outcome = self.sync(&file);
+            let outcome = self.sync(|| file.sync());
             let passes = self.passes(&outcome);
             take_in(range, &noted, outcome, passes);
             self.let_go(range, file, false);
@@ -91,7 +103,7 @@ impl LaneRun<'_> {
         let noted: Vec<_> = concerned
             .map(|(range, segment)| (range, range.note_written(range.claims.segment_claims(segment))))
             .collect();
-        let outcome = self.sync(&file);
+        let outcome = self.sync(|| file.sync());
         let passes = self.passes(&outcome);
         for (range, noted) in noted {
             take_in(range, &noted, outcome.clone(), passes);
@@ -149,10 +161,10 @@ impl LaneRun<'_> {
         range.closed();
     }
 
-    /// Makes an object durable; counted apart from the I/O.
-    fn sync(&self, file: &ObjectFile) -> Result<()> {
+    /// Makes something durable; counted apart from the I/O.
+    pub(super) fn sync(&self, run: impl FnOnce() -> Result<()>) -> Result<()> {
         let counters = &self.cell.counters;
-        self.timed(&counters.syncs, &counters.sync_ns, || file.sync())
+        self.timed(&counters.syncs, &counters.sync_ns, run)
     }
 
     /// Closes an object; counted apart when it was written, for then it may have to be written back first.

@@ -103,6 +103,11 @@ fn kind_of(error: &Error, operation: Operation) -> Option<ErrorKind> {
         Operation::Write => Some(ErrorKind::Write),
         Operation::Read | Operation::Verify => Some(ErrorKind::Read),
         Operation::Delete => Some(ErrorKind::Delete),
+        Operation::Stat => Some(ErrorKind::Stat),
+        Operation::List => Some(ErrorKind::List),
+        Operation::Mkdir => Some(ErrorKind::Mkdir),
+        Operation::Create => Some(ErrorKind::Open),
+        Operation::Rename => Some(ErrorKind::Rename),
         Operation::Generate => None,
     };
     match error.code {

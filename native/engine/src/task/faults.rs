@@ -70,6 +70,20 @@ impl LaneRun<'_> {
         }
     }
 
+    /// An object that is not there or not as long as it must be, whatever range looks at it: one finding for all of it.
+    #[cold]
+    pub(super) fn wrong_object(&mut self, range: &SeedRange, object: u64, kind: FindingKind) {
+        let layout = &self.shared.spec.layout;
+        let (start, bytes) = (layout.units_of(object).start * layout.unit_bytes(), layout.bytes_of(object));
+        let good = match kind {
+            FindingKind::Truncated { file_bytes } => file_bytes.min(bytes),
+            _ => 0,
+        };
+        self.cell.counters.corrupt_blocks.add(1);
+        self.count_units(range, start + good, bytes - good);
+        self.report(object, start + good, good, bytes - good, kind, &[]);
+    }
+
     /// Notes a fault; as long as faults are kept in full, the place is looked at again at once.
     fn report(&self, object: u64, offset: u64, offset_in_file: u64, length: u64, kind: FindingKind, actual: &[u8]) {
         let spec = &self.shared.spec;
@@ -117,7 +131,9 @@ impl LaneRun<'_> {
     fn count_units(&mut self, range: &SeedRange, offset: u64, length: u64) {
         let unit_bytes = self.shared.spec.layout.unit_bytes();
         let last = (offset + length.max(1) - 1) / unit_bytes;
-        let newly = (offset / unit_bytes..=last).filter(|unit| range.unit_corrupt(*unit)).count();
+        // Who reads a whole folder may find what is missing of other ranges.
+        let is_new = |unit: &u64| !range.claims.units().contains(unit) || range.unit_corrupt(*unit);
+        let newly = (offset / unit_bytes..=last).filter(is_new).count();
         self.cell.counters.corrupt_units.add(newly as u64);
     }
 

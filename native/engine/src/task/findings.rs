@@ -68,15 +68,21 @@ pub enum FindingKind {
         /// How long it is, in bytes.
         file_bytes: u64,
     },
+    /// The object goes on behind its end.
+    TooLong {
+        /// How long it is, in bytes.
+        file_bytes: u64,
+    },
 }
 
 impl FindingKind {
     /// Names of all kinds, in the order of [`FindingKind::index`].
-    pub const NAMES: [&str; FaultKind::NAMES.len() + 2] = {
-        let mut names = ["missing"; FaultKind::NAMES.len() + 2];
+    pub const NAMES: [&str; FaultKind::NAMES.len() + 3] = {
+        let mut names = ["missing"; FaultKind::NAMES.len() + 3];
         let (faults, _) = names.split_at_mut(FaultKind::NAMES.len());
         faults.copy_from_slice(&FaultKind::NAMES);
         names[FaultKind::NAMES.len() + 1] = "truncated";
+        names[FaultKind::NAMES.len() + 2] = "too long";
         names
     };
 
@@ -86,6 +92,7 @@ impl FindingKind {
             Self::Wrong(kind) => kind.index(),
             Self::Missing => FaultKind::NAMES.len(),
             Self::Truncated { .. } => FaultKind::NAMES.len() + 1,
+            Self::TooLong { .. } => FaultKind::NAMES.len() + 2,
         }
     }
 
@@ -100,7 +107,7 @@ impl FindingKind {
     pub fn behind(self, start: u64) -> Self {
         match self {
             Self::Wrong(kind) => Self::Wrong(kind.behind(start)),
-            Self::Missing | Self::Truncated { .. } => self,
+            Self::Missing | Self::Truncated { .. } | Self::TooLong { .. } => self,
         }
     }
 
@@ -209,7 +216,7 @@ mod tests {
         findings.add(finding(FindingKind::Missing));
         assert_eq!(findings.take().len(), MAX_FINDINGS);
         assert_eq!(findings.take(), [], "each is given out once");
-        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::io::{Answer, IoOptions, LaneIo};
 use crate::lane::{Job, Lane};
 use crate::sink::memory::MemoryLane;
+use crate::sink::metadata::AtHand;
 use crate::sink::objects::ObjectSink;
 
 impl Job for Shared {
@@ -33,6 +34,9 @@ impl Job for Shared {
             Err(error) => return self.control.end_early(error),
         };
         let cell = cell.get_or_init(Box::default);
+        if self.spec.is_by_calls() {
+            cell.greatest_in_flight.set(1);
+        }
         // What most of its operations are counted in is made before the start.
         cell.classes.of(self.spec.class_of(self.spec.block_bytes));
         if !self.control.start.arrive_and_wait() {
@@ -56,6 +60,7 @@ impl Job for Shared {
             slots: Slots { base: lane.buffer.as_ptr(), stride: self.spec.slot_bytes() },
             queue: Queue::new(depth),
             answers: VecDeque::with_capacity(depth),
+            at_hand: AtHand::default(),
             current: None,
             cutting: None,
             taken: None,
@@ -149,6 +154,8 @@ pub(super) struct LaneRun<'a> {
     pub(super) queue: Queue,
     /// Answers that were seen and not dealt with.
     pub(super) answers: VecDeque<Answer>,
+    /// Folders that calls on names go to.
+    pub(super) at_hand: AtHand,
     /// The range that the lane claims from.
     current: Option<Arc<SeedRange>>,
     /// The claim that blocks are cut from.
@@ -252,7 +259,7 @@ impl LaneRun<'_> {
             return !control.is_sync_queued();
         };
         let range = Arc::clone(range);
-        if self.io.is_some() {
+        if self.io.is_some() && self.shared.spec.operation != Operation::List {
             self.taken = Some((range, claim));
         } else {
             self.at_once(&range, &claim);
@@ -286,6 +293,13 @@ impl LaneRun<'_> {
     fn at_once(&mut self, range: &SeedRange, claim: &Claim) {
         let done = match self.shared.spec.operation {
             Operation::Delete => self.remove(range, claim),
+            Operation::Stat => self.stat(range, claim),
+            Operation::List => self.list(range, claim),
+            Operation::Mkdir => self.make_directory(range, claim),
+            Operation::Create | Operation::Rename => self.small_file(range, claim),
+            Operation::Read | Operation::Verify if self.shared.spec.layout.tree().is_some() => {
+                self.small_file(range, claim)
+            }
             _ => self.transfer(range, claim),
         };
         if claim_ended(range, claim, fate_of(done)) {
@@ -400,8 +414,8 @@ impl LaneRun<'_> {
         }
         let object = range.claims.object(segment);
         let in_object = offset - range.claims.object_start(segment) * spec.layout.unit_bytes();
-        // A claim of a delete is one request, for all of it.
-        let most = if spec.operation == Operation::Delete { u64::MAX } else { spec.block_bytes as u64 };
+        // A claim of what asks for objects is one request, for all of it.
+        let most = if spec.operation.is_by_object() { u64::MAX } else { spec.block_bytes as u64 };
         let bytes = (end - offset).min(most) as usize;
         let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes });
         if offset + bytes as u64 == end {
@@ -490,7 +504,9 @@ impl Shared {
             return Ok(Some(Way::Store(Box::new(StoreWay::new(requests, self.spec.queue_depth)))));
         }
         let Some(sink) = self.object_sink() else { return Ok(None) };
-        if self.spec.operation == Operation::Delete {
+        if self.spec.is_by_calls() {
+            // One call at a time, which no queue would make quicker to answer for.
+            self.note_io("calls", None);
             return Ok(None);
         }
         let memory = &mut lane.buffer.as_mut_slice()[..self.spec.buffer_bytes()];

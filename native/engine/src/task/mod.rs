@@ -11,6 +11,7 @@ mod findings;
 mod halt;
 mod in_flight;
 mod lanes;
+mod metadata;
 mod pacer;
 mod pacing;
 mod poison;
@@ -24,6 +25,7 @@ mod spec;
 pub(crate) mod start;
 mod stored;
 mod transfer;
+mod tree;
 mod way;
 
 use std::sync::Arc;

@@ -5,7 +5,9 @@ use super::lanes::{Flow, LaneRun};
 use super::range::SeedRange;
 use super::shared::Sink;
 use crate::classes::{Class, OperationKind};
-use crate::sink::file::{FileSink, Removed};
+use crate::layout::Tree;
+use crate::sink::file::FileSink;
+use crate::sink::metadata::Removed;
 use crate::sink::objects::ObjectSink;
 
 const REMOVED: Class = Class::of(OperationKind::Delete, 0);
@@ -44,7 +46,11 @@ impl LaneRun<'_> {
 
     fn remove_object(&mut self, range: &SeedRange, sink: &FileSink, object: u64) -> Flow {
         let submission = self.may_submit(range)?;
-        match sink.remove(object) {
+        let removed = match sink.remove(&mut self.at_hand, object) {
+            Ok(Removed::Absent) => sink.remove_renamed(&mut self.at_hand, object),
+            other => other,
+        };
+        match removed {
             Ok(Removed::Removed) => {
                 self.count_now(REMOVED, submission, 0);
                 Flow::Continue(())
@@ -62,12 +68,33 @@ impl LaneRun<'_> {
     pub(super) fn remove_folders(&mut self, range: &SeedRange) {
         let Some(sink) = self.shared.object_sink() else { return };
         let layout = &self.shared.spec.layout;
+        if let Some(tree) = layout.tree() {
+            return self.remove_directories(range, tree);
+        }
         let objects = layout.objects_of(range.claims.units());
         let (first, last) = (layout.folder_of(objects.start), layout.folder_of(objects.end - 1));
         if let (Some(first), Some(last)) = (first, last) {
             for folder in first..=last {
                 if let Err(error) = sink.remove_folder(folder) {
                     let _: Flow = self.fail(range, error);
+                }
+            }
+        }
+    }
+
+    /// The same in a tree, for the directories in which the range's files lie, or lay before or after a rename.
+    fn remove_directories(&mut self, range: &SeedRange, tree: &Tree) {
+        let shared = self.shared;
+        self.at_hand.put_back();
+        for home in shared.spec.layout.by_folder().objects_of(range.claims.units()) {
+            let here = tree.directory_of(home, tree.names);
+            let next = tree.next.map(|next| tree.directory_of(home, next)).filter(|next| *next != here);
+            for directory in [Some(here), next].into_iter().flatten() {
+                match shared.files().remove_directory(directory) {
+                    Ok(removed) => self.cell.counters.folders.add(removed),
+                    Err(error) => {
+                        let _: Flow = self.fail(range, error);
+                    }
                 }
             }
         }

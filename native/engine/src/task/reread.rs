@@ -68,13 +68,18 @@ impl Place {
     fn validate(&self, spec: &TaskSpec) -> Result<()> {
         let layout = &spec.layout;
         let is_there = self.object < layout.objects()
-            && self.length > 0
+            && (self.length > 0 || layout.bytes_of(self.object) == 0)
             && self.offset.checked_add(self.length).is_some_and(|end| end <= layout.bytes_of(self.object));
         if is_there && self.bytes_to_read() <= MAX_BLOCK_BYTES as u64 {
             return Ok(());
         }
         let what = format!("no fault is at object {}, offset {}, length {}", self.object, self.offset, self.length);
         Err(Error::new(Code::InvalidArgument, what, "give a place that a finding names"))
+    }
+
+    /// Whether the object went on behind its end: where it ends is then to be looked at, and not what is in it.
+    fn is_too_long(&self) -> bool {
+        self.fingerprint.starts_with("has ")
     }
 
     /// All where there were bytes, so that they can be compared; the first of them where there was nothing.
@@ -90,7 +95,13 @@ pub(super) fn fingerprint_of(kind: &FindingKind, actual: &[u8]) -> String {
         FindingKind::Wrong(_) => word_of(actual),
         FindingKind::Missing => "missing".to_owned(),
         FindingKind::Truncated { file_bytes } => format!("ends at {file_bytes}"),
+        FindingKind::TooLong { file_bytes } => length_word(*file_bytes),
     }
+}
+
+/// The length of an object that is longer than it may be, in one word.
+fn length_word(file_bytes: u64) -> String {
+    format!("has {file_bytes}")
 }
 
 /// Bytes in one word.
@@ -143,6 +154,9 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
 
 fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
     let length = place.bytes_to_read();
+    if length == 0 || place.is_too_long() {
+        return Ok(in_length(spec, place, file.bytes()?));
+    }
     let bytes = file.read(place.offset, length)?;
     if (bytes.len() as u64) < length {
         return Ok(same_or(place, &format!("ends at {}", file.bytes()?), "truncated"));
@@ -150,8 +164,21 @@ fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) 
     Ok(judge(spec, place, object_start, &bytes))
 }
 
+/// What there is to say of an object's length alone.
+fn in_length(spec: &TaskSpec, place: &Place, bytes: u64) -> Saw {
+    match bytes {
+        bytes if bytes > spec.layout.bytes_of(place.object) => same_or(place, &length_word(bytes), "too long"),
+        bytes if bytes < spec.layout.bytes_of(place.object) => Saw::Other("truncated"),
+        _ => Saw::Right,
+    }
+}
+
 fn in_store(store: &StoreSink, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
     let wanted = place.bytes_to_read();
+    if wanted == 0 || place.is_too_long() {
+        let length = store.length_again(place.object)?;
+        return Ok(length.map_or_else(|| same_or(place, "missing", "missing"), |length| in_length(spec, place, length)));
+    }
     let Some(bytes) = store.read_again(place.object, place.offset, wanted)? else {
         return Ok(same_or(place, "missing", "missing"));
     };

@@ -2,12 +2,13 @@
 //! of its own.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::control::Control;
 use super::errors::Errors;
 use super::findings::Findings;
+use super::metadata::MAX_FOREIGN;
 use super::pacing::Pacing;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
@@ -41,7 +42,8 @@ impl Sink {
         let intent = match spec.operation {
             Operation::Generate => return Ok(Self::Null),
             Operation::Write => Intent::Write,
-            Operation::Read | Operation::Verify => Intent::Read,
+            Operation::Mkdir | Operation::Create => Intent::Make,
+            Operation::Read | Operation::Verify | Operation::Stat | Operation::List | Operation::Rename => Intent::Read,
             Operation::Delete => Intent::Remove,
         };
         match &spec.sink {
@@ -93,6 +95,8 @@ pub(super) struct Shared {
     notes: Vec<String>,
     /// Which ways the lanes' I/O goes, and what fell back there, each once.
     io: Mutex<(BTreeSet<&'static str>, BTreeSet<String>)>,
+    /// The first names that a list found and the layout does not make.
+    foreign: Mutex<BTreeSet<String>>,
     /// What the engine has to say, whatever the task.
     of_engine: Arc<Notes>,
     ended: Mutex<Option<Ended>>,
@@ -119,6 +123,7 @@ impl Shared {
             given: Mutex::new(Given::new(placement.pools.len())),
             pacing: spec.rate.map(Pacing::new),
             io: Mutex::default(),
+            foreign: Mutex::default(),
             ended: Mutex::new(Some(ended)),
             spec,
             sink,
@@ -171,6 +176,14 @@ impl Shared {
         io.1.extend(note);
     }
 
+    /// A list found a name that the layout does not make; the first ones are told.
+    pub(super) fn note_foreign(&self, path: &Path) {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign.len() < MAX_FOREIGN {
+            foreign.insert(format!("{} is not of this run: it was counted as foreign and left alone", path.display()));
+        }
+    }
+
     /// Which ways the lanes' I/O goes: one, but where some lanes got what others did not.
     pub(super) fn io_engines(&self) -> String {
         let io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +202,9 @@ impl Shared {
     pub(super) fn notes(&self) -> Vec<String> {
         let fell_back = self.object_sink().map_or_else(Vec::new, ObjectSink::notes);
         let of_io = self.io.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
-        self.of_engine.all().into_iter().chain(self.notes.iter().cloned()).chain(fell_back).chain(of_io).collect()
+        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_task = self.notes.iter().cloned().chain(fell_back).chain(of_io).chain(foreign);
+        self.of_engine.all().into_iter().chain(of_task).collect()
     }
 
     /// Closes the sink and tells how the task ended.

@@ -49,6 +49,16 @@ pub enum Operation {
     Verify,
     /// Removes their objects. An object belongs to the range that holds its first unit.
     Delete,
+    /// Asks for the length of each object by its name. An object belongs to the range that holds its first unit.
+    Stat,
+    /// Reads the folders that their objects are in. A folder belongs to the range that holds the first unit of its objects.
+    List,
+    /// Makes the directories of a tree; they belong to ranges as for a list.
+    Mkdir,
+    /// Creates the files of a tree and writes their bytes.
+    Create,
+    /// Gives the files of a tree their next names.
+    Rename,
 }
 
 /// What a task is to do.
@@ -73,7 +83,7 @@ pub struct TaskSpec {
     pub io_engine: IoEngine,
     /// How many lanes take part, spread over the pools. `None`: all.
     pub lanes: Option<usize>,
-    /// Objects that a delete leaves alone.
+    /// Objects that a delete leaves alone, or that a list does not miss.
     pub spared_objects: HashSet<u64>,
     /// What is done about what goes wrong.
     pub policy: Policy,
@@ -99,7 +109,19 @@ impl Operation {
             Self::Write => OperationKind::Write,
             Self::Read | Self::Verify => OperationKind::Read,
             Self::Delete => OperationKind::Delete,
+            Self::Stat => OperationKind::Stat,
+            Self::List => OperationKind::List,
+            Self::Mkdir => OperationKind::Mkdir,
+            Self::Create => OperationKind::Create,
+            Self::Rename => OperationKind::Rename,
         }
+    }
+}
+
+impl Operation {
+    /// Whether it asks one thing of each object, whatever is in it.
+    pub(super) const fn is_by_object(self) -> bool {
+        matches!(self, Self::Delete | Self::Stat)
     }
 }
 
@@ -107,8 +129,9 @@ impl TaskSpec {
     /// What an I/O of so many bytes is counted as.
     #[inline]
     pub(super) fn class_of(&self, bytes: usize) -> Class {
-        let bytes = if self.operation == Operation::Delete { 0 } else { bytes as u64 };
-        Class::of(self.operation.kind(), bytes)
+        use Operation::{Create, Generate, Read, Verify, Write};
+        let moves = matches!(self.operation, Generate | Write | Read | Verify | Create);
+        Class::of(self.operation.kind(), if moves { bytes as u64 } else { 0 })
     }
 
     /// Refuses what cannot be done.
@@ -159,6 +182,12 @@ impl TaskSpec {
     fn validate_sink(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
         let reads = matches!(self.operation, Operation::Read | Operation::Verify);
+        if let Some(fault) = self.misfit() {
+            return refuse(
+                format!("{:?}: {fault}", self.operation),
+                "use a file target, with a tree where one is needed",
+            );
+        }
         match &self.sink {
             SinkSpec::Null if reads => refuse("the null sink gives nothing back".into(), "read from another sink"),
             SinkSpec::Memory(store)
@@ -167,6 +196,29 @@ impl TaskSpec {
                 refuse("the memory store was made for another layout".into(), "make one for this layout")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Why the operation does not suit the layout and the sink, if it does not.
+    fn misfit(&self) -> Option<&'static str> {
+        use Operation::{Create, Generate, List, Mkdir, Rename, Stat, Write};
+        if matches!(self.sink, SinkSpec::S3(_)) && matches!(self.operation, Stat | List) {
+            return None;
+        }
+        let files = match &self.sink {
+            SinkSpec::File { folders, direct, sync, .. } => Some((folders.len(), *direct, *sync)),
+            _ => None,
+        };
+        match (self.layout.tree(), self.operation) {
+            (_, Stat | List | Mkdir | Create | Rename) if files.is_none() => Some("there are no names in this target"),
+            (None, Mkdir | Create | Rename) => Some("the layout is no tree"),
+            (None, _) | (Some(_), Generate) => None,
+            (Some(_), Write) => Some("files of a tree are created"),
+            (Some(tree), Rename) if tree.next.is_none() => Some("there are no names to rename to"),
+            (Some(_), _) => match files {
+                Some((1, Direct::No, sync)) if sync != SyncPolicy::End => None,
+                _ => Some("a tree lies in one path, is read and written buffered, and is not synced at the end"),
+            },
         }
     }
 
@@ -187,13 +239,29 @@ impl TaskSpec {
 
     /// Memory of all that a lane has in flight, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        let moves = !matches!(self.operation, Operation::Generate | Operation::Delete);
+        let moves = !matches!(self.operation, Operation::Generate | Operation::List) && !self.operation.is_by_object();
         let is_queued = self.sink.sync().is_some() && moves;
         if is_queued { self.slot_bytes().saturating_mul(self.queue_depth) } else { self.block_bytes }
     }
 
+    /// Whether it goes by calls that block, one at a time.
+    pub(super) fn is_by_calls(&self) -> bool {
+        let by_name = !matches!(self.operation, Operation::Write | Operation::Read | Operation::Verify);
+        let in_flight = matches!(self.sink, SinkSpec::S3(_)) && self.operation != Operation::List;
+        (by_name || self.layout.tree().is_some()) && !in_flight
+    }
+
+    /// Whether what it names is done only after a sync of the directories.
+    pub(super) fn names_durable_apart(&self) -> bool {
+        let names = matches!(self.operation, Operation::Mkdir | Operation::Create | Operation::Rename);
+        names && self.sink.sync() != Some(SyncPolicy::Never)
+    }
+
     /// Whether a unit that is written is done only after a sync.
     pub(super) fn durable_apart(&self) -> bool {
+        if self.names_durable_apart() {
+            return true;
+        }
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
         self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
     }
@@ -216,11 +284,15 @@ impl TaskSpec {
                 "give units of the layout",
             ));
         }
-        let grain = match self.operation {
-            Operation::Delete => self.layout.units_per_object(),
-            _ => self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes(),
+        let by_folder = self.layout.by_folder();
+        let (layout, grain) = match self.operation {
+            Operation::List | Operation::Mkdir => (&by_folder, by_folder.units_per_object()),
+            Operation::Delete | Operation::Stat => (&self.layout, self.layout.units_per_object()),
+            // A file of a tree is opened once.
+            _ if self.layout.tree().is_some() => (&self.layout, self.layout.units_per_object()),
+            _ => (&self.layout, self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes()),
         };
-        let claims = Claims::new(&self.layout, first..end, grain);
+        let claims = Claims::new(layout, first..end, grain);
         let has_parts = || !claims.is_whole(0) || !claims.is_whole(claims.segments() - 1);
         if matches!(self.sink, SinkSpec::S3(_)) && self.operation == Operation::Write && has_parts() {
             return Err(Error::new(

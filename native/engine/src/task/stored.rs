@@ -23,13 +23,14 @@ impl LaneRun<'_> {
         matches!(self.io, Some(Way::Store(_)))
     }
 
-    /// Whether a delete has nothing to do for a claim: its object is spared, or belongs to the range with its beginning.
+    /// Whether there is nothing to do for a claim: its object belongs to the range with its beginning, or a delete spares it.
     pub(super) fn is_left_alone(&self, range: &SeedRange, claim: &Claim) -> bool {
         let spec = &self.shared.spec;
-        if spec.operation != Operation::Delete {
+        if !spec.operation.is_by_object() {
             return false;
         }
-        let is_spared = spec.spared_objects.contains(&range.claims.object(claim.segment));
+        let deletes = spec.operation == Operation::Delete;
+        let is_spared = deletes && spec.spared_objects.contains(&range.claims.object(claim.segment));
         if is_spared {
             self.cell.counters.spared.add(1);
         }
@@ -78,6 +79,18 @@ impl LaneRun<'_> {
                 self.count(class, submission, done_ns, 0);
                 Flow::Continue(())
             }
+            Ok(length) if operation == Operation::Stat => {
+                self.count(class, submission, done_ns, 0);
+                let range = self.range_of(slot);
+                self.length_found(&range, block.object, Some(length), self.shared.spec.layout.bytes_of(block.object));
+                Flow::Continue(())
+            }
+            Err(error) if operation == Operation::Stat && error.is_missing() => {
+                self.count(class, submission, done_ns, 0);
+                let range = self.range_of(slot);
+                self.length_found(&range, block.object, None, 0);
+                Flow::Continue(())
+            }
             Ok(got) => {
                 self.count(class, submission, done_ns, got);
                 if first_byte_ns > attempt_ns && operation != Operation::Write {
@@ -96,6 +109,7 @@ impl LaneRun<'_> {
                 let kind = match operation {
                     Operation::Write => ErrorKind::Write,
                     Operation::Delete => ErrorKind::Delete,
+                    Operation::Stat => ErrorKind::Stat,
                     _ => ErrorKind::Read,
                 };
                 self.fail(&range, self.shared.of_store(error.error, kind, block.object))
@@ -158,7 +172,7 @@ impl LaneRun<'_> {
 
 impl Shared {
     /// An error of a request for an object, to be counted as one of this kind.
-    fn of_store(&self, error: Error, kind: ErrorKind, object: u64) -> Error {
+    pub(super) fn of_store(&self, error: Error, kind: ErrorKind, object: u64) -> Error {
         error.about(kind, &self.path_of(object))
     }
 

@@ -47,7 +47,7 @@ impl LaneRun<'_> {
                 Operation::Write => lane.write(range, block, buffer),
                 Operation::Read => lane.read(range, block, buffer),
                 Operation::Verify => lane.verify(range, block, buffer),
-                Operation::Delete => unreachable!("a delete moves no bytes"),
+                _ => unreachable!("others move no bytes, or only those of files that are opened one after the other"),
             }
         })
     }
@@ -98,7 +98,7 @@ impl LaneRun<'_> {
         Flow::Continue(())
     }
 
-    fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
+    pub(super) fn fill(&mut self, offset: u64, buffer: &mut [u8], range: &SeedRange) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.fill(spec.generation, offset, buffer) {
             Ok(()) => Flow::Continue(()),
@@ -171,7 +171,7 @@ impl LaneRun<'_> {
 
     /// Makes what is in a slot's memory before its block goes to the system.
     pub(super) fn make(&mut self, slot: u32) -> Flow {
-        if self.shared.spec.operation == Operation::Delete {
+        if self.shared.spec.operation.is_by_object() {
             return Flow::Continue(());
         }
         let block = self.queue.slot(slot).block;
@@ -303,13 +303,13 @@ impl LaneRun<'_> {
     }
 
     /// What there is to say of a read that says that it went well, and brought nothing in some page.
-    fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
+    pub(super) fn undelivered(&self, block: Block, buffer: &[u8]) -> Option<Error> {
         let at = poison::undelivered(buffer)?;
         Some(undelivered(&self.shared.name_of(block.object), block.in_object + at as u64))
     }
 
     /// Compares what was read with what it must be.
-    fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+    pub(super) fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
         let spec = &self.shared.spec;
         match spec.content.compare(spec.generation, block.offset, actual) {
             Ok(None) => Flow::Continue(()),

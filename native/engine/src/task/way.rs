@@ -71,16 +71,15 @@ impl StoreWay {
         let &Block { object, in_object: offset, bytes, .. } = block;
         let request = match (spec.operation, opened) {
             (Operation::Delete, _) => S3Request::Delete { object },
+            (Operation::Stat, _) => S3Request::Head { object },
             (Operation::Write, Opened::Upload(upload)) => {
                 S3Request::PutPart { upload: Arc::clone(upload), part: (offset / spec.block_bytes as u64) as usize }
             }
             (Operation::Write, _) => S3Request::PutObject { object },
             _ => S3Request::Get { object, offset },
         };
-        let (memory, bytes) = match spec.operation {
-            Operation::Delete => (std::ptr::dangling_mut(), 0),
-            _ => (slots.at(slot), bytes),
-        };
+        let moves = !spec.operation.is_by_object();
+        let (memory, bytes) = if moves { (slots.at(slot), bytes) } else { (std::ptr::dangling_mut(), 0) };
         // SAFETY: as the caller promises.
         unsafe { self.lane.submit(slot as usize, request, memory, bytes) };
     }

@@ -11,3 +11,4 @@ mod round_trip;
 mod sinks;
 mod support;
 mod target;
+mod tree;

@@ -79,7 +79,7 @@ impl BlockSink {
         }
         let (lock, note) = match intent {
             Intent::Remove => (None, None),
-            Intent::Write | Intent::Read => match Self::lock(place, &own)? {
+            Intent::Write | Intent::Make | Intent::Read => match Self::lock(place, &own)? {
                 Ok(lock) => (Some(lock), None),
                 Err(why) => {
                     (None, Some(format!("another run on this host is not kept off {}: {why}", place.device.display())))

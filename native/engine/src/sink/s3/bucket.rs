@@ -10,8 +10,6 @@ use serde::Deserialize;
 
 use super::attempt::Attempt;
 use super::counts::RequestKind;
-use super::lane::tried;
-use super::lent::Loan;
 use super::request::S3Error;
 use super::store::Store;
 use crate::error::{Code, Error};
@@ -32,6 +30,15 @@ pub struct Page {
     pub foreign: Vec<String>,
     /// What the next page is asked for with; none after the last.
     pub next: Option<String>,
+}
+
+/// A page of names.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// Without what stands before them.
+    pub(crate) names: Vec<String>,
+    /// What the next page is asked for with; none after the last.
+    pub(crate) next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,11 +79,11 @@ impl Store {
     /// Whether the bucket is there and may be asked.
     pub(super) async fn look(&self) -> Result<BucketSeen, S3Error> {
         let what = self.about("HEAD", "");
-        let asked = tried(self, RequestKind::Head, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+        let asked = self.patiently(RequestKind::Head, &what, async |store: &Self, attempt| {
             store.ask(attempt, Method::HEAD, "", &[]).await?;
             Ok(BucketSeen { server_time: attempt.server_time.get() })
         });
-        match asked.await.outcome {
+        match asked.await {
             // The answer to HEAD has no body, so no code of S3 in it.
             Err(error) if error.status == 404 => {
                 let what = format!("the bucket {:?} is not at {}", self.target.spec.bucket, self.base().endpoint);
@@ -102,6 +109,22 @@ impl Store {
             }
         }
         Ok(page)
+    }
+
+    /// A page of the names right below a prefix: of objects, and of what further keys begin with.
+    pub(super) async fn names(
+        &self,
+        attempt: &Rc<Attempt>,
+        prefix: &str,
+        page: Option<String>,
+    ) -> Result<Names, S3Error> {
+        let delimiter = Some("/".into());
+        let options = PaginatedListOptions { page_token: page, delimiter, ..PaginatedListOptions::default() };
+        let call = self.s3.list_paginated(Some(prefix), options);
+        let found = self.attempt(attempt, || self.about("LIST", prefix), call).await?;
+        let objects = found.result.objects.into_iter().map(|entry| entry.location);
+        let names = objects.chain(found.result.common_prefixes).filter_map(|path| path.filename().map(str::to_owned));
+        Ok(Names { names: names.collect(), next: found.page_token })
     }
 
     /// Aborts every upload of the run that is still open, whoever began it; how many there were.
@@ -155,10 +178,10 @@ impl Store {
 
     async fn remove(&self, key: &str, which: (&str, &str)) -> Result<Vec<u8>, S3Error> {
         let what = self.about("DELETE", key);
-        let asked = tried(self, RequestKind::Delete, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+        let asked = self.patiently(RequestKind::Delete, &what, async |store: &Self, attempt| {
             store.ask(attempt, Method::DELETE, key, &[which]).await
         });
-        asked.await.outcome
+        asked.await
     }
 
     fn is_own(&self, key: &str) -> bool {

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::answer::{may_pass, timed_out};
 use super::attempt::Attempt;
-use super::bucket::{BucketSeen, Page};
+use super::bucket::{BucketSeen, Names, Page};
 use super::counts::{LaneRequests, RequestKind};
 use super::lent::Loan;
 use super::request::{FailedAttempt, S3Done, S3Error, S3Request, Upload};
@@ -254,6 +254,16 @@ impl S3Lane {
         self.ask(RequestKind::List, &what, async |store, attempt| store.list(attempt, page.clone()).await)
     }
 
+    /// A page of the names right below a part of the run's prefix, which is empty or ends with a slash.
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub(crate) fn names(&mut self, below: &str, page: Option<String>) -> std::result::Result<Names, S3Error> {
+        let root = self.store.target.root().to_owned() + below;
+        let what = self.store.about("LIST", &root);
+        self.ask(RequestKind::List, &what, async |store, attempt| store.names(attempt, &root, page.clone()).await)
+    }
+
     /// Aborts every upload of the run that is still open, those of a life before a crash included; how many.
     ///
     /// # Errors
@@ -287,6 +297,18 @@ async fn collect_now(in_flight: &mut InFlight, ended: &mut Vec<S3Done>) {
     .await;
 }
 
+impl Store {
+    /// Tries a request that moves no memory of the lane, whatever the deadline.
+    pub(super) async fn patiently<T>(
+        &self,
+        kind: RequestKind,
+        what: &str,
+        once: impl AsyncFnMut(&Store, &Rc<Attempt>) -> std::result::Result<T, S3Error>,
+    ) -> std::result::Result<T, S3Error> {
+        tried(self, kind, what, &|| u64::MAX, &Loan::new(), once).await.outcome
+    }
+}
+
 /// A request from its first attempt to its end.
 ///
 /// # Safety
@@ -311,7 +333,7 @@ async unsafe fn run(
 }
 
 /// A request that was tried as often as it had to be, or as the plan lets it.
-pub(super) struct Tried<T> {
+struct Tried<T> {
     /// When the last attempt began.
     attempt_ns: u64,
     /// When the head of its answer was there; 0: there was none.
@@ -319,12 +341,12 @@ pub(super) struct Tried<T> {
     done_ns: u64,
     /// The attempts before.
     failed: Vec<FailedAttempt>,
-    pub(super) outcome: std::result::Result<T, S3Error>,
+    outcome: std::result::Result<T, S3Error>,
 }
 
 /// Tries a request, waits, and tries again, until it went well, will never do, or the plan or the deadline says that it is
 /// enough; and counts it. Memory that an attempt has is lent from `loan`.
-pub(super) async fn tried<T>(
+async fn tried<T>(
     store: &Store,
     kind: RequestKind,
     what: &str,

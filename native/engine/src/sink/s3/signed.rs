@@ -10,8 +10,6 @@ use serde::de::DeserializeOwned;
 use super::answer::error_of;
 use super::attempt::Attempt;
 use super::counts::RequestKind;
-use super::lane::tried;
-use super::lent::Loan;
 use super::request::S3Error;
 use super::store::Store;
 use crate::error::{Code, Error};
@@ -54,7 +52,7 @@ impl Store {
     /// The same, for an answer in XML.
     pub(super) async fn ask_xml<T: DeserializeOwned>(&self, query: &[(&str, &str)]) -> Result<T, S3Error> {
         let what = self.about("LIST", self.target.root());
-        let asked = tried(self, RequestKind::List, &what, &|| u64::MAX, &Loan::new(), async |store: &Self, attempt| {
+        let asked = self.patiently(RequestKind::List, &what, async |store: &Self, attempt| {
             let body = store.ask(attempt, Method::GET, "", query).await?;
             quick_xml::de::from_reader(body.as_slice()).map_err(|error| S3Error {
                 status: attempt.status.get(),
@@ -65,6 +63,6 @@ impl Store {
                 ),
             })
         });
-        asked.await.outcome
+        asked.await
     }
 }

@@ -47,6 +47,12 @@ impl StoreSink {
         format!("s3://{}/{}", self.target.spec.bucket, self.target.key_of(object)).into()
     }
 
+    /// Where a folder's objects are, as people write it; those of the run for none.
+    pub(crate) fn path_of_folder(&self, folder: Option<u64>) -> PathBuf {
+        let folder = folder.map_or_else(String::new, |folder| self.target.layout.folder_path(folder));
+        format!("s3://{}/{}{folder}", self.target.spec.bucket, self.target.root()).into()
+    }
+
     /// Reads from an object again, by a connection of its own: fewer bytes than asked for where it ends before. `None`: it
     /// is not there.
     pub(crate) fn read_again(&self, object: u64, offset: u64, bytes: u64) -> Result<Option<Vec<u8>>> {

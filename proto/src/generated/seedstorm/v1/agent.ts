@@ -389,7 +389,7 @@ export interface PrepareStage {
   share:
     | HostShare
     | undefined;
-  /** Objects that a delete leaves alone, because faults were found in them. */
+  /** Objects that a delete leaves alone, because faults were found in them; objects that a list does not miss. */
   sparedObjects: bigint[];
   /** How long the agent's leases run after a heartbeat that was acknowledged, from when it was sent, in ms. */
   leaseMs: number;
@@ -407,6 +407,10 @@ export interface PrepareStage {
     | undefined;
   /** Units of the objects of each group, where sizes differ; empty: units_per_object for all. */
   objectSizes: number[];
+  /** The tree that files lie in; absent: there is none. */
+  tree:
+    | TreeLayout
+    | undefined;
   /** The rate that operations keep; absent: as fast as they can. */
   rate:
     | Rate
@@ -443,6 +447,32 @@ export interface ShareRate {
   share: RateShare | undefined;
 }
 
+/** A tree of directories with many small files. */
+export interface TreeLayout {
+  /** How many directories there are. */
+  directories: bigint;
+  /** How many files each of them is home to. */
+  filesPerDirectory: bigint;
+  /** Bytes of each file: the first of the units of its object. */
+  fileBytes: bigint;
+  /** How many directories lie in each directory, and at the top; 0: all lie side by side at the top. */
+  branching: bigint;
+  /** What files are called, and where they lie. */
+  names:
+    | TreeNames
+    | undefined;
+  /** What a rename makes of that; a delete removes what has either name. Absent: there is no such thing. */
+  next: TreeNames | undefined;
+}
+
+/** A generation of names in a tree. */
+export interface TreeNames {
+  /** How many times each file was renamed. */
+  renames: number;
+  /** How many directories behind its home a file lies, counted around. */
+  shift: bigint;
+}
+
 /** How many I/O errors pass. */
 export interface ErrorLimits {
   /** By kind; none of those that are not named. */
@@ -453,7 +483,7 @@ export interface ErrorLimits {
 
 /** How many I/O errors of one kind pass. */
 export interface ErrorLimit {
-  /** open, read, write, sync, delete, full or missing. */
+  /** open, read, write, sync, delete, full, missing, mkdir, stat, list or rename. */
   kind: string;
   /** How many. */
   most: bigint;
@@ -863,6 +893,8 @@ export interface CheckTarget {
   unitBytes: bigint;
   /** Bytes in an object, of which only the last may have fewer: they are dealt out to the paths. */
   objectBytes: bigint;
+  /** Whether the run makes the objects. */
+  makesObjects: boolean;
 }
 
 /** What an agent found of a target. */
@@ -2936,6 +2968,7 @@ function createBasePrepareStage(): PrepareStage {
     dropCaches: "",
     errors: undefined,
     objectSizes: [],
+    tree: undefined,
     rate: undefined,
     measureGenerator: false,
   };
@@ -3019,6 +3052,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
         writer.uint32(v);
       }
       writer.join();
+    }
+    if (message.tree !== undefined) {
+      TreeLayout.encode(message.tree, writer.uint32(1282).fork()).join();
     }
     if (message.rate !== undefined) {
       Rate.encode(message.rate, writer.uint32(1442).fork()).join();
@@ -3214,6 +3250,14 @@ export const PrepareStage: MessageFns<PrepareStage> = {
 
             break;
           }
+          case 160: {
+            if (tag !== 1282) {
+              break;
+            }
+
+            message.tree = TreeLayout.decode(reader, reader.uint32());
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -3278,6 +3322,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       ? ErrorLimits.fromPartial(object.errors)
       : undefined;
     message.objectSizes = object.objectSizes?.map((e) => e) || [];
+    message.tree = (object.tree !== undefined && object.tree !== null)
+      ? TreeLayout.fromPartial(object.tree)
+      : undefined;
     message.rate = (object.rate !== undefined && object.rate !== null) ? Rate.fromPartial(object.rate) : undefined;
     message.measureGenerator = object.measureGenerator ?? false;
     return message;
@@ -3510,6 +3557,209 @@ export const ShareRate: MessageFns<ShareRate> = {
     message.share = (object.share !== undefined && object.share !== null)
       ? RateShare.fromPartial(object.share)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseTreeLayout(): TreeLayout {
+  return { directories: 0n, filesPerDirectory: 0n, fileBytes: 0n, branching: 0n, names: undefined, next: undefined };
+}
+
+export const TreeLayout: MessageFns<TreeLayout> = {
+  encode(message: TreeLayout, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.directories !== 0n) {
+      if (BigInt.asUintN(64, message.directories) !== message.directories) {
+        throw new globalThis.Error("value provided for field message.directories of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.directories);
+    }
+    if (message.filesPerDirectory !== 0n) {
+      if (BigInt.asUintN(64, message.filesPerDirectory) !== message.filesPerDirectory) {
+        throw new globalThis.Error("value provided for field message.filesPerDirectory of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.filesPerDirectory);
+    }
+    if (message.fileBytes !== 0n) {
+      if (BigInt.asUintN(64, message.fileBytes) !== message.fileBytes) {
+        throw new globalThis.Error("value provided for field message.fileBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.fileBytes);
+    }
+    if (message.branching !== 0n) {
+      if (BigInt.asUintN(64, message.branching) !== message.branching) {
+        throw new globalThis.Error("value provided for field message.branching of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.branching);
+    }
+    if (message.names !== undefined) {
+      TreeNames.encode(message.names, writer.uint32(42).fork()).join();
+    }
+    if (message.next !== undefined) {
+      TreeNames.encode(message.next, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TreeLayout {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTreeLayout();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.directories = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.filesPerDirectory = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fileBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.branching = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.names = TreeNames.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.next = TreeNames.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TreeLayout>, I>>(base?: I): TreeLayout {
+    return TreeLayout.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TreeLayout>, I>>(object: I): TreeLayout {
+    const message = createBaseTreeLayout();
+    message.directories = (object.directories !== undefined && object.directories !== null)
+      ? BigInt(object.directories)
+      : 0n;
+    message.filesPerDirectory = (object.filesPerDirectory !== undefined && object.filesPerDirectory !== null)
+      ? BigInt(object.filesPerDirectory)
+      : 0n;
+    message.fileBytes = (object.fileBytes !== undefined && object.fileBytes !== null) ? BigInt(object.fileBytes) : 0n;
+    message.branching = (object.branching !== undefined && object.branching !== null) ? BigInt(object.branching) : 0n;
+    message.names = (object.names !== undefined && object.names !== null)
+      ? TreeNames.fromPartial(object.names)
+      : undefined;
+    message.next = (object.next !== undefined && object.next !== null) ? TreeNames.fromPartial(object.next) : undefined;
+    return message;
+  },
+};
+
+function createBaseTreeNames(): TreeNames {
+  return { renames: 0, shift: 0n };
+}
+
+export const TreeNames: MessageFns<TreeNames> = {
+  encode(message: TreeNames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.renames !== 0) {
+      writer.uint32(8).uint32(message.renames);
+    }
+    if (message.shift !== 0n) {
+      if (BigInt.asUintN(64, message.shift) !== message.shift) {
+        throw new globalThis.Error("value provided for field message.shift of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.shift);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TreeNames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTreeNames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.renames = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.shift = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TreeNames>, I>>(base?: I): TreeNames {
+    return TreeNames.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TreeNames>, I>>(object: I): TreeNames {
+    const message = createBaseTreeNames();
+    message.renames = object.renames ?? 0;
+    message.shift = (object.shift !== undefined && object.shift !== null) ? BigInt(object.shift) : 0n;
     return message;
   },
 };
@@ -6484,6 +6734,7 @@ function createBaseCheckTarget(): CheckTarget {
     share: undefined,
     unitBytes: 0n,
     objectBytes: 0n,
+    makesObjects: false,
   };
 }
 
@@ -6554,6 +6805,9 @@ export const CheckTarget: MessageFns<CheckTarget> = {
         throw new globalThis.Error("value provided for field message.objectBytes of type uint64 too large");
       }
       writer.uint32(168).uint64(message.objectBytes);
+    }
+    if (message.makesObjects !== false) {
+      writer.uint32(1280).bool(message.makesObjects);
     }
     return writer;
   },
@@ -6683,6 +6937,14 @@ export const CheckTarget: MessageFns<CheckTarget> = {
             message.objectBytes = reader.uint64() as bigint;
             continue;
           }
+          case 160: {
+            if (tag !== 1280) {
+              break;
+            }
+
+            message.makesObjects = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6726,6 +6988,7 @@ export const CheckTarget: MessageFns<CheckTarget> = {
     message.objectBytes = (object.objectBytes !== undefined && object.objectBytes !== null)
       ? BigInt(object.objectBytes)
       : 0n;
+    message.makesObjects = object.makesObjects ?? false;
     return message;
   },
 };

@@ -21,6 +21,16 @@ export enum Operation {
   VERIFY = "OPERATION_VERIFY",
   /** DELETE - Remove the objects. */
   DELETE = "OPERATION_DELETE",
+  /** STAT - Ask for the length of each object by its name. */
+  STAT = "OPERATION_STAT",
+  /** LIST - Read the folders that objects are in, and compare the names. */
+  LIST = "OPERATION_LIST",
+  /** MKDIR - Make the directories of a tree. */
+  MKDIR = "OPERATION_MKDIR",
+  /** CREATE - Create the files of a tree and write their bytes. */
+  CREATE = "OPERATION_CREATE",
+  /** RENAME - Give the files of a tree their next names. */
+  RENAME = "OPERATION_RENAME",
   UNRECOGNIZED = "UNRECOGNIZED",
 }
 
@@ -44,6 +54,21 @@ export function operationFromJSON(object: any): Operation {
     case 5:
     case "OPERATION_DELETE":
       return Operation.DELETE;
+    case 160:
+    case "OPERATION_STAT":
+      return Operation.STAT;
+    case 161:
+    case "OPERATION_LIST":
+      return Operation.LIST;
+    case 162:
+    case "OPERATION_MKDIR":
+      return Operation.MKDIR;
+    case 163:
+    case "OPERATION_CREATE":
+      return Operation.CREATE;
+    case 164:
+    case "OPERATION_RENAME":
+      return Operation.RENAME;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -65,6 +90,16 @@ export function operationToNumber(object: Operation): number {
       return 4;
     case Operation.DELETE:
       return 5;
+    case Operation.STAT:
+      return 160;
+    case Operation.LIST:
+      return 161;
+    case Operation.MKDIR:
+      return 162;
+    case Operation.CREATE:
+      return 163;
+    case Operation.RENAME:
+      return 164;
     case Operation.UNRECOGNIZED:
     default:
       return -1;
@@ -130,6 +165,12 @@ export interface PoolCounters {
   cpuUserNs: bigint;
   /** In the kernel on their behalf. */
   cpuSystemNs: bigint;
+  /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
+  existed: bigint;
+  /** Names that a list found and the layout does not make. */
+  foreign: bigint;
+  /** Directories that were made, listed or removed. */
+  folders: bigint;
   /** Of the operations, those that were submitted in the stage's ramp: they are in no histogram. */
   rampOperations: bigint;
   /** Bytes of those. */
@@ -162,7 +203,7 @@ export interface PortCounters {
 
 /** One place where the storage gave back something else than it was given. */
 export interface Finding {
-  /** What it is: "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated". */
+  /** What it is: "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated", "too long". */
   kind: string;
   /** The object's index in the layout. */
   object: bigint;
@@ -228,7 +269,7 @@ export interface Reading {
 
 /** I/O errors of one kind, at one object, in one lane. */
 export interface IoError {
-  /** open, read, write, sync, delete, full or missing. */
+  /** open, read, write, sync, delete, full, missing, mkdir, stat, list or rename. */
   kind: string;
   /** The object's path; empty where it is not known, and in the row for errors that are not kept one by one. */
   path: string;
@@ -564,6 +605,9 @@ function createBasePoolCounters(): PoolCounters {
     receivedBytes: 0n,
     cpuUserNs: 0n,
     cpuSystemNs: 0n,
+    existed: 0n,
+    foreign: 0n,
+    folders: 0n,
     rampOperations: 0n,
     rampBytes: 0n,
   };
@@ -642,6 +686,24 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.cpuSystemNs of type uint64 too large");
       }
       writer.uint32(1448).uint64(message.cpuSystemNs);
+    }
+    if (message.existed !== 0n) {
+      if (BigInt.asUintN(64, message.existed) !== message.existed) {
+        throw new globalThis.Error("value provided for field message.existed of type uint64 too large");
+      }
+      writer.uint32(1280).uint64(message.existed);
+    }
+    if (message.foreign !== 0n) {
+      if (BigInt.asUintN(64, message.foreign) !== message.foreign) {
+        throw new globalThis.Error("value provided for field message.foreign of type uint64 too large");
+      }
+      writer.uint32(1288).uint64(message.foreign);
+    }
+    if (message.folders !== 0n) {
+      if (BigInt.asUintN(64, message.folders) !== message.folders) {
+        throw new globalThis.Error("value provided for field message.folders of type uint64 too large");
+      }
+      writer.uint32(1296).uint64(message.folders);
     }
     if (message.rampOperations !== 0n) {
       if (BigInt.asUintN(64, message.rampOperations) !== message.rampOperations) {
@@ -775,6 +837,30 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.cpuSystemNs = reader.uint64() as bigint;
             continue;
           }
+          case 160: {
+            if (tag !== 1280) {
+              break;
+            }
+
+            message.existed = reader.uint64() as bigint;
+            continue;
+          }
+          case 161: {
+            if (tag !== 1288) {
+              break;
+            }
+
+            message.foreign = reader.uint64() as bigint;
+            continue;
+          }
+          case 162: {
+            if (tag !== 1296) {
+              break;
+            }
+
+            message.folders = reader.uint64() as bigint;
+            continue;
+          }
           case 140: {
             if (tag !== 1120) {
               break;
@@ -831,6 +917,9 @@ export const PoolCounters: MessageFns<PoolCounters> = {
     message.cpuSystemNs = (object.cpuSystemNs !== undefined && object.cpuSystemNs !== null)
       ? BigInt(object.cpuSystemNs)
       : 0n;
+    message.existed = (object.existed !== undefined && object.existed !== null) ? BigInt(object.existed) : 0n;
+    message.foreign = (object.foreign !== undefined && object.foreign !== null) ? BigInt(object.foreign) : 0n;
+    message.folders = (object.folders !== undefined && object.folders !== null) ? BigInt(object.folders) : 0n;
     message.rampOperations = (object.rampOperations !== undefined && object.rampOperations !== null)
       ? BigInt(object.rampOperations)
       : 0n;

@@ -282,6 +282,12 @@ export interface StageResult {
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
+  /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
+  existed: bigint;
+  /** Names that a list found and the layout does not make. */
+  foreign: bigint;
+  /** Directories that were made, listed or removed. */
+  folders: bigint;
   /**
    * In a stage that goes by time or has a ramp. Its bytes, throughput, operations and latency are of operations that were
    * acknowledged and began after the ramp, in all passes; work done twice is taken off.
@@ -2099,6 +2105,9 @@ function createBaseStageResult(): StageResult {
     unitsFailed: 0n,
     unitsNotWritten: 0n,
     ioErrors: [],
+    existed: 0n,
+    foreign: 0n,
+    folders: 0n,
     timed: undefined,
     classes: [],
     store: undefined,
@@ -2249,6 +2258,24 @@ export const StageResult: MessageFns<StageResult> = {
     }
     for (const v of message.ioErrors) {
       IoError.encode(v!, writer.uint32(258).fork()).join();
+    }
+    if (message.existed !== 0n) {
+      if (BigInt.asUintN(64, message.existed) !== message.existed) {
+        throw new globalThis.Error("value provided for field message.existed of type uint64 too large");
+      }
+      writer.uint32(1280).uint64(message.existed);
+    }
+    if (message.foreign !== 0n) {
+      if (BigInt.asUintN(64, message.foreign) !== message.foreign) {
+        throw new globalThis.Error("value provided for field message.foreign of type uint64 too large");
+      }
+      writer.uint32(1288).uint64(message.foreign);
+    }
+    if (message.folders !== 0n) {
+      if (BigInt.asUintN(64, message.folders) !== message.folders) {
+        throw new globalThis.Error("value provided for field message.folders of type uint64 too large");
+      }
+      writer.uint32(1296).uint64(message.folders);
     }
     if (message.timed !== undefined) {
       TimedResult.encode(message.timed, writer.uint32(1122).fork()).join();
@@ -2522,6 +2549,30 @@ export const StageResult: MessageFns<StageResult> = {
             message.ioErrors.push(IoError.decode(reader, reader.uint32()));
             continue;
           }
+          case 160: {
+            if (tag !== 1280) {
+              break;
+            }
+
+            message.existed = reader.uint64() as bigint;
+            continue;
+          }
+          case 161: {
+            if (tag !== 1288) {
+              break;
+            }
+
+            message.foreign = reader.uint64() as bigint;
+            continue;
+          }
+          case 162: {
+            if (tag !== 1296) {
+              break;
+            }
+
+            message.folders = reader.uint64() as bigint;
+            continue;
+          }
           case 140: {
             if (tag !== 1122) {
               break;
@@ -2662,6 +2713,9 @@ export const StageResult: MessageFns<StageResult> = {
       ? BigInt(object.unitsNotWritten)
       : 0n;
     message.ioErrors = object.ioErrors?.map((e) => IoError.fromPartial(e)) || [];
+    message.existed = (object.existed !== undefined && object.existed !== null) ? BigInt(object.existed) : 0n;
+    message.foreign = (object.foreign !== undefined && object.foreign !== null) ? BigInt(object.foreign) : 0n;
+    message.folders = (object.folders !== undefined && object.folders !== null) ? BigInt(object.folders) : 0n;
     message.timed = (object.timed !== undefined && object.timed !== null)
       ? TimedResult.fromPartial(object.timed)
       : undefined;

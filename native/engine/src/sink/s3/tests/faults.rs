@@ -149,3 +149,23 @@ fn memory_is_the_lanes_again_when_an_answer_came_early_or_the_lane_was_dropped()
     drop(lane);
     drop(memory);
 }
+
+#[test]
+fn an_upload_whose_completion_was_answered_into_the_void_is_known_by_the_length_of_its_object() {
+    const BEGUN: Act = Act::Answer(
+        "HTTP/1.1 200 OK\r\nContent-Length: 130\r\n\r\n<InitiateMultipartUploadResult><Bucket>qualify</Bucket><Key>k</Key><UploadId>id</UploadId></InitiateMultipartUploadResult>        ",
+    );
+    const GONE: Act =
+        Act::Answer("HTTP/1.1 404 Not Found\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>");
+    const LENGTH: Act = Act::Answer(
+        "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nLast-Modified: Wed, 12 Oct 2022 17:50:00 GMT\r\nContent-Length: 16384\r\n\r\n",
+    );
+    for (bytes, whole) in [(4 * UNIT, true), (8 * UNIT, false)] {
+        let server = Scripted::start(&[BEGUN, OK, Act::Close, GONE, LENGTH]);
+        let mut lane = lane(patient(&server.endpoint, 2));
+        let upload = lane.begin_upload(3).unwrap();
+        let part = S3Request::PutPart { upload: Arc::clone(&upload), part: 0 };
+        lane.once(part, &mut content(3)).outcome.unwrap();
+        assert_eq!(lane.complete_upload(&upload, 1, bytes).is_ok(), whole);
+    }
+}
