@@ -82,7 +82,7 @@ describe('a tree of small files', () => {
     const stages = '{ mkdir: {} }, { create: {} }, { stat: {} }, { verify: {} }, { list: {} }, { delete: {} }';
     const plan = tree(
       sandbox,
-      'directories: 1, filesPerDirectory: 60000, fileSize: 3901',
+      'directories: 1, filesPerDirectory: 150000, fileSize: 3901',
       stages,
       'load: { lanesPerAgent: 1 }\ncontrol: { lease: 60s }',
     );
@@ -94,16 +94,16 @@ describe('a tree of small files', () => {
     expectPassed(ended);
     expect(ended.result).toMatchObject({ agentsSeen: 2, agentsLost: 1 });
     for (const stage of ended.result.stages)
-      expect(stage, stage.name).toMatchObject({ unitsDone: 60_000, units: 60_000 });
+      expect(stage, stage.name).toMatchObject({ unitsDone: 150_000, units: 150_000 });
     const { operationsPerSecond, durationNs } = stageOf(ended.result, 'create');
-    expect(Math.round((operationsPerSecond * durationNs) / 1e9)).toBe(60_000);
+    expect(Math.round((operationsPerSecond * durationNs) / 1e9)).toBe(150_000);
     sandbox.expectNothingLeft();
   });
 
   test.for(['create', 'rename', 'delete'])('that is stopped in mid-%s leaves nothing', async (stage, { sandbox }) => {
     const plan = tree(
       sandbox,
-      'directories: 300, filesPerDirectory: 200, branching: 7',
+      'directories: 1000, filesPerDirectory: 200, branching: 7',
       '{ mkdir: {} }, { create: {} }, { rename: { into: next } }, { stat: {} }, { delete: {} }',
       'load: { lanesPerAgent: 1 }',
     );

@@ -81,6 +81,30 @@ stages: [{ write: { duration: 1s } }, { verify: {} }, { delete: {} }]
     }
   });
 
+  test('what each agent alone has is read again and again by it alone, and what it did not write is missed by nobody', async () => {
+    await using sandbox = new Sandbox();
+    const file = `kind: file, path: ${sandbox.target}, scope: local, files: { count: 8000 }, io: { block: 16KiB }`;
+    for (const [target, size] of [
+      ['kind: memory', '4MiB'],
+      [file, '16GiB'],
+    ] as const) {
+      const plan = sandbox.plan(`
+data: { size: ${size}, unit: 64KiB }
+target: { ${target} }
+load: { lanesPerAgent: 1 }
+stages: [{ write: { duration: 500ms } }, { verify: { duration: 1s } }, { verify: {} }, { delete: {} }]
+`);
+      const { code, result, stdout } = await sandbox.run('run', plan, '--agents', '2', '--json');
+      expect(code, stdout.slice(-2000)).toBe(0);
+      expect(result).toMatchObject({ outcome: 'passed', findings: [], leftBehind: [] });
+      const [write, timed, verify] = result.stages;
+      expect(timed?.timed?.passes).toBeGreaterThan(0);
+      expect(verify).toMatchObject({ unitsDone: write?.unitsDone, unitsLost: 0, corruptBlocks: 0 });
+      expect(verify?.unitsByTheirWriter).toBe(verify?.unitsDone);
+    }
+    sandbox.expectNothingLeft();
+  });
+
   test('a write that is through before its time says that there was not enough data', async () => {
     await using sandbox = new Sandbox();
     const plan = sandbox.plan(slowPlan(sandbox.target, '{ write: { duration: 60s } }, { delete: {} }', '4MiB'));

@@ -241,6 +241,7 @@ export class NetworkWork {
       hostNetwork,
       errors: [],
       evidenceSkipped: 0n,
+      cellsInDoubt: 0n,
       store: undefined,
     };
     this.#unacknowledged.keep(report);

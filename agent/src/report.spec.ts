@@ -31,6 +31,7 @@ const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   findings: [],
   findingCounts: [],
   evidenceSkipped: 0,
+  cellsInDoubt: 0,
   errors: [],
   notes: [],
   ioEngine: '',
@@ -42,7 +43,15 @@ const sent = (report: Report): Report => Report.decode(Report.encode(report).fin
 
 describe('a report', () => {
   test('tells of each lease what is done and what is only written, under the epoch that it was granted with', () => {
-    const range = { id: 5n, done: [0, 4, 9, 10], written: [0, 10], failed: [4, 9], complete: false };
+    const range = {
+      id: 5n,
+      done: [0, 4, 9, 10],
+      written: [0, 10],
+      failed: [4, 9],
+      shards: [],
+      ended: false,
+      complete: false,
+    };
     const report = sent(reportOf(snapshot({ ranges: [range] }), context));
     expect(report).toMatchObject({ stage: 3, sequence: 7n, agentNs: 9n, startedNs: 1n, lastDoneNs: 8n });
     expect(report.leases).toEqual([
@@ -57,18 +66,20 @@ describe('a report', () => {
         error: undefined,
         complete: false,
         failed: [{ first: 4n, end: 9n }],
+        shards: [],
+        ended: false,
       },
     ]);
   });
 
   test('tells why a lease failed, with code and mend', () => {
     const error = { code: 'SEEDSTORM_E_DISK_FULL', what: 'no room in /t/0', mend: 'free some space' };
-    const ranges = [{ id: 5n, done: [], written: [], failed: [], complete: false, error }];
+    const ranges = [{ id: 5n, done: [], written: [], failed: [], shards: [], ended: false, complete: false, error }];
     expect(sent(reportOf(snapshot({ ranges }), context)).leases[0]?.error).toEqual(error);
   });
 
   test('says nothing of a lease whose epoch is not known: it would be refused with all the rest', () => {
-    const ranges = [{ id: 6n, done: [0, 1], written: [0, 1], failed: [], complete: true }];
+    const ranges = [{ id: 6n, done: [0, 1], written: [0, 1], failed: [], shards: [], ended: true, complete: true }];
     expect(reportOf(snapshot({ ranges }), context).leases).toEqual([]);
   });
 

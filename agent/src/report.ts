@@ -11,6 +11,7 @@ import {
   type SecondCounters,
   type StoreWork,
 } from '@seedstorm/proto';
+import { shardProgress } from './overwrites.js';
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
@@ -98,6 +99,7 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
       count: BigInt(count),
       first: { code, what, mend },
     })),
+    cellsInDoubt: BigInt(snapshot.cellsInDoubt),
     evidenceSkipped: BigInt(snapshot.evidenceSkipped + context.evidenceSkipped()),
   };
 }
@@ -121,6 +123,8 @@ function leaseProgress(range: TaskSnapshot['ranges'][number], { epochs }: Report
       error,
       complete: range.complete,
       failed: intervals(range.failed),
+      shards: shardProgress(range.shards),
+      ended: range.ended,
     },
   ];
 }

@@ -32,6 +32,7 @@ const grant = (leaseId: bigint, first: bigint, end: bigint) => ({
   leaseId,
   epoch: 1n,
   units: { first, end },
+  shards: [],
 });
 const isComplete = (report: Report): boolean => report.leases.some((lease) => lease.complete);
 

@@ -36,6 +36,7 @@ import type { ToCoordinator } from './connection.js';
 import type { EvidenceKeeper } from './evidence.js';
 import { runFolders } from './file-target.js';
 import type { GeneratorMeter } from './generator-meter.js';
+import { reservedBy, shardHistory } from './overwrites.js';
 import { Ports } from './ports.js';
 import { ProcessCpu } from './process-cpu.js';
 import { readingOf, reportOf } from './report.js';
@@ -183,7 +184,7 @@ export class StageWork {
   }
 
   /** A seed range to work on; one that is known already was granted again after a break. */
-  grant({ leaseId, epoch, units }: GrantLease): void {
+  grant({ leaseId, epoch, units, shards }: GrantLease): void {
     if (units === undefined || this.#epochs.has(leaseId) || this.#ending !== undefined) return;
     if (this.#epochs.size >= maxLeases) {
       throw new SeedstormError({
@@ -193,7 +194,7 @@ export class StageWork {
     }
     this.#epochs.set(leaseId, epoch);
     try {
-      this.#task?.addRange(leaseId, units.first, units.end);
+      this.#task?.addRange(leaseId, units.first, units.end, shards.map(shardHistory));
     } catch (error) {
       this.#endEarly(error);
     }
@@ -225,6 +226,8 @@ export class StageWork {
   /** A report was taken into the ledger, and those before it. */
   acknowledged(sequence: bigint): void {
     for (const report of this.#unacknowledged.acknowledged(sequence)) {
+      // Whoever goes on when this process dies knows of them now.
+      for (const { leaseId, limits } of reservedBy(report)) this.#task?.allow(leaseId, limits);
       // What is complete is never reported again.
       for (const lease of report.leases) if (lease.complete) this.#epochs.delete(lease.leaseId);
     }
@@ -345,11 +348,13 @@ export class StageWork {
 }
 
 /** What is at a place now. It never fails: that a place cannot be looked at is an answer too. */
-async function lookAt(message: PrepareStage, { object, offset, length, fingerprint }: RereadPlace): Promise<Reading> {
+async function lookAt(message: PrepareStage, question: RereadPlace): Promise<Reading> {
+  const { object, offset, length, fingerprint, generation } = question;
   const place = { object: Number(object), offset: Number(offset), length: Number(length), fingerprint };
   const failed = (detail: string): Reading => readingOf({ direct: false, saw: 'failed', detail, readNs: 0n });
   try {
-    const seen = await lookAgain(taskSpec(message, 1), place);
+    const { overwrites: _, ...verify } = taskSpec({ ...message, operation: Operation.VERIFY, generation }, 1);
+    const seen = await lookAgain(verify, place);
     return seen === undefined ? failed('this target cannot be looked at') : readingOf(seen);
   } catch (error) {
     return failed(asSeedstormError(error).what);

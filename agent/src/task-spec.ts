@@ -11,6 +11,7 @@ import {
   type TreeNames,
 } from '@seedstorm/proto';
 import { runFolders } from './file-target.js';
+import { overwritesOf } from './overwrites.js';
 import { s3Target } from './s3-target.js';
 
 type Tree = NonNullable<TaskSpec['tree']>;
@@ -20,6 +21,7 @@ const operations: Partial<Record<Operation, TaskSpec['operation']>> = {
   [Operation.WRITE]: 'write',
   [Operation.READ]: 'read',
   [Operation.VERIFY]: 'verify',
+  [Operation.MIXED]: 'mixed',
   [Operation.DELETE]: 'delete',
   [Operation.STAT]: 'stat',
   [Operation.LIST]: 'list',
@@ -48,6 +50,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
     operation,
     content: contentParameters(content),
     generation: message.generation,
+    ...(message.overwrites === undefined ? {} : { overwrites: overwritesOf(message.overwrites) }),
     units: Number(message.units),
     unitsPerObject: Number(message.unitsPerObject),
     ...(message.tree === undefined ? {} : { tree: treeOf(message.tree) }),

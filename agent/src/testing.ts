@@ -28,6 +28,7 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     units: 64n,
     unitsPerObject: 16n,
     objectSizes: [],
+    overwrites: undefined,
     tree: undefined,
     blockBytes: 65_536n,
     lanes: 0,

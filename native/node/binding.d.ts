@@ -90,8 +90,10 @@ export declare class NativeTask {
   endAt(ns: bigint): void
   /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
   countFrom(ns: bigint): void
-  /** Adds units [first, end). */
-  addRange(id: bigint, first: bigint, end: bigint): void
+  /** Adds units [first, end), with what is known of their shards where blocks were overwritten. */
+  addRange(id: bigint, first: bigint, end: bigint, shards?: Array<JsShardHistory> | undefined | null): void
+  /** Allows operations below these limits on the shards of a range, in order. */
+  allow(id: bigint, limits: Array<number>): void
   /** Takes a range back. */
   fenceRange(id: bigint): void
   /** Begins to make durable what was written. */
@@ -557,6 +559,14 @@ export interface JsLanePlacement {
   core: number
 }
 
+/** A mixed task that is over. */
+export interface JsLayer {
+  /** What it did. */
+  pattern: JsPattern
+  /** Whether every unit was written after it. */
+  rewritten: boolean
+}
+
 /** A limit of this process; what is absent is unlimited. */
 export interface JsLimit {
   /** What holds now. */
@@ -671,6 +681,16 @@ export interface JsNumaNode {
   packageIndex?: number
 }
 
+/** What overwrote single blocks of the data, and what is to. */
+export interface JsOverwrites {
+  /** Units of a shard, from each object's beginning on. */
+  shardUnits: number
+  /** Earlier mixed tasks, in order. */
+  layers: Array<JsLayer>
+  /** What this task does, if it is mixed. */
+  own?: JsPattern
+}
+
 /** A package (socket). */
 export interface JsPackage {
   /** The system's number of it, where it has one. */
@@ -687,6 +707,22 @@ export interface JsPagesOnNode {
   node: number
   /** How many pages. */
   count: number
+}
+
+/** Which operations a mixed task does. */
+export interface JsPattern {
+  /** Tells stages apart. */
+  stage: number
+  /** Of 2^16 operations, so many are writes. */
+  writesOf65536: number
+  /** Bytes of each operation. */
+  blockBytes: number
+  /** Which blocks they go to. */
+  order: 'sequential' | 'random' | 'strided' | 'zipfian'
+  /** Blocks from one operation to the next in a strided order. */
+  strideBlocks: number
+  /** Of a zipfian order, times 1000. */
+  thetaMilli: number
 }
 
 /** What was exchanged with one peer. */
@@ -809,6 +845,13 @@ export interface JsRangeProgress {
   complete: boolean
   /** Why what is not done will not be done. */
   error?: JsError
+  /**
+   * Of a mixed task, of each shard two numbers: operations below the first are done, and none behind the second is begun
+   * until it is allowed.
+   */
+  shards: Array<number>
+  /** Nothing of it is begun any more: what of shards was reserved is what was begun. */
+  ended: boolean
 }
 
 /** A rate that the lanes of tasks keep together; each task is told its share. */
@@ -911,6 +954,20 @@ export interface JsS3Sink {
   timeoutMs: number
 }
 
+/** What is known of the operations on one shard. */
+export interface JsShardHistory {
+  /** Of each earlier mixed task two numbers: operations below the first are done, none behind the second was begun. */
+  layers: Array<number>
+  /** Of this task: operations below are done. */
+  done: number
+  /** Of this task: none behind was begun by others. */
+  reserved: number
+  /** None behind may be begun until it is allowed. */
+  limit: number
+  /** Operations end here. */
+  operations: number
+}
+
 /** A task's share of a rate. */
 export interface JsShare {
   /** Operations or bytes a second of each of its lanes. */
@@ -975,6 +1032,8 @@ export interface JsTaskSnapshot {
   findingCounts: Array<JsFindingCount>
   /** Which ways the I/O of files goes; empty when none does. */
   ioEngine: string
+  /** Blocks of which nobody knows which of several generations they hold, as a verify read them. */
+  cellsInDoubt: number
   /** Faults whose bytes could not be kept, since the beginning. */
   evidenceSkipped: number
   /** I/O errors: the rows that changed since the snapshot before, with counts since the beginning. */
@@ -988,7 +1047,7 @@ export interface JsTaskSnapshot {
 /** What a task does, over which layout, on which sink. */
 export interface JsTaskSpec {
   /** What it does with its units. */
-  operation: 'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
+  operation: 'generate' | 'write' | 'read' | 'verify' | 'mixed' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'
   /** The content function of the run. */
   content: ContentParameters
   /** The generation that is written, or expected. */
@@ -1029,6 +1088,8 @@ export interface JsTaskSpec {
   local?: boolean
   /** Whether the bytes of faults are kept for the next snapshot; not when absent. */
   evidence?: boolean
+  /** What overwrote single blocks of the data, and what is to; nothing when absent. */
+  overwrites?: JsOverwrites
   /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
   errors?: JsErrorLimits
   /** The rate that operations keep; as fast as they can when absent. */

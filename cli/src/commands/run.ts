@@ -1,6 +1,6 @@
 /** `seedstorm run`: submits a plan, follows the run, shows its result, and ends with the matching exit code. */
 import { dirname, resolve } from 'node:path';
-import { parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
+import { agentsNeeded, parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
 import { parseInteger } from '@seedstorm/coordinator/units';
 import { ExitCode, render, SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
@@ -97,8 +97,8 @@ async function run(file: string, options: Options): Promise<void> {
 /** The plan, read and checked here, so that a mistake is told before anything starts; and how many agents it needs. */
 export async function readPlan(file: string): Promise<{ plan: Plan; agentsMinimum: number }> {
   const text = await readPlanText(file);
-  const { agents } = parsePlan(text, file);
-  return { plan: { text, fileName: file, folder: dirname(resolve(file)) }, agentsMinimum: agents?.minimum ?? 1 };
+  const agentsMinimum = agentsNeeded(parsePlan(text, file));
+  return { plan: { text, fileName: file, folder: dirname(resolve(file)) }, agentsMinimum };
 }
 
 /**

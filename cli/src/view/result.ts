@@ -1,7 +1,7 @@
 /** The result of a run, for people, on stdout. */
 import { formatBytes, formatCount, formatRate } from '@seedstorm/coordinator/units';
 import { printable } from '@seedstorm/errors';
-import type { AgentStageResult, CacheResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
+import type { AgentStageResult, CacheResult, MixedResult, Residency, RunResult, StageResult } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
@@ -9,6 +9,7 @@ import { nanoseconds } from './format.js';
 import { measuredLines } from './measured.js';
 import { networkLines, portLines } from './network.js';
 import { rateLines } from './rates.js';
+import { roundLines } from './rounds.js';
 import { storeLines } from './store.js';
 
 /** A mean depth below this part of the plan's is said to be short of it. */
@@ -27,7 +28,10 @@ export function showResult(result: RunResult): void {
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
   const overData = result.stages.filter(({ network }) => network === undefined);
-  if (overData.length > 0) lines.push(table(overData), ...overData.flatMap(remarks));
+  // A sweep has so many stages that its own table says more.
+  const whole = result.sweep === undefined ? overData : [];
+  if (whole.length > 0) lines.push(table(whole), ...whole.flatMap(remarks));
+  lines.push(...roundLines(result));
   for (const stage of result.stages) if (stage.network !== undefined) lines.push(...networkLines(stage, stage.network));
   lines.push(...result.stages.flatMap(portLines));
   for (const note of result.notes) lines.push(`note: ${printable(note)}`);
@@ -53,7 +57,7 @@ function table(stages: readonly StageResult[]): string {
     colAligns: head.map((_, i) => (i < 3 ? 'left' : 'right')),
   });
   for (const stage of stages) {
-    const { latency, name } = stage;
+    const { latency, label: name } = stage;
     rows.push([
       // What the page cache answered is not what the storage does.
       stage.cache?.reads === 'cached' ? `${name} (cached)` : name,
@@ -97,7 +101,7 @@ function agentRows(agent: AgentStageResult, seconds: number): string[][] {
 
 /** What a row cannot say. */
 function remarks(stage: StageResult): string[] {
-  const { name } = stage;
+  const { label: name } = stage;
   const parts = [
     ...namesRemark(stage),
     ...timedRemarks(stage),
@@ -117,6 +121,10 @@ function remarks(stage: StageResult): string[] {
     stage.errors > 0n ? `${formatCount(stage.errors)} operations failed` : '',
     stage.unitsFailed > 0n ? `${formatCount(stage.unitsFailed)} units failed with them` : '',
     stage.unitsNotWritten > 0n ? `${formatCount(stage.unitsNotWritten)} units left out: they were not written` : '',
+    stage.cellsInDoubt > 0n
+      ? `${formatCount(stage.cellsInDoubt)} blocks are indeterminate: overwritten, perhaps, by agents that were lost`
+      : '',
+    mixedRemark(stage.mixed),
     queues(stage),
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
@@ -179,6 +187,15 @@ function seconds(ns: bigint): string {
 
 function percentOf(part: number): string {
   return `${(part * 100).toFixed(2)}%`;
+}
+
+/** What a mixed stage did, beside the classes of its operations. */
+function mixedRemark(mixed: MixedResult | undefined): string {
+  if (mixed === undefined) return '';
+  const { operations, operationsInDoubt, verifiedBytes, writtenBytes } = mixed;
+  const doubt = operationsInDoubt > 0n ? `, ${formatCount(operationsInDoubt)} more may have been` : '';
+  const bytes = `${formatBytes(verifiedBytes)} read and verified, ${formatBytes(writtenBytes)} written`;
+  return `${formatCount(operations)} operations are done${doubt}; ${bytes}`;
 }
 
 /** What failed where, and in whose hands. */

@@ -49,6 +49,11 @@ export class Accounts {
     return this.#failed.units;
   }
 
+  /** The units that failed. */
+  get failedRanges(): Range[] {
+    return this.#failed.ranges;
+  }
+
   /** Units that the pass has no part in. */
   get leftOutUnits(): number {
     return this.#leftOutUnits;
@@ -73,10 +78,12 @@ export class Accounts {
     return this.#leases.values();
   }
 
-  /** Leases about `size` units of a pool to a member. */
-  open(holder: MemberRecord, pool: Pool, size: number): LeaseRecord {
+  /** Leases about `size` units of a pool to a member; undefined when all that is free is to be avoided. */
+  open(holder: MemberRecord, pool: Pool, size: number, avoid: readonly Range[]): LeaseRecord | undefined {
     const { agent, incarnation } = holder;
-    const { first, end, epoch } = this.pools.cut(pool, size);
+    const cut = this.pools.cut(pool, size, avoid);
+    if (cut === undefined) return undefined;
+    const { first, end, epoch } = cut;
     const id = this.#leases.size + 1;
     const record = new LeaseRecord({ id, epoch, agent, incarnation, first, end }, holder, pool);
     this.#leases.set(id, record);

@@ -132,9 +132,10 @@ export class Ledger {
 
   /**
    * The next lease for a live agent, or undefined when there is nothing that it may take now, or it already works on
-   * 1,024 leases. How many leases deep an agent works is the caller's to decide.
+   * 1,024 leases. How many leases deep an agent works is the caller's to decide. Nothing of `avoid` is given, which ascends
+   * and does not overlap with itself.
    */
-  grant(agent: string, nowMs: number): Lease | undefined {
+  grant(agent: string, nowMs: number, avoid: readonly Range[] = []): Lease | undefined {
     const now = this.#advance(nowMs);
     const member = this.#members.get(agent);
     if (member === undefined || !this.#members.isLive(member, now)) return undefined;
@@ -145,7 +146,8 @@ export class Ledger {
     if (pool === undefined) return undefined;
     const workers = this.#members.countLive(now);
     const size = assign.kind === 'static' || !endsTogether ? leaseUnits : pools.guidedSize(leaseUnits, workers);
-    const record = this.#accounts.open(member, pool, size);
+    const record = this.#accounts.open(member, pool, size, avoid);
+    if (record === undefined) return undefined;
     record.grantedMs = now;
     return record.lease;
   }
@@ -240,6 +242,11 @@ export class Ledger {
     return Math.min(settled, expiry);
   }
 
+  /** The lease with this id, running or ended. */
+  lease(id: number): Lease | undefined {
+    return this.#accounts.lease(id)?.lease;
+  }
+
   /** The leases that an agent holds, in the order in which they were granted. */
   leasesOf(agent: string): Lease[] {
     return [...(this.#members.get(agent)?.leases ?? [])].map((record) => record.lease);
@@ -295,6 +302,11 @@ export class Ledger {
   /** Whether nobody can have I/O in flight: no lease runs, and no lost holder is waited for. */
   isSettled(): boolean {
     return this.#accounts.leasedUnits === 0 && this.#settling.pending.length === 0;
+  }
+
+  /** The units that failed with errors that pass. */
+  failedRanges(): Range[] {
+    return this.#accounts.failedRanges;
   }
 
   /** The units that are not done. */

@@ -3,7 +3,7 @@
  * Leases are cut from a pool; what a lease does not finish goes back to the pool that it came from.
  */
 import { assert } from './assert.js';
-import { IntervalMap, IntervalSet } from './intervals.js';
+import { IntervalMap, IntervalSet, type Range } from './intervals.js';
 import type { Assign, ResolvedOptions, WriterRange } from './options.js';
 
 /** Whom a pool belongs to. */
@@ -70,17 +70,20 @@ export class Pools {
 
   /**
    * Takes about `size` units from the start of a pool, up to an object boundary. It ends before one only where the
-   * next unit is not free, or another's: what is left of an object after a lease that was done in part.
+   * next unit is not free, or another's: what is left of an object after a lease that was done in part. Undefined when
+   * everything that is free is in `avoid`, which ascends and does not overlap with itself.
    */
-  cut(pool: Pool, size: number): Cut {
-    const start = pool.free.entries[0];
-    assert(start !== undefined, () => `nothing is free for ${pool.owner?.agent ?? 'anybody'}`);
+  cut(pool: Pool, size: number, avoid: readonly Range[] = []): Cut | undefined {
+    const start = firstOutside(pool.free.entries, avoid);
+    if (start === undefined) return undefined;
     const { first } = start;
-    const boundary = Math.floor((first + size) / this.#boundaryUnits) * this.#boundaryUnits;
+    const ahead = Math.floor((first + size) / this.#boundaryUnits) * this.#boundaryUnits;
+    const boundary = Math.min(ahead, avoid.find(([each]) => each > first)?.[0] ?? ahead);
     let end = first;
     let epoch = 0;
     for (const entry of pool.free.entries) {
-      if (entry.first !== end || end >= boundary) break;
+      if (entry.end <= first) continue;
+      if (entry.first > end || end >= boundary) break;
       end = Math.min(entry.end, boundary);
       epoch = Math.max(epoch, entry.value);
     }
@@ -104,6 +107,19 @@ export class Pools {
     this.#byOwner.set(key, pool);
     return pool;
   }
+}
+
+/** The first free unit that is not to be avoided. */
+function firstOutside(
+  entries: readonly { readonly first: number; readonly end: number }[],
+  avoid: readonly Range[],
+): { readonly first: number } | undefined {
+  for (const { first, end } of entries) {
+    let at = first;
+    for (const [from, to] of avoid) if (from <= at && at < to) at = to;
+    if (at < end) return { first: at };
+  }
+  return undefined;
 }
 
 interface Share {

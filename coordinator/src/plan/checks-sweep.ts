@@ -6,7 +6,7 @@ import { formatCount } from './format.js';
 import { geometryOf } from './geometry.js';
 import { invalid, type Problem } from './problems.js';
 import { isSized, type Plan } from './schema.js';
-import { planAtPoint, pointCount, pointsOf } from './sweep.js';
+import { planAtPoint, pointCount, pointsOf, pointText } from './sweep.js';
 
 /** Checks the sweep of a plan whose other sections are valid. `checkDepth` looks at blocks in flight. */
 export function checkSweep(plan: Plan, checkDepth: (plan: Plan) => Problem[]): Problem[] {
@@ -62,8 +62,7 @@ function checkPoints(plan: Plan, checkDepth: (plan: Plan) => Problem[]): Problem
     ];
     const [first] = found;
     if (first === undefined) continue;
-    const named = Object.entries(values).map(([key, value]) => `${key} ${value}`);
-    return [{ ...first, path: ['sweep'], at: 'key', what: `sweep, at ${named.join(', ')}: ${first.what}` }];
+    return [{ ...first, path: ['sweep'], at: 'key', what: `sweep, at ${pointText(values)}: ${first.what}` }];
   }
   const deletes = plan.stages.at(-1)?.kind === 'delete';
   const layouts = new Set(points.map((values) => JSON.stringify(geometryOf(planAtPoint(plan, values)).layout)));

@@ -4,6 +4,7 @@
  */
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
+import { checkMixed, checkShards } from './checks-mixed.js';
 import { checkS3 } from './checks-s3.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
@@ -19,6 +20,13 @@ export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
 /** What does not fit together. */
 export function checkSections(sections: Sections): Problem[] {
+  const problems = checkEach(sections);
+  const { data, target, stages } = sections;
+  if (problems.length > 0 || data === undefined || target === undefined || stages === undefined) return problems;
+  return isSized(data) ? checkShards({ ...sections, data, target, stages }) : problems;
+}
+
+function checkEach(sections: Sections): Problem[] {
   const { target, stages } = sections;
   const tree = target === undefined ? undefined : treeOf(target);
   const data = sections.data === undefined || !isSized(sections.data) ? undefined : sections.data;
@@ -36,6 +44,7 @@ export function checkSections(sections: Sections): Problem[] {
       : checkLoad({ data: sections.data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
+    ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
     ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
     sections.data === undefined ||
     target === undefined ||
@@ -82,7 +91,7 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   const problems = checkTreeStages(stages, target);
   if (treeOf(target) !== undefined) {
     const times = stages.flatMap(({ kind, time }, index) =>
-      checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
+      time === undefined ? [] : checkTime(['stages', index, kind], `stages[${index}].${kind}`, time),
     );
     return [...problems, ...times, ...checkTreeOrder(stages)];
   }
@@ -94,7 +103,7 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   for (const [index, { kind, time, rate, arrivals }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    problems.push(...checkTime(path, name, time));
+    if (time !== undefined) problems.push(...checkTime(path, name, time));
     if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
       const what = `${name}.rate: its operations have no bytes`;
       problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
@@ -117,7 +126,7 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
       problems.push(invalid(path, what, 'use a file, S3 or memory target, or remove the stage', 'key'));
     } else if (!written) {
       const why = deletedBy === undefined ? 'nothing was written before it' : `stages[${deletedBy}] deleted the data`;
-      const what = `${name}: there is nothing to ${kind}; ${why}`;
+      const what = `${name}: there is nothing to ${kind === 'mixed' ? 'overwrite' : kind}; ${why}`;
       const mend = deletedBy === undefined ? 'put a write stage before it' : 'put it before the delete stage';
       problems.push(invalid(path, what, kind === 'delete' && deletedBy !== undefined ? 'remove it' : mend, 'key'));
     } else if (kind === 'delete') {
@@ -126,6 +135,10 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
     }
   }
   return problems;
+}
+
+function checkMixedStages(stages: Plan['stages'], around: Sections & { readonly target: Plan['target'] }): Problem[] {
+  return stages.flatMap(({ mixed }, index) => (mixed === undefined ? [] : checkMixed(index, mixed, around)));
 }
 
 function checkNetwork(path: (string | number)[], name: string, network: Plan['stages'][number]['network']): Problem[] {
@@ -142,5 +155,6 @@ const participles: Record<Exclude<StageKind, 'write' | 'generate' | 'network'>, 
   rename: 'renamed',
   read: 'read',
   verify: 'verified',
+  mixed: 'overwritten',
   delete: 'deleted',
 };

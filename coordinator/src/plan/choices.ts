@@ -29,6 +29,7 @@ export const stageKinds = [
   'write',
   'read',
   'verify',
+  'mixed',
   'generate',
   'network',
   'stat',
@@ -44,6 +45,8 @@ export const treeStages = ['mkdir', 'create', 'rename'] as const;
 export const renameTargets = ['same', 'next'] as const;
 /** How the instants of a rate's operations lie. */
 export const arrivals = ['constant', 'poisson'] as const;
+/** Which blocks the operations of a mixed stage go to. */
+export const mixedOrders = ['sequential', 'random', 'strided', 'zipfian'] as const;
 /** Who sends to whom in a network stage. */
 export const networkPatterns = ['all-to-all', 'pairs', 'coordinator'] as const;
 /** Which way the bytes of a network stage go. */
@@ -97,4 +100,12 @@ export const defaults = {
   networkBlockBytes: MiB,
   networkStreams: 1,
   networkDirection: 'both',
+  mixedReads: 70,
+  mixedWrites: 30,
+  mixedBlockBytes: 4 * KiB,
+  mixedOrder: 'random',
+  mixedStrideBlocks: 16,
+  mixedThetaMilli: 990,
+  /** Rounds over the size of the data, by time: few operations on each shard, so that all of the data is visited soon. */
+  mixedRounds: 16,
 } as const;

@@ -2,7 +2,15 @@
 import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
-import type { ResolvedDataStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
+import type {
+  ResolvedDataStage,
+  ResolvedMixedStage,
+  ResolvedPlan,
+  ResolvedStage,
+  ResolvedTarget,
+  ResolvedTime,
+} from './resolved.js';
+import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
 /** What the run would do: one line for each thing, without line feeds. */
@@ -20,6 +28,7 @@ export function describePlan(plan: ResolvedPlan): string[] {
     `leases   ${plan.assign === 'static' ? 'equal shares' : `${formatCount(leases)} of ${sizeOfUnits(plan, plan.leaseUnits)}`}, each for ${formatDuration(plan.leaseMs)} after its last renewal`,
     `agents   at least ${formatCount(plan.agentsMinimum)}, ${lanesText(plan)}`,
     ...(plan.errors.inAll === 0 ? [] : [`errors   ${errorsText(plan)}`]),
+    ...roundsText(plan),
     ...plan.stages.map((stage, index) => `stage ${String(index + 1).padEnd(2)} ${stageText(stage)}`),
     ...plan.notes.map((note) => `note     ${note}`),
   ];
@@ -123,11 +132,42 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
-function rateText({ rate }: ResolvedDataStage): string {
+function rateText({ rate }: Pick<ResolvedDataStage, 'rate'>): string {
   if (rate === undefined) return '';
   const much =
     rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
   return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
+}
+
+function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {
+  const lines = points.map(({ values }, at) => `point ${String(at + 1).padEnd(2)} ${pointText(values)}`);
+  if (knee !== undefined)
+    lines.push(`knee     the highest throughput with ${knee.percentile} < ${knee.belowNs / 1e6} ms`);
+  const rounds = Math.max(1, points.length) * repeat;
+  if (rounds > 1) {
+    const times = repeat > 1 && points.length > 0 ? `, ${formatCount(repeat)} at each point` : '';
+    lines.push(`rounds   the stages below are done ${formatCount(rounds)} times${times}`);
+  }
+  const known = stages.map((stage) => stage.delayMs + ('durationMs' in stage ? (stage.durationMs ?? 0) : 0));
+  const totalMs = rounds * known.reduce((sum, ms) => sum + ms, 0);
+  const others = stages.some((stage) => !('durationMs' in stage) || stage.durationMs === undefined);
+  if (stages.some((stage) => 'durationMs' in stage)) {
+    const more = others ? ', and as long as the other stages take' : '';
+    lines.push(
+      `time     ${stages.some((stage) => 'until' in stage) ? 'at most ' : ''}${formatDuration(totalMs)}${more}`,
+    );
+  }
+  return lines;
+}
+
+function mixText({ mix, ...stage }: ResolvedMixedStage): string {
+  const { writesOf65536, blockBytes, order, strideBlocks, thetaMilli, operations } = mix;
+  const writes = Math.round((writesOf65536 / 65_536) * 1000) / 10;
+  const how = { strided: ` by ${formatSize(strideBlocks * blockBytes)}`, zipfian: ` with theta ${thetaMilli / 1000}` };
+  const orderText = `${order}${order === 'strided' || order === 'zipfian' ? how[order] : ''}`;
+  const amount = `${formatCount(operations)} operations`;
+  const rounds = stage.durationMs === undefined ? '' : ' a round';
+  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${amount}${rounds}${rateText(stage)}${timeText(stage)}`;
 }
 
 function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
@@ -150,6 +190,7 @@ function stageText(stage: ResolvedStage): string {
     const how = `${formatSize(stage.blockBytes)} blocks, ${formatCount(stage.streams)} streams a lane`;
     return `network ${pattern}${direction === 'both' ? '' : ', one way'}, for ${formatDuration(durationMs)}; ${how}${wait}`;
   }
+  if (stage.kind === 'mixed') return `${mixText(stage)}${wait}`;
   const into =
     stage.nextNames === undefined || stage.nextNames.shift === stage.names?.shift ? '' : ' into the next directory';
   const generation = stage.generation === 0 ? '' : ` generation ${stage.generation}`;

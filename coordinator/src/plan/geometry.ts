@@ -35,6 +35,8 @@ export interface Geometry {
   readonly grainUnits: number;
   /** Units in one lease under `assign: dynamic`; a multiple of `grainUnits`. */
   readonly leaseUnits: number;
+  /** Units of a shard, from each object's beginning on; absent where no stage overwrites single blocks. */
+  readonly shardUnits?: number;
 }
 
 /**
@@ -68,7 +70,9 @@ export function geometryOf(plan: Plan): Geometry {
   const files = target.kind === 'block' ? { count: 1 } : file?.files;
   const alignBytes = isStorage(target) ? target.align : undefined;
   const alignUnits = alignBytes === undefined ? undefined : Math.max(1, Math.ceil(alignBytes / unitBytes));
-  const sharedGrain = roundUp(Math.max(blockUnits, alignUnits ?? 1), blockUnits);
+  const unshardedGrain = roundUp(Math.max(blockUnits, alignUnits ?? 1), blockUnits);
+  const shard = shardOf(plan, units, unitBytes, unshardedGrain);
+  const sharedGrain = shard?.sharedGrain ?? unshardedGrain;
   const wanted = roundUp(objectUnits(files, units, unitBytes), wholeBlocks);
   // Leases lie on one grid over all units, so with several files these must begin on it.
   const unitsPerObject = alignUnits !== undefined && wanted < units ? roundUp(wanted, sharedGrain) : wanted;
@@ -82,7 +86,37 @@ export function geometryOf(plan: Plan): Geometry {
     blockBytes,
     grainUnits,
     leaseUnits: grainUnits * Math.max(1, Math.floor(leaseTarget(units * unitBytes) / unitBytes / grainUnits)),
+    ...(shard === undefined ? {} : { shardUnits: shard.units }),
   };
+}
+
+/** The most bytes of a shard: what is known of its blocks stays small, and a dead agent costs few. */
+const maxShardBytes = 64 * MiB;
+
+/**
+ * How the data is cut into shards, where a stage overwrites blocks: whole units and whole blocks of every such stage, at most
+ * 64 MiB where that can be, and so many that there are enough to share out. Where agents share an object, leases end on shards.
+ */
+function shardOf(
+  { stages }: Plan,
+  units: number,
+  unitBytes: number,
+  grain: number,
+): { readonly units: number; readonly sharedGrain: number } | undefined {
+  const blocks = stages.flatMap(({ mixed }) => (mixed === undefined ? [] : [mixed.block ?? defaults.mixedBlockBytes]));
+  if (blocks.length === 0) return undefined;
+  const common = blocks.reduce((least, block) => {
+    const whole = block / greatestCommonDivisor(block, unitBytes);
+    return (least / greatestCommonDivisor(least, whole)) * whole;
+  }, 1);
+  const target = Math.min(maxShardBytes, (units * unitBytes) / 64) / unitBytes;
+  const multiple = (of: number): number => Math.max(of, Math.floor(target / of) * of);
+  const onGrain = (grain / greatestCommonDivisor(grain, common)) * common;
+  if (onGrain <= target) return { units: multiple(onGrain), sharedGrain: multiple(onGrain) };
+  // A stripe is longer than a shard: the largest shard of which it is a multiple.
+  let parts = Math.ceil(onGrain / multiple(common));
+  while ((onGrain / common) % parts !== 0) parts += 1;
+  return { units: onGrain / parts, sharedGrain: onGrain };
 }
 
 /** How many units so many bytes are, rounded up. */

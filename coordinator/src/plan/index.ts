@@ -12,6 +12,7 @@ export {
   planAt,
   type ResolvedContent,
   type ResolvedDataStage,
+  type ResolvedMix,
   type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,
@@ -26,3 +27,4 @@ export {
 export { stagesOfRound } from './rounds.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
 export type { Knee } from './schema-sweep.js';
+export { agentsNeeded, pointText } from './sweep.js';

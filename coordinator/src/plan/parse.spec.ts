@@ -150,13 +150,13 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a key that would reach into the prototype',
       `${good}__proto__: { polluted: true }`,
-      '8:1 UNKNOWN_KEY unknown key "__proto__" in the plan; the keys here are name, seed, namespace, data, target, load, agents, control, errors, assign and stages',
+      '8:1 UNKNOWN_KEY unknown key "__proto__" in the plan; the keys here are name, seed, namespace, data, target, load, agents, control, errors, assign, repeat, sweep and stages',
     ],
     ['a wrong stage', good.replace('write', 'wirte'), '7:5 UNKNOWN_KEY unknown stage "wirte"; did you mean "write"?'],
     [
       'a stage of a later version',
-      good.replace('write', 'mixed'),
-      '7:5 UNKNOWN_KEY unknown stage "mixed"; the stages are write, read, verify, generate, network, stat, list, mkdir, create, rename and delete',
+      good.replace('write', 'scrub'),
+      '7:5 UNKNOWN_KEY unknown stage "scrub"; the stages are write, read, verify, mixed, generate, network, stat, list, mkdir, create, rename and delete',
     ],
     [
       'a wrong unit of size',
@@ -299,6 +299,56 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       'delete twice',
       `${good}  - delete: {}\n  - delete: {}\n`,
       '9:5 INVALID stages[2].delete: there is nothing to delete; stages[1] deleted the data; remove it',
+    ],
+    [
+      'a ramp in which all would lie',
+      good.replace('write: {}', 'write: { duration: 5s, ramp: 5s }'),
+      '7:34 INVALID stages[0].write.ramp: nothing would count in a stage of 5s; write a ramp that is shorter than the duration',
+    ],
+    [
+      'two ends of one stage',
+      good.replace('write: {}', 'write: { duration: 5s, until: { stable: 2% } }'),
+      '7:14 INVALID stages[0].write.duration: a stage ends by its duration or when it is stable, not by both; remove it, or write until.atMost',
+    ],
+    [
+      'a window that does not fit',
+      good.replace('write: {}', 'write: { ramp: 5s, until: { stable: 2%, window: 10s, atMost: 12s } }'),
+      '7:66 INVALID stages[0].write.until.atMost: a window of 10s after a ramp of 5s does not fit in 12s; raise atMost, or shorten the window or the ramp',
+    ],
+    [
+      'a stability that is no percentage',
+      good.replace('write: {}', 'write: { until: { stable: 2 } }'),
+      '7:31 INVALID stages[0].write.until.stable: “2” is not a percentage; write a percentage above 0 and up to 100%, such as 2%',
+    ],
+    [
+      'a delete by time',
+      `${good}  - delete: { duration: 5s }\n`,
+      '8:15 UNKNOWN_KEY unknown key "duration" in stages[1].delete; did you mean stages.write.duration?',
+    ],
+    [
+      'a sweep over what load says too',
+      `${good}load: { queueDepth: 4 }\nsweep: { queueDepth: [1, 2] }\n`,
+      '9:10 INVALID sweep.queueDepth: load.queueDepth says it too; leave one of them out',
+    ],
+    [
+      'a sweep with too many rounds',
+      `${good}repeat: 200\nsweep: { queueDepth: [1, 2] }\n`,
+      '9:1 INVALID sweep: 2 points, 200 times each, are more than 256 rounds; leave out some values',
+    ],
+    [
+      'a sweep over nothing, whatever its knee',
+      `${good}sweep: { knee: p99 < 5ms }\n`,
+      '8:1 INVALID sweep names nothing to go over; write a list of values, such as queueDepth: [1, 8, 64]',
+    ],
+    [
+      'a knee that is none',
+      `${good}sweep: { queueDepth: [1, 2], knee: p98 < 5ms }\n`,
+      '8:36 INVALID sweep.knee: “p98 < 5ms” is no percentile with a limit; write p50, p90, p99, p99.9 or max, then <, then a time such as 5ms or 800us',
+    ],
+    [
+      'a point of a sweep that could not run',
+      `${good}sweep: { block: [1MiB, 64MiB], queueDepth: [1, 512] }\n`,
+      '8:1 INVALID sweep, at block 64MiB, queueDepth 512: load.queueDepth: 512 blocks of 64MiB are more than 1 GiB for each lane; write at most 16, or choose a smaller target.io.block',
     ],
     [
       'verify on the null target',

@@ -11,7 +11,7 @@ const editor = z.fromJSONSchema(planJsonSchema() as Parameters<typeof z.fromJSON
 const editorTakes = (text: string) => editor.safeParse(parse(text)).success;
 
 describe('the JSON Schema for editors', () => {
-  test.each(['quickstart', 'null', 'network'])('does not redline examples/%s.yaml', (name) => {
+  test.each(['quickstart', 'null', 'network', 'steady', 'sweep'])('does not redline examples/%s.yaml', (name) => {
     const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
     expect(editor.safeParse(parse(text)).error).toBeUndefined();
   });
@@ -71,6 +71,7 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
     compress: { ratio: '1.5' },
     uniform: { min: '1MiB', max: '64MiB' },
     tree: { directories: '1', filesPerDirectory: '1' },
+    sweep: { queueDepth: ['1', '8'] },
     lognormal: { median: '4MiB', sigma: '1.2', max: '1GiB' },
   };
   const isOfTree = path[1] === 'tree';

@@ -44,6 +44,13 @@ function sections(key: PlanKey): string[] {
   const children = planKeys.filter((child) => isChild(child, key));
   // Most keys are those of every stage: said once for all of them.
   if (key.path.length === 2 && key.path[0] === 'stages') return key.path[1] === stageKinds[0] ? stageSections() : [];
+  // What several stages take is said for the first of them.
+  if (key.path[0] === 'stages' && key.path.length === 3) {
+    const [, kind, own] = key.path;
+    const first = planKeys.find(({ path }) => path[0] === 'stages' && path.length === 3 && path[2] === own);
+    if (first?.path[1] !== kind || children.length === 0) return [];
+    return [section(`\`${own}\` of a stage`, key.doc.meaning, children)];
+  }
   const kinds = children.filter((child) => child.targetKind !== undefined && child.path.at(-1) === 'kind');
   if (name !== 'target') return children.length === 0 ? [] : [section(`\`${name}\``, key.doc.meaning, children)];
   return kinds.map((kind) => {
@@ -58,9 +65,13 @@ function stageSections(): string[] {
   const seen = new Set<string>();
   for (const key of planKeys) {
     const [root, , name] = key.path;
-    if (root !== 'stages' || name === undefined || key.path.length !== 3 || seen.has(name)) continue;
-    seen.add(name);
-    const takers = planKeys.filter(({ path }) => path[0] === 'stages' && path.length === 3 && path[2] === name);
+    const said = `${name} ${key.doc.meaning}`;
+    if (root !== 'stages' || name === undefined || key.path.length !== 3 || seen.has(said)) continue;
+    seen.add(said);
+    const takers = planKeys.filter(
+      ({ path, doc }) =>
+        path[0] === 'stages' && path.length === 3 && path[2] === name && doc.meaning === key.doc.meaning,
+    );
     const kinds = takers.map(({ path }) => `\`${path[1]}\``);
     const who = kinds.length === stageKinds.length ? '' : inWords(kinds);
     groups.set(who, [...(groups.get(who) ?? []), key]);

@@ -52,6 +52,8 @@ describe('a resolved plan', () => {
       settleTimeoutMs: 60_000,
       errors: { ofKind: {}, inAll: 0 },
       stages: [{ kind: 'write', delayMs: 0, generation: 0 }],
+      repeat: 1,
+      points: [],
       notes: [],
     });
   });

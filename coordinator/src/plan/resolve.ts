@@ -8,6 +8,7 @@ import { firstNames } from './geometry-tree.js';
 import { resolveTarget } from './resolve-target.js';
 import type {
   ErrorPolicy,
+  ResolvedMix,
   ResolvedNetworkStage,
   ResolvedPlan,
   ResolvedRate,
@@ -16,7 +17,8 @@ import type {
 } from './resolved.js';
 import type { Plan } from './schema.js';
 import { type Knee, parseKnee } from './schema-sweep.js';
-import { pointsOf, resolvePoint } from './sweep.js';
+import type { TimeKeys } from './schema-time.js';
+import { agentsNeeded, pointsOf, resolvePoint } from './sweep.js';
 import { formatRatio, formatSize } from './units.js';
 
 /** What a plan does not say by itself. */
@@ -32,7 +34,7 @@ export interface ResolveContext {
 
 /** The plan with every default filled in. It takes what `parsePlan` returned, and never fails for such a plan. */
 export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
-  const { data, load, agents, control } = plan;
+  const { data, load, control } = plan;
   const geometry = geometryOf(plan);
   const { layout } = geometry;
   const dedupMilli = data.dedup?.ratio ?? defaults.ratioMilli;
@@ -59,12 +61,13 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     storageLanes: defaults.storageLanes,
     // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
     queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
-    agentsMinimum: Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(plan.sweep?.agents ?? [])),
+    agentsMinimum: agentsNeeded(plan),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
     headroom: plan.headroom ?? defaults.headroom,
-    stages: resolveStages(plan),
+    ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
+    stages: resolveStages(plan, layout.units * layout.unitBytes),
     repeat: plan.repeat ?? 1,
     points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
     ...resolveKnee(plan),
@@ -87,18 +90,23 @@ function resolveErrors({ errors, target }: Plan): ErrorPolicy {
   return { ofKind, inAll: upTo ?? named.reduce((sum, kind) => sum + (errors[kind] ?? 0), 0) };
 }
 
-function resolveStages({ stages, target }: Plan): ResolvedStage[] {
+function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedStage[] {
   /** Write stages since the data was last deleted, which it never is from a device. */
   let writes = 0;
   let names = firstNames;
   const isTree = treeOf(target) !== undefined;
-  return stages.map(({ kind, delay, time: typedTime, dropCaches, network, rename, ...typed }) => {
+  return stages.map(({ kind, mixed, delay, time: typedTime, dropCaches, network, rename, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
-    const time = resolveTime(typedTime);
+    const time = resolveTime(typedTime ?? {});
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
       return { kind, delayMs, generation: writes - 1, ...time, ...resolveRate(typed) };
+    }
+    if (kind === 'mixed') {
+      const generation = Math.max(0, writes - 1);
+      const mix = resolveMix(mixed, dataBytes, time.durationMs !== undefined);
+      return { kind, delayMs, generation, ...time, ...resolveRate(typed), mix };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
     const of = isTree ? { names } : {};
@@ -127,7 +135,23 @@ function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages']
   return rate === undefined ? {} : { rate: { ...rate, arrivals } };
 }
 
-function resolveTime({ duration, ramp, until }: Plan['stages'][number]['time']): ResolvedTime {
+function resolveMix(mixed: Plan['stages'][number]['mixed'] = {}, dataBytes: number, byTime: boolean): ResolvedMix {
+  const { block = defaults.mixedBlockBytes, order = defaults.mixedOrder, stride, theta, amount } = mixed;
+  const isWeighed = mixed.read !== undefined || mixed.write !== undefined;
+  const reads = mixed.read ?? (isWeighed ? 0 : defaults.mixedReads);
+  const writes = mixed.write ?? (isWeighed ? 0 : defaults.mixedWrites);
+  const bytes = amount === undefined ? dataBytes / (byTime ? defaults.mixedRounds : 1) : Number(amount);
+  return {
+    writesOf65536: Math.round((65_536 * writes) / (reads + writes)),
+    blockBytes: block,
+    order,
+    strideBlocks: order === 'strided' ? (stride === undefined ? defaults.mixedStrideBlocks : stride / block) : 0,
+    thetaMilli: order === 'zipfian' ? (theta ?? defaults.mixedThetaMilli) : 0,
+    operations: Math.max(1, Math.ceil(bytes / block)),
+  };
+}
+
+function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
   const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
   if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
   const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;
@@ -196,6 +220,10 @@ function notesOn(plan: Plan, resolved: Omit<ResolvedPlan, 'notes'>, geometry: Ge
   const { target } = resolved;
   if ((target.kind === 'file' || target.kind === 'block') && target.sync === 'never') {
     notes.push('with sync: never, units that a lost agent wrote count as indeterminate, not as written');
+  }
+  const mixesByTime = resolved.stages.some((stage) => stage.kind === 'mixed' && stage.durationMs !== undefined);
+  if (mixesByTime && 'sync' in target && target.sync === 'end') {
+    notes.push('with sync: end, a mixed stage by time makes each range durable: its rounds go on from what is');
   }
   if (target.kind === 'block' && resolved.stages.some(({ kind }) => kind === 'delete')) {
     notes.push('delete removes nothing from a block device: what was written stays there');

@@ -6,6 +6,7 @@ import type {
   Codec,
   ErrorKind,
   IoEngine,
+  MixedOrder,
   NetworkDirection,
   NetworkPattern,
   Scope,
@@ -129,8 +130,30 @@ export interface Stability {
   readonly windowMs: number;
 }
 
+/** What a mixed stage does. */
+export interface ResolvedMix {
+  /** Of 2^16 operations, so many are writes. */
+  readonly writesOf65536: number;
+  /** Bytes of each operation. */
+  readonly blockBytes: number;
+  readonly order: MixedOrder;
+  /** Blocks from one operation to the next in a strided order, else 0. */
+  readonly strideBlocks: number;
+  /** × 1000 in a zipfian order, else 0. */
+  readonly thetaMilli: number;
+  /** Operations on all of the data; by time, of each round. */
+  readonly operations: number;
+}
+
+/** A mixed stage: it reads and overwrites what the last write stage, and mixed stages since, wrote. */
+export interface ResolvedMixedStage extends StageOf<'mixed'> {
+  readonly mix: ResolvedMix;
+}
+
+type WholeStage = Exclude<StageKind, 'network' | 'mixed'>;
+
 /** A stage that goes by seed ranges. */
-export type ResolvedDataStage = { [K in Exclude<StageKind, 'network'>]: StageOf<K> }[Exclude<StageKind, 'network'>];
+export type ResolvedDataStage = { [K in WholeStage]: StageOf<K> }[WholeStage] | ResolvedMixedStage;
 
 /** A network stage: by time, and without data. */
 export interface ResolvedNetworkStage {
@@ -179,6 +202,8 @@ export interface ResolvedPlan {
   readonly grainUnits: number;
   /** Units in one lease under `assign: dynamic`; a multiple of `grainUnits`. */
   readonly leaseUnits: number;
+  /** Units of a shard, from each object's beginning on; absent where no stage overwrites single blocks. */
+  readonly shardUnits?: number;
   readonly assign: 'dynamic' | 'static';
   /** The most lanes that an agent uses, as the plan says; absent when it does not say. */
   readonly lanesPerAgent?: number;

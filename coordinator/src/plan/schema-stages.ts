@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type arrivals, defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { type MixedKeys, mixedKeys } from './schema-mixed.js';
 import { rateKeys } from './schema-rates.js';
 import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize, type Rate } from './units.js';
@@ -20,11 +21,12 @@ export interface TypedStage {
   readonly kind: (typeof stageKinds)[number];
   /** In milliseconds. */
   readonly delay: number | undefined;
-  readonly time: TimeKeys;
+  readonly time?: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
   readonly rate?: Rate;
   readonly arrivals?: (typeof arrivals)[number];
+  readonly mixed?: MixedKeys;
   readonly rename?: RenameKeys;
 }
 
@@ -85,6 +87,8 @@ const readingOptions = timedOptions.extend({
   }),
 });
 
+const mixedOptions = timedOptions.extend(mixedKeys);
+
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
@@ -99,6 +103,11 @@ export const stage = z
     verify: key(readingOptions.optional(), {
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
+    }),
+    mixed: key(mixedOptions.optional(), {
+      meaning:
+        'Reads and overwrites single blocks, each shard of the data in an order of its own. What is read is verified against what the block must hold by then, and so it is in later stages.',
+      example: '- mixed: { read: 70, write: 30, block: 4KiB, order: random, duration: 5m }',
     }),
     generate: key(timedOptions.optional(), {
       meaning: 'Makes every unit and sends it nowhere: how fast the generators are. Needs no data on the target.',
@@ -149,14 +158,16 @@ export const stage = z
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
     const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
     const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
+    const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
     return {
       kind,
       delay: options?.delay,
-      time: { duration, ramp, until },
+      ...(byTime ? { time: { duration, ramp, until } } : {}),
       ...(rate === undefined ? {} : { rate }),
       ...(lie === undefined ? {} : { arrivals: lie }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
+      ...(item.mixed === undefined ? {} : { mixed: item.mixed }),
       ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });

@@ -12,7 +12,7 @@ const longest = '168h';
 export const timeKeys = {
   duration: key(duration({ minimum: '100ms', maximum: longest }).optional(), {
     meaning:
-      'How long the stage goes on. Reading, verifying and generating begin the next pass at once when they are through; a write ends before, when all is written.',
+      'How long the stage goes on. Reading, verifying, mixing and generating begin the next pass at once when they are through; a write ends before, when all is written.',
     default: 'until every unit is done, once',
     example: 'duration: 30s',
   }),

@@ -11,6 +11,7 @@ import {
   type ioEngines,
   maxRounds,
   maxStages,
+  type mixedOrders,
   type networkDirections,
   type networkPatterns,
   type scopes,
@@ -210,6 +211,8 @@ export type Scope = (typeof scopes)[number];
 export type StageKind = (typeof stageKinds)[number];
 /** A kind of I/O error. */
 export type ErrorKind = (typeof errorKinds)[number];
+/** Which blocks the operations of a mixed stage go to. */
+export type MixedOrder = (typeof mixedOrders)[number];
 /** Who sends to whom in a network stage. */
 export type NetworkPattern = (typeof networkPatterns)[number];
 /** Which way the bytes of a network stage go. */

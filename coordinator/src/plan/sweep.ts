@@ -1,11 +1,18 @@
 /** From a sweep to its points: each combination of values, and the plan that it makes. Pure. */
-import { sweepKeys } from './choices.js';
+import { defaults, sweepKeys } from './choices.js';
+import { formatCount } from './format.js';
 import { geometryOf } from './geometry.js';
 import type { SweepPoint } from './resolved.js';
 import type { Plan } from './schema.js';
+import { formatSize } from './units.js';
 
 /** A value of each key that is swept over. */
 export type SweepValues = SweepPoint['values'];
+
+/** How many agents a plan needs: its minimum, and as many as its sweep goes up to. */
+export function agentsNeeded({ agents, sweep }: Pick<Plan, 'agents' | 'sweep'>): number {
+  return Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(sweep?.agents ?? []));
+}
 
 /** Each combination; the last key varies fastest. None without a sweep. */
 export function pointsOf(sweep: Plan['sweep']): SweepValues[] {
@@ -16,6 +23,14 @@ export function pointsOf(sweep: Plan['sweep']): SweepValues[] {
     (points, key) => points.flatMap((point) => (sweep[key] ?? []).map((value) => ({ ...point, [key]: value }))),
     [{}],
   );
+}
+
+/** The values of a point, for people. */
+export function pointText(values: SweepValues): string {
+  const text = (key: string, value: number): string => (key === 'block' ? formatSize(value) : formatCount(value));
+  return Object.entries(values)
+    .map(([key, value]) => `${key} ${text(key, value)}`)
+    .join(', ');
 }
 
 /** How many combinations there are. */

@@ -72,6 +72,8 @@ export class AgentTotals {
   ioEngine = '';
   /** Faults whose bytes it could not keep. */
   evidenceSkipped = 0;
+  /** Blocks that it read of which nobody knows which generation they hold. */
+  cellsInDoubt = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
   /** Under a rate: when its last operation came back, by its clock; 0: none yet. */
@@ -122,6 +124,7 @@ export class AgentTotals {
     for (const { kind, count: found } of report.findingCounts) this.findingCounts.set(kind, Number(found));
     this.ioEngine = report.ioEngine;
     this.evidenceSkipped = Number(report.evidenceSkipped);
+    this.cellsInDoubt = Number(report.cellsInDoubt);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
     this.lastPacedNs = report.lastPacedNs;

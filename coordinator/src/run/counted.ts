@@ -34,13 +34,21 @@ export function countedOf(stage: Stage, coverage: Coverage | undefined): Counted
   const all = [...stage.participants.values()];
   const ns = latest(stage.countsFromNs, lastDoneOf(stage)) - stage.countsFromNs;
   if (!isTimed(stage)) {
-    const bytes = bytesOf(stage, coverage?.done ?? 0);
+    const bytes = mixedBytes(stage) ?? bytesOf(stage, coverage?.done ?? 0);
     return { bytes, operations: operationsThatCount(stage, all, bytes, coverage?.done ?? 0), ns };
   }
   const moved = sum(all, 'bytes') - sum(all, 'rampBytes');
-  const bytes = Math.max(0, moved - bytesOf(stage, coverage?.rework ?? 0));
+  const mixed = mixedBytes(stage);
+  const rework = mixed === undefined ? bytesOf(stage, coverage?.rework ?? 0) : Math.max(0, sum(all, 'bytes') - mixed);
+  const bytes = Math.max(0, moved - rework);
   const operations = sum(all, 'operations') - sum(all, 'rampOperations');
   return { bytes, operations: moved > 0 ? operations * (bytes / moved) : operations, ns };
+}
+
+/** Bytes of the operations of a mixed stage, each once, whoever did it; undefined for any other stage. */
+export function mixedBytes({ mixed }: Stage): number | undefined {
+  const own = mixed?.own;
+  return own && own.doneOperations * Number(own.pattern.blockBytes);
 }
 
 /** The part of an agent in what counts, in bytes. */
@@ -51,6 +59,11 @@ export function bytesOfAgent(
 ): number {
   const [first] = incarnations;
   const own = first === undefined ? undefined : coverage?.agents.get(first.name);
+  const mixed = mixedBytes(stage);
+  if (mixed !== undefined) {
+    const all = sum([...stage.participants.values()], 'bytes');
+    return all > 0 ? countedOf(stage, coverage).bytes * (sum(incarnations, 'bytes') / all) : 0;
+  }
   if (!isTimed(stage)) return bytesOf(stage, own?.done ?? 0);
   const moved = sum(incarnations, 'bytes') - sum(incarnations, 'rampBytes');
   return Math.max(0, moved - bytesOf(stage, own?.rework ?? 0));
@@ -84,8 +97,8 @@ function stabilityResult(stage: Stage): StabilityResult | undefined {
   if (stability === undefined) return undefined;
   const { wanted, windowMs } = stability;
   return {
-    reached: stage.stableNs !== undefined,
-    afterNs: (stage.stableNs ?? latest(stage.startNs, stage.overNs ?? 0n)) - stage.startNs,
+    reached: stability.sinceNs !== undefined,
+    afterNs: (stability.sinceNs ?? latest(stage.startNs, stage.overNs ?? 0n)) - stage.startNs,
     variation: stability.variation ?? 0,
     wanted,
     windowMs: BigInt(windowMs),

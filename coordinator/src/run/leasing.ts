@@ -6,6 +6,7 @@ import { SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type LeaseProgress } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import type { Lease, Range } from '../ledger/index.js';
+import type { MixedShards } from './mixed-history.js';
 import { count } from './numbers.js';
 import type { Participant } from './participant.js';
 import type { Passes } from './passes.js';
@@ -32,6 +33,8 @@ export class Leasing {
     /** The stage's participants, by the key of their incarnation. */
     private readonly participants: ReadonlyMap<string, Participant>,
     private readonly log: RunLog,
+    /** What is known of shards, where single blocks were overwritten or are to be. */
+    private readonly mixed: MixedShards | undefined,
   ) {}
 
   /** An agent takes part. */
@@ -65,6 +68,7 @@ export class Leasing {
    */
   report({ member, name }: Participant, progress: LeaseProgress): SeedstormError | undefined {
     const leaseId = count(progress.leaseId, 'a lease');
+    const lease = this.passes.lease(leaseId);
     const outcome = this.passes.report({
       agent: name,
       incarnation: member.incarnation,
@@ -80,6 +84,7 @@ export class Leasing {
         what: `agent ${name} reports what cannot be true (${outcome.reason}): ${outcome.detail}`,
       });
     }
+    if (lease !== undefined) this.mixed?.report({ ...lease, id: leaseId }, progress, outcome.kind === 'fenced');
     if (progress.error === undefined || outcome.kind === 'fenced') return undefined;
     this.passes.undo(name, member.incarnation, leaseId, nowMs());
     return fromErrorDetail(progress.error);
@@ -138,7 +143,9 @@ export class Leasing {
 
   #send(participant: Participant, lease: Lease): void {
     const units = { first: BigInt(lease.first), end: BigInt(lease.end) };
-    const value = { stage: this.plan.wireStage, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units };
+    const round = this.passes.lease(lease.id)?.round ?? 0;
+    const shards = this.mixed?.grant(lease, round) ?? [];
+    const value = { stage: this.plan.wireStage, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units, shards };
     participant.member.send({ $case: 'grantLease', value });
   }
 

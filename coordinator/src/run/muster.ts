@@ -56,7 +56,12 @@ export interface MusterPlan {
   readonly index: number;
   /** What it is called on the wire: unlike the index, no other stage of this coordinator has it. */
   readonly wireStage: number;
+  /** What it does. */
   readonly name: string;
+  /** What events and progress call it: its name, and its round where there are several. */
+  readonly label: string;
+  /** The agents that take part, by name; undefined: all. */
+  readonly agents: ReadonlySet<string> | undefined;
   readonly delayMs: number;
   /** Whether it clears up after a run that failed or was stopped: what agents can do without one that hangs. */
   readonly isCleanUp: boolean;
@@ -278,7 +283,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
       this.log.event(
         'info',
         'stage-waiting',
-        `${this.plan.name} begins in ${this.plan.delayMs / 1000} s, as the plan says`,
+        `${this.plan.label} begins in ${this.plan.delayMs / 1000} s, as the plan says`,
       );
     }
     await this.waiters.until(() => nowMs() >= until || this.over());
@@ -296,14 +301,14 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     } else if (late.length > 0 && !this.over()) {
       throw new SeedstormError({
         code: 'SEEDSTORM_E_STAGE_FAILED',
-        what: `${late.map((p) => p.name).join(', ')} did not get ready for ${this.plan.name} within ${timeoutMs / 1000} s`,
+        what: `${late.map((p) => p.name).join(', ')} did not get ready for ${this.plan.label} within ${timeoutMs / 1000} s`,
         mend: 'look at the log of these agents',
       });
     }
     if (!this.over()) await this.introduce();
     await this.#measureClocks();
     if (this.in('ready').length === 0 && !this.over()) {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_NO_AGENTS', what: `no agent is left for ${this.plan.name}` });
+      throw new SeedstormError({ code: 'SEEDSTORM_E_NO_AGENTS', what: `no agent is left for ${this.plan.label}` });
     }
   }
 
@@ -318,7 +323,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
       this.log.event(
         'warning',
         'agent-mute',
-        `agent ${participant.name} does not tell its clock: ${this.plan.name} begins without it`,
+        `agent ${participant.name} does not tell its clock: ${this.plan.label} begins without it`,
       );
     }
   }
@@ -331,7 +336,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     this.countsFromNs = this.startNs + BigInt(rampMs) * 1_000_000n;
     this.overNs = durationMs === undefined ? undefined : this.startNs + BigInt(durationMs) * 1_000_000n;
     this.doing = 'running';
-    this.log.event('info', 'stage-started', `${this.plan.name}: ${ready.length} agents start together`);
+    this.log.event('info', 'stage-started', `${this.plan.label}: ${ready.length} agents start together`);
     for (const participant of ready) this.start(participant);
   }
 
@@ -344,7 +349,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
     await this.waiters.until(() => this.in('ending').length === 0, timeoutMs);
     const late = this.in('ending').map((participant) => participant.name);
     if (late.length === 0) return;
-    const what = `${late.join(', ')} did not end ${this.plan.name} within ${timeoutMs / 1000} s: I/O, a sync or a close does not come back`;
+    const what = `${late.join(', ')} did not end ${this.plan.label} within ${timeoutMs / 1000} s: I/O, a sync or a close does not come back`;
     this.log.event('error', 'agent-hung', what);
     this.hung(late, what);
   }
@@ -358,6 +363,7 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
 
   protected invite(member: Member, shares = this.#shares()): void {
     if (!member.working || this.participants.has(participantKey(member))) return;
+    if (this.plan.agents?.has(member.name) === false) return;
     this.participants.set(participantKey(member), new Participant(member));
     member.send(this.invitation(member, shares));
   }

@@ -25,7 +25,7 @@ export function networkProgress(stage: NetworkStage): Progress {
   return {
     runId: plan.runId,
     stage: plan.index,
-    stageName: plan.name,
+    stageName: plan.label,
     phase: stage.phase,
     elapsedMs: elapsedNs / 1_000_000n,
     units: 0n,
@@ -81,6 +81,9 @@ export function networkResult(stage: NetworkStage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
+    label: plan.label,
+    repetition: plan.place.repetition,
+    point: plan.place.point,
     complete: stage.isComplete(),
     units: 0n,
     unitsDone: 0n,
@@ -110,6 +113,8 @@ export function networkResult(stage: NetworkStage): StageResult {
     cache: undefined,
     preallocated: 0n,
     preallocateNs: 0n,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     existed: 0n,
     foreign: 0n,
     folders: 0n,

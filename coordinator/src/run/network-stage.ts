@@ -23,6 +23,7 @@ import { NetworkHost } from './network-host.js';
 import { coordinatorName, sendsTo } from './network-peers.js';
 import { networkProgress } from './network-result.js';
 import type { Participant } from './participant.js';
+import { labelOf, noPlace, type Place } from './rounds.js';
 import type { RunLog } from './run-log.js';
 
 /** Agents themselves give up after ten seconds. */
@@ -40,6 +41,7 @@ const maxNamedHosts = 5;
 export interface NetworkPlan extends MusterPlan {
   readonly runId: string;
   readonly name: 'network';
+  readonly place: Place;
   readonly stage: ResolvedNetworkStage;
   readonly lanesPerAgent: number | undefined;
   readonly leaseMs: number;
@@ -52,6 +54,8 @@ export function networkPlan(
   index: number,
   wireStage: number,
   stage: ResolvedNetworkStage,
+  place: Place = noPlace,
+  agents?: ReadonlySet<string>,
 ): NetworkPlan {
   const { lanesPerAgent, leaseMs } = plan;
   const { delayMs } = stage;
@@ -60,6 +64,9 @@ export function networkPlan(
     index,
     wireStage,
     name: 'network',
+    label: labelOf('network', place),
+    place,
+    agents,
     stage,
     delayMs,
     lanesPerAgent,
@@ -71,7 +78,7 @@ export function networkPlan(
 }
 
 /** An agent's place in the traffic. */
-export interface Place {
+export interface Seat {
   readonly participant: Participant;
   /** Where it listens. */
   readonly address: string;
@@ -83,7 +90,7 @@ export interface Place {
 /** One network stage of a run. */
 export class NetworkStage extends Muster<NetworkPlan> {
   /** The agents by number, once they are numbered. */
-  places: Place[] = [];
+  places: Seat[] = [];
   /** Whom each sends to, by number. */
   targets: number[][] = [];
   pattern: NetworkPattern = 'all-to-all';
@@ -177,7 +184,7 @@ export class NetworkStage extends Muster<NetworkPlan> {
     if (this.pattern === 'coordinator') await this.#listen();
     for (const number of this.places.keys()) this.#tellPeers(number);
     await this.#connectHost();
-    const waiting = (): Place[] => this.places.filter((p) => !p.connected && p.participant.state === 'ready');
+    const waiting = (): Seat[] => this.places.filter((p) => !p.connected && p.participant.state === 'ready');
     await this.waiters.until(() => waiting().length === 0 || this.over(), connectTimeoutMs);
     const [late] = waiting();
     if (late !== undefined && !this.over()) {

@@ -27,6 +27,26 @@ function finish(passes: Passes, { id, agent, incarnation, epoch, first, end }: L
 }
 
 describe('passes', () => {
+  test('with one holder at a time, no unit is given twice, to the next pass or while a lost holder may be at it', () => {
+    const ledger = (): Ledger => new Ledger({ ...options, settleMs: 5000 });
+    const passes = new Passes(ledger(), ledger, [], true);
+    for (const agent of ['a', 'b']) passes.join(agent, 1, `host-of-${agent}`, 0);
+    const [first, second, third] = [passes.grant('a', 1), passes.grant('b', 1), passes.grant('b', 1)];
+    expect(passes.grant('b', 1)).toBeUndefined();
+    if (second !== undefined) finish(passes, second);
+    // What is done in this pass may be begun in the next, and nothing else of it.
+    const next = passes.grant('b', 2);
+    expect(next).toMatchObject({ first: second?.first, end: second?.end });
+    expect([passes.lease(first?.id ?? 0)?.round, passes.lease(next?.id ?? 0)?.round]).toEqual([0, 1]);
+    expect(passes.grant('b', 2)).toBeUndefined();
+    passes.renew('b', 1, 1200);
+    expect(passes.expire(1201).leases).toMatchObject([{ agent: 'a' }]);
+    expect(passes.grant('b', 1300)).toBeUndefined();
+    passes.drained('a', 1);
+    expect(passes.grant('b', 1400)).toMatchObject({ first: first?.first, end: first?.end });
+    expect(third?.agent).toBe('b');
+  });
+
   test('an agent never waits at the border: the next pass begins while the one before is under way', () => {
     const passes = passesOf();
     const leases = Array.from({ length: 6 }, () => passes.grant('a', 1));

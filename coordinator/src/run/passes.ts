@@ -3,15 +3,17 @@
  * soon as the one before has nothing more to give to an agent, so that nobody waits at the border; any other has one pass.
  * It has a ledger's face, with counts over all passes; leases are numbered over all of them. No I/O, no clock.
  */
-import type {
-  AgentCoverage,
-  Coverage,
-  Expiry,
-  Lease,
-  Ledger,
-  Report,
-  ReportOutcome,
-  WriterRange,
+import {
+  type AgentCoverage,
+  type Coverage,
+  type Expiry,
+  IntervalSet,
+  type Lease,
+  type Ledger,
+  type Range,
+  type Report,
+  type ReportOutcome,
+  type WriterRange,
 } from '../ledger/index.js';
 import { ownUnits } from './own-units.js';
 
@@ -20,6 +22,8 @@ const maxOpenPasses = 1024;
 
 interface Pass {
   readonly ledger: Ledger;
+  /** Which pass it is, from 0. */
+  readonly round: number;
   /** The number of each lease over all passes, by its number in the ledger. */
   readonly numbers: number[];
 }
@@ -38,6 +42,8 @@ interface Sums {
 export class Passes {
   #open: Pass[];
   readonly #leases = new Map<number, { readonly pass: Pass; readonly id: number }>();
+  /** Units that failed in passes that are over. */
+  readonly #failed = new IntervalSet();
   /** Leases that were granted so far, in all passes. */
   #granted = 0;
   readonly #over: Sums = { passes: 0, done: 0, failed: 0, rework: 0, byTheirWriter: 0, agents: new Map() };
@@ -49,8 +55,10 @@ export class Passes {
     private readonly next: (() => Ledger) | undefined,
     /** Who wrote what the stage reads back; empty when it does not. */
     private readonly writers: readonly WriterRange[],
+    /** Whether each unit has one holder at a time, over all passes, and none while a lost one may still be at it. */
+    private readonly isExclusive = false,
   ) {
-    this.#open = [{ ledger: first, numbers: [] }];
+    this.#open = [{ ledger: first, round: 0, numbers: [] }];
   }
 
   /** Whether a pass is followed by the next until the time is over. */
@@ -89,16 +97,41 @@ export class Passes {
 
   /** The next lease for an agent: of the earliest pass that has something for it, or of a new one. */
   grant(agent: string, nowMs: number): Lease | undefined {
+    const avoid = new IntervalSet();
+    if (this.isExclusive)
+      for (const { ledger } of this.#open) for (const { first, end } of ledger.unsettled()) avoid.add(first, end);
     for (const pass of this.#open) {
-      const lease = this.#grantOf(pass, agent, nowMs);
+      const lease = this.#grantOf(pass, agent, nowMs, avoid.ranges);
       if (lease !== undefined) return lease;
+      // What is not done in this pass is not begun in the next.
+      if (this.isExclusive) for (const [first, end] of pass.ledger.unfinished()) avoid.add(first, end);
     }
     const pass = this.#begin();
-    return pass && this.#grantOf(pass, agent, nowMs);
+    return pass && this.#grantOf(pass, agent, nowMs, avoid.ranges);
   }
 
-  #grantOf(pass: Pass, agent: string, nowMs: number): Lease | undefined {
-    const lease = pass.ledger.grant(agent, nowMs);
+  /** The lease of this number, and which pass it is of, counted from 0; undefined once that pass is over. */
+  lease(number: number): { readonly first: number; readonly end: number; readonly round: number } | undefined {
+    const known = this.#leases.get(number);
+    const lease = known?.pass.ledger.lease(known.id);
+    return lease && known && { first: lease.first, end: lease.end, round: known.pass.round };
+  }
+
+  /** The ledgers of passes that are not over. */
+  get ledgers(): readonly Ledger[] {
+    return this.#open.map(({ ledger }) => ledger);
+  }
+
+  /** Units that failed in any pass. */
+  failedRanges(): Range[] {
+    const failed = new IntervalSet();
+    for (const [first, end] of this.#failed.ranges) failed.add(first, end);
+    for (const { ledger } of this.#open) for (const [first, end] of ledger.failedRanges()) failed.add(first, end);
+    return failed.ranges;
+  }
+
+  #grantOf(pass: Pass, agent: string, nowMs: number, avoid: readonly Range[]): Lease | undefined {
+    const lease = pass.ledger.grant(agent, nowMs, avoid);
     if (lease === undefined) return undefined;
     this.#granted += 1;
     pass.numbers[lease.id] = this.#granted;
@@ -113,7 +146,7 @@ export class Passes {
     if (this.#open.length >= maxOpenPasses) return undefined;
     const ledger = this.next();
     ledger.follow(last.ledger);
-    const pass = { ledger, numbers: [] };
+    const pass = { ledger, round: last.round + 1, numbers: [] };
     this.#open.push(pass);
     return pass;
   }
@@ -218,6 +251,7 @@ export class Passes {
 
   #addUp(pass: Pass): void {
     const { done, failed, rework, agents } = pass.ledger.coverage();
+    for (const [first, end] of pass.ledger.failedRanges()) this.#failed.add(first, end);
     const over = this.#over;
     over.passes += 1;
     over.done += done;

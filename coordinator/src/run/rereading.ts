@@ -89,10 +89,10 @@ export class Rereading {
       const { finding } = question;
       const id = this.#nextId++;
       this.#open.set(id, { ...question, participant });
-      const { object, offset, length, fingerprint } = finding;
+      const { object, offset, length, fingerprint, generation } = finding;
       participant.member.send({
         $case: 'rereadPlace',
-        value: { stage: this.wireStage, id, object, offset, length, fingerprint },
+        value: { stage: this.wireStage, id, object, offset, length, fingerprint, generation },
       });
       return false;
     });

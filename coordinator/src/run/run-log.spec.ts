@@ -21,6 +21,8 @@ const result: RunResult = {
   agentsLost: 0,
   sparedObjects: 0n,
   evidenceSkipped: 0n,
+  spreads: [],
+  sweep: undefined,
 };
 
 /** A watcher and what it was told: kinds of events, or the message's own. */

@@ -4,20 +4,24 @@
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/proto';
-import { nowMs } from '../clock.js';
-import type { Ledger } from '../ledger/index.js';
+import type { Range } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
 import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
-import { checkTarget } from './check.js';
 import { Findings } from './findings.js';
+import { gather, preflight } from './gathering.js';
+import { MixedHistory, type MixedLayer } from './mixed-history.js';
 import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
+import { sweepResult } from './points.js';
+import { noPlace, type Place, type Round, roundsOf, roundText } from './rounds.js';
 import type { RunLog } from './run-log.js';
+import { spreadsOf } from './spread.js';
 import { Stage } from './stage.js';
 import { changesNames, makesData, stagePlan } from './stage-plan.js';
 import { stageResult } from './stage-result.js';
+import { Standing } from './standing.js';
 import { TargetLock } from './target-lock.js';
 
 /** What the operator asked for beside the plan. */
@@ -30,7 +34,6 @@ export interface RunOptions {
   readonly keep: boolean;
 }
 
-const agentsPollMs = 50;
 /** Objects that were never made and that a list is told of. */
 const maxNeverMade = 100_000;
 
@@ -43,16 +46,14 @@ export class Run {
   readonly #notes: string[];
   readonly #seen = new Set<string>();
   readonly #lost = new Set<string>();
-  /** The ledger of the last write: who wrote what is there now. */
-  #written: Ledger | undefined;
-  /** The ledgers of writes and deletes that lost agents may still be at. */
-  #mutations: Ledger[] = [];
-  /** Whether objects of this run may be on the target. */
-  #hasData = false;
+  /** What is on the target. */
+  readonly #standing = new Standing();
   #stage: Stage | NetworkStage | undefined;
   /** The stage over seed ranges that began last. */
   #begun: ResolvedDataStage | undefined;
   readonly #lock: TargetLock;
+  /** What mixed stages did to the data; absent where the plan has none. */
+  readonly #mixed: MixedHistory | undefined;
   /** Units of node-local data that some stage could not reach any more. */
   #lostUnits = 0;
   #cancelled = false;
@@ -74,6 +75,8 @@ export class Run {
   ) {
     this.#notes = [...plan.notes];
     this.#lock = new TargetLock(members, plan, log);
+    const { shardUnits, layout } = plan;
+    this.#mixed = shardUnits === undefined ? undefined : new MixedHistory({ ...layout, shardUnits });
   }
 
   /** The run's own folders, or the beginning of its keys, where there are any. */
@@ -96,8 +99,8 @@ export class Run {
     for (const member of this.members.working()) this.#seen.add(member.name);
     let failure: SeedstormError | undefined;
     try {
-      await this.#gather();
-      if (!this.#cancelled) await this.#preflight();
+      await gather(this.members, this.options, () => this.#cancelled, this.log);
+      if (!this.#cancelled) await preflight(this.members, this.plan, this.id, () => this.#cancelled);
       if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
       failure = await this.#runStages();
       failure ??= this.#lossOfUnits();
@@ -128,58 +131,58 @@ export class Run {
     this.#stage?.cancel();
   }
 
-  /** Waits for enough agents. */
-  async #gather(): Promise<void> {
-    const { agents, agentsTimeoutMs } = this.options;
-    const deadline = agentsTimeoutMs === 0 ? undefined : nowMs() + agentsTimeoutMs;
-    let told = -1;
-    while (!this.#cancelled && this.members.working().length < agents) {
-      const present = this.members.working().length;
-      if (present !== told) this.log.event('info', 'waiting-for-agents', `${present} of ${agents} agents have joined`);
-      told = present;
-      if (deadline !== undefined && nowMs() > deadline) {
-        throw new SeedstormError({
-          code: 'SEEDSTORM_E_NO_AGENTS',
-          what: `${present} of ${agents} agents joined within ${agentsTimeoutMs / 1000} s`,
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, agentsPollMs));
-    }
-  }
-
-  /** Refuses to begin what would fail for want of space or rights. */
-  async #preflight(): Promise<void> {
-    const checks = await checkTarget(this.members, this.plan, this.id, () => this.#cancelled);
-    for (const { name, checked } of checks) {
-      for (const { level, detail } of checked.findings) {
-        if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
-          throw SeedstormError.fromJSON({ ...detail, what: `agent ${name}: ${detail.what}` });
-        }
-      }
-    }
-  }
-
   async #runStages(): Promise<SeedstormError | undefined> {
-    for (const [index, resolved] of this.plan.stages.entries()) {
+    for (const round of roundsOf(this.plan)) {
       if (this.#cancelled) return undefined;
-      const error =
-        resolved.kind === 'network' ? await this.#runNetwork(index, resolved) : await this.#runStage(index, resolved);
+      const error = await this.#runRound(round);
       if (error !== undefined) return error;
     }
     return undefined;
   }
 
-  async #runNetwork(index: number, resolved: ResolvedNetworkStage): Promise<SeedstormError | undefined> {
-    const plan = networkPlan(this.plan, this.id, index, this.members.nextStage(), resolved);
+  /** Goes through the stages once. */
+  async #runRound(round: Round): Promise<SeedstormError | undefined> {
+    const text = roundText(this.plan, round);
+    if (text !== '') this.log.event('info', 'round-started', text);
+    const agents = this.#agentsOf(round);
+    for (const [index, resolved] of round.stages.entries()) {
+      if (this.#cancelled) return undefined;
+      const error =
+        resolved.kind === 'network'
+          ? await this.#runNetwork(index, resolved, round, agents)
+          : await this.#runStage(index, resolved, round, agents);
+      if (error !== undefined) return error;
+    }
+    return undefined;
+  }
+
+  /** The agents that take part in a round: where not all do, those that joined first. */
+  #agentsOf({ agents }: Round): ReadonlySet<string> | undefined {
+    if (agents === undefined) return undefined;
+    const names = this.members.working().map(({ name }) => name);
+    if (names.length < agents) {
+      const what = `this point of the sweep needs ${agents} agents, and ${names.length} are left`;
+      throw new SeedstormError({ code: 'SEEDSTORM_E_NO_AGENTS', what });
+    }
+    return new Set(names.slice(0, agents));
+  }
+
+  async #runNetwork(
+    index: number,
+    resolved: ResolvedNetworkStage,
+    round: Round,
+    agents: ReadonlySet<string> | undefined,
+  ): Promise<SeedstormError | undefined> {
+    const plan = networkPlan(round.plan, this.id, index, this.members.nextStage(), resolved, round, agents);
     const stage = new NetworkStage(plan, this.members, this.log, this.listenHost);
     const outcome = await this.#perform(stage);
     this.#results.push(networkResult(stage));
-    return this.#unlessWhole(plan.name, outcome);
+    return this.#unlessWhole(plan.name, plan.label, outcome);
   }
 
   /** Runs a stage and tells of its end. */
   async #perform(stage: Stage | NetworkStage): Promise<StageOutcome> {
-    const { name } = stage.plan;
+    const { label: name } = stage.plan;
     this.#stage = stage;
     this.log.stageName = name;
     const outcome = await stage.run();
@@ -191,13 +194,19 @@ export class Run {
   }
 
   /** Nothing passes that is not whole, whatever the reason. */
-  #unlessWhole(name: string, { complete, error }: StageOutcome): SeedstormError | undefined {
+  #unlessWhole(name: string, label: string, { complete, error }: StageOutcome): SeedstormError | undefined {
     if (complete || this.#cancelled || error !== undefined) return error;
-    const what = `${name} ended before ${name === 'network' ? 'its time was over' : 'all of its units were done'}`;
+    const what = `${label} ended before ${name === 'network' ? 'its time was over' : 'all of its units were done'}`;
     return new SeedstormError({ code: 'SEEDSTORM_E_STAGE_FAILED', what });
   }
 
-  async #runStage(index: number, resolved: ResolvedDataStage): Promise<SeedstormError | undefined> {
+  async #runStage(
+    index: number,
+    resolved: ResolvedDataStage,
+    { plan: planOfRound, ...place }: Place & Pick<Round, 'plan'>,
+    agents?: ReadonlySet<string>,
+  ): Promise<SeedstormError | undefined> {
+    const standing = this.#standing;
     const spared = this.findings.sparedObjects();
     if (resolved.kind === 'delete' && this.options.keep) {
       this.log.event('info', 'kept', 'nothing is deleted: the data was asked to be kept');
@@ -208,33 +217,39 @@ export class Run {
       this.#leave();
       return undefined;
     }
-    if (changesNames(resolved.kind)) this.#hasData = true;
+    if (changesNames(resolved.kind)) standing.hasData = true;
     this.#begun = resolved;
     const sparedObjects = resolved.kind === 'list' ? this.#neverMade() : spared === 'all' ? [] : spared;
-    const plan = stagePlan(this.plan, this.id, index, this.members.nextStage(), resolved, sparedObjects);
-    const stage = new Stage(plan, this.members, this.log, this.findings, this.#written, this.#mutations);
+    const wireStage = this.members.nextStage();
+    const plan = stagePlan(planOfRound, this.id, index, wireStage, resolved, sparedObjects, place, agents);
+    const own = resolved.kind === 'mixed' ? this.#mixed?.begin(resolved.mix) : undefined;
+    const unknown = (this.#mixed?.failed ?? []).map(({ first, end }): Range => [first, end]);
+    // Who reads without looking, or writes or removes everything, need not know what single blocks hold.
+    const shards = plan.name === 'mixed' || plan.name === 'verify' ? this.#mixed?.shards(own) : undefined;
+    const stage = new Stage(plan, this.members, this.log, this.findings, standing, shards, unknown);
     const outcome = await this.#perform(stage);
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
-    if (makesData(resolved.kind)) this.#written = stage.ledger ?? this.#written;
-    if (stage.ledger !== undefined && plan.needsSettled) this.#mutations.push(stage.ledger);
-    this.#mutations = this.#mutations.filter((ledger) => !ledger.isSettled());
+    if (stage.ledger !== undefined && makesData(resolved.kind)) standing.wrote(stage.ledger, resolved.generation);
+    else if (plan.needsSettled) standing.changed(stage.passes?.ledgers ?? []);
+    if (resolved.kind === 'write') this.#mixed?.rewritten();
+    if (own !== undefined) this.#mixedWas(stage, own);
     this.#evidenceSkipped += stage.evidenceSkipped;
     const failedUnits = stage.ledger?.coverage().failed ?? 0;
     if (failedUnits > 0) {
       const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
-      this.#notes.push(makesData(resolved.kind) ? `${what}; they are not read or verified` : what);
+      this.#note(makesData(resolved.kind) ? `${what}; they are not read or verified` : what);
     }
     const unwritten = resolved.kind === 'write' && stage.ranItsTime ? (stage.ledger?.unfinished() ?? []) : [];
     if (unwritten.length > 0) {
       const units = unwritten.reduce((sum, [first, end]) => sum + end - first, 0) - failedUnits;
-      this.#notes.push(`write: ${units} units were not written in its time; they are not read or verified`);
+      this.#note(`${plan.label}: ${units} units were not written in its time; they are not read or verified`);
     }
     if (stage.ioErrors.inAll > 0) this.#hasErrors = true;
     if (resolved.kind === 'delete' && outcome.complete && failedUnits === 0) {
       // Nothing is removed from a device.
-      this.#hasData = this.plan.target.kind === 'block';
-      this.#written = undefined;
+      standing.removed(this.plan.target.kind === 'block');
+      if (!standing.hasData) this.#mixed?.deleted();
       if (spared.length > 0) this.#leave();
       else if (!stage.folderRemoved) this.#leaveFolders();
     }
@@ -242,19 +257,32 @@ export class Run {
       this.#lostUnits = Math.max(this.#lostUnits, outcome.lost);
       // What the others had is deleted; what the lost had is where they were.
       if (resolved.kind === 'delete') {
-        this.#hasData = false;
+        standing.hasData = false;
         this.#leaveFolders();
       }
       return undefined;
     }
-    return this.#unlessWhole(resolved.kind, outcome);
+    return this.#unlessWhole(plan.name, plan.label, outcome);
+  }
+
+  #note(note: string): void {
+    if (!this.#notes.includes(note)) this.#notes.push(note);
+  }
+
+  /** A mixed stage is over. */
+  #mixedWas({ passes }: Stage, own: MixedLayer): void {
+    for (const [first, end] of passes?.failedRanges() ?? []) own.failed.push({ first, end });
+    const note =
+      'mixed: blocks that were overwritten are copies of no others any more: the data has not exactly the dedup ratio of the plan until it is written again';
+    const { dedupMilli } = this.plan.content;
+    if (dedupMilli > 1000 && this.#mixed?.hasOverwrites === true) this.#note(note);
   }
 
   /** Objects whose write failed with errors that pass: nobody finds them. Past the limit they are taken for missing. */
   #neverMade(): number[] {
     const { unitsPerObject } = this.plan.layout;
     const objects = new Set<number>();
-    for (const [first, end] of this.#written?.unfinished() ?? []) {
+    for (const [first, end] of this.#standing.written?.unfinished() ?? []) {
       for (let unit = first; unit < end && objects.size < maxNeverMade; unit += unitsPerObject) {
         objects.add(Math.floor(unit / unitsPerObject));
       }
@@ -264,7 +292,7 @@ export class Run {
 
   /** Leaves nothing behind that nobody asked for. */
   async #cleanUp(failure: SeedstormError | undefined): Promise<void> {
-    if (!this.#hasData || this.#places.length === 0) return;
+    if (!this.#standing.hasData || this.#places.length === 0) return;
     const folders = this.folders.join(', ');
     const unfinished = failure !== undefined || this.#cancelled;
     if (!unfinished || this.options.keep || this.folders.length === 0) {
@@ -278,8 +306,8 @@ export class Run {
     const { names, nextNames } = this.#begun ?? {};
     const named = { ...(names === undefined ? {} : { names }), ...(nextNames === undefined ? {} : { nextNames }) };
     const remove = { kind: 'delete', delayMs: 0, generation, ...named } as const;
-    const error = await this.#runStage(this.plan.stages.length, remove);
-    if (error !== undefined || this.#hasData) {
+    const error = await this.#runStage(this.plan.stages.length, remove, { plan: this.plan, ...noPlace });
+    if (error !== undefined || this.#standing.hasData) {
       this.#leave();
       this.log.event(
         'error',
@@ -292,8 +320,8 @@ export class Run {
   /** Notes what stays on the target: the objects with faults, or all. */
   #leave(): void {
     if (this.#places.length === 0) return;
-    if (!this.#hasData) this.#spared = this.findings.sparedObjects().length;
-    for (const path of this.#hasData ? this.#places : this.findings.sparedPaths()) this.#leftBehind.add(path);
+    if (!this.#standing.hasData) this.#spared = this.findings.sparedObjects().length;
+    for (const path of this.#standing.hasData ? this.#places : this.findings.sparedPaths()) this.#leftBehind.add(path);
   }
 
   #leaveFolders(): void {
@@ -329,6 +357,8 @@ export class Run {
       agentsLost: this.#lost.size,
       sparedObjects: BigInt(this.#spared),
       evidenceSkipped: BigInt(this.#evidenceSkipped),
+      spreads: spreadsOf(this.#results),
+      sweep: sweepResult(this.plan, this.#results),
     };
   }
 

@@ -20,6 +20,18 @@ describe('whether a stage is stable', () => {
     expect(stability.reached).toBe(false);
   });
 
+  test('is looked at once a second after the ramp, until it is', () => {
+    const stability = new Stability(0.02, 3000);
+    const second = 1_000_000_000n;
+    const rates = [100, 100, 100];
+    const look = (nowNs: bigint): boolean => stability.look(nowNs, 5n * second, () => rates.shift() ?? 0);
+    expect([look(5n * second), look(6n * second), look(6n * second + 1n), look(7n * second)]).toEqual(
+      new Array(4).fill(false),
+    );
+    expect(look(8n * second)).toBe(true);
+    expect([stability.sinceNs, rates.length, look(9n * second)]).toEqual([8n * second, 0, false]);
+  });
+
   test('a stage in which nothing moves is not stable: it hangs', () => {
     const stability = new Stability(1, 3000);
     for (const rate of [0, 0, 0]) stability.add(rate);

@@ -2,8 +2,13 @@
  * Whether a stage's throughput is stable: how much it varied over the last seconds. Pure; must not know where rates come from.
  */
 
+const secondNs = 1_000_000_000n;
+
 /** What is wanted of a stage, and what came of it. */
 export class Stability {
+  /** When it was as stable as wanted, on the coordinator's clock. */
+  sinceNs: bigint | undefined;
+  #lookedNs: bigint | undefined;
   readonly #rates: number[] = [];
   readonly #seconds: number;
 
@@ -14,6 +19,25 @@ export class Stability {
     readonly windowMs: number,
   ) {
     this.#seconds = windowMs / 1000;
+  }
+
+  /**
+   * Takes the throughput of one more second, when one has gone by; the first of them begins at `fromNs`. Whether the stage
+   * has just become stable.
+   */
+  look(nowNs: bigint, fromNs: bigint, rate: () => number): boolean {
+    this.#lookedNs ??= fromNs;
+    if (this.sinceNs !== undefined || nowNs < this.#lookedNs + secondNs) return false;
+    this.#lookedNs += secondNs;
+    this.add(rate());
+    if (this.reached) this.sinceNs = nowNs;
+    return this.reached;
+  }
+
+  /** How it varies, for people. */
+  get text(): string {
+    const { variation = 0, wanted, windowMs } = this;
+    return `its throughput varied by ${percent(variation)} over ${windowMs / 1000} s, and ${percent(wanted)} was wanted`;
   }
 
   /** The throughput of one more second. */
@@ -37,4 +61,8 @@ export class Stability {
     const { variation } = this;
     return variation !== undefined && variation <= this.wanted;
   }
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(2)}%`;
 }

@@ -1,5 +1,13 @@
 /** What one stage needs to know of the resolved plan, and what follows from it for agents and ledger. Pure. */
-import { type Content, Operation, type PrepareStage, type Rate, type Target, type TreeLayout } from '@seedstorm/proto';
+import {
+  type Content,
+  Operation,
+  type Overwrites,
+  type PrepareStage,
+  type Rate,
+  type Target,
+  type TreeLayout,
+} from '@seedstorm/proto';
 import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange } from '../ledger/index.js';
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
@@ -15,9 +23,11 @@ import {
   type TreeNames,
 } from '../plan/index.js';
 import type { MusterPlan } from './muster.js';
+import { labelOf, noPlace, type Place } from './rounds.js';
 
 /** What a stage needs of the plan. */
 export interface StagePlan extends MusterPlan {
+  readonly place: Place;
   readonly runId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
@@ -56,6 +66,8 @@ export interface StagePlan extends MusterPlan {
   readonly rate: ResolvedRate | undefined;
   /** Whether agents measure how fast their lanes deal with the data without storage. */
   readonly measuresGenerator: boolean;
+  /** Whether each unit has one holder at a time: who mixes must know what a block holds. */
+  readonly isExclusive: boolean;
 }
 
 /** The plan of stage `index`, `wireStage` on the wire; behind the last stage it clears up. A delete spares `sparedObjects`. */
@@ -66,8 +78,13 @@ export function stagePlan(
   wireStage: number,
   stage: ResolvedDataStage,
   sparedObjects: readonly number[],
+  place: Place = noPlace,
+  agents?: ReadonlySet<string>,
 ): StagePlan {
   return {
+    place,
+    agents,
+    label: labelOf(stage.kind, place),
     runId,
     index,
     wireStage,
@@ -79,8 +96,8 @@ export function stagePlan(
     nextNames: stage.nextNames,
     content: plan.content,
     layout: plan.layout,
-    target: plan.target,
-    blockBytes: plan.blockBytes,
+    target: targetOf(plan, stage),
+    blockBytes: stage.kind === 'mixed' ? stage.mix.blockBytes : plan.blockBytes,
     leaseUnits: plan.leaseUnits,
     grainUnits: plan.grainUnits,
     leaseMs: plan.leaseMs,
@@ -90,20 +107,27 @@ export function stagePlan(
     modestLanes: goesToStorage(plan, stage) ? plan.storageLanes : undefined,
     // Calls on names of files go one at a time in each lane.
     queueDepth: plan.target.kind !== 'file' || movesBytes(stage.kind) ? plan.queueDepth : 1,
-    sync: changesNames(stage.kind) ? syncOf(plan.target) : 'never',
+    sync: changesNames(stage.kind) || stage.kind === 'mixed' ? syncOf(targetOf(plan, stage)) : 'never',
     durationMs: stage.durationMs,
     rampMs: stage.rampMs ?? 0,
     until: stage.until,
-    wraps: stage.durationMs !== undefined && !changes(stage.kind),
-    needsSettled: changes(stage.kind),
+    wraps: stage.durationMs !== undefined && (stage.kind === 'mixed' || !changes(stage.kind)),
+    needsSettled: changes(stage.kind) || stage.kind === 'mixed',
     isCleanUp: index >= plan.stages.length,
     removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
     rate: stage.rate,
     measuresGenerator:
-      plan.headroom && goesToStorage(plan, stage) && (stage.kind === 'write' || stage.kind === 'verify'),
+      plan.headroom && goesToStorage(plan, stage) && (['write', 'verify', 'mixed'].includes(stage.kind)),
+    isExclusive: stage.kind === 'mixed',
   };
+}
+
+/** A mixed stage's next round goes on from what of the one before is durable. */
+function targetOf({ target }: ResolvedPlan, stage: ResolvedDataStage): ResolvedPlan['target'] {
+  const byRounds = stage.kind === 'mixed' && stage.durationMs !== undefined;
+  return byRounds && 'sync' in target && target.sync === 'end' ? { ...target, sync: 'range' } : target;
 }
 
 /** Whether a stage makes the data that others read. */
@@ -126,6 +150,7 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
   write: Operation.WRITE,
   read: Operation.READ,
   verify: Operation.VERIFY,
+  mixed: Operation.MIXED,
   generate: Operation.GENERATE,
   delete: Operation.DELETE,
   stat: Operation.STAT,
@@ -137,7 +162,7 @@ const operations: Record<ResolvedDataStage['kind'], Operation> = {
 
 /** Whether a stage moves the units' bytes, and not names alone. */
 export function movesBytes(kind: ResolvedDataStage['kind']): boolean {
-  return kind === 'write' || kind === 'read' || kind === 'verify' || kind === 'generate' || kind === 'create';
+  return !['delete', 'stat', 'list', 'mkdir', 'rename'].includes(kind);
 }
 
 /** Whether a stage changes what is on the target. */
@@ -155,6 +180,7 @@ export function prepareStage(
   plan: StagePlan,
   member: Member,
   shares: ReadonlyMap<string, HostShare>,
+  overwrites: Overwrites | undefined,
 ): { $case: 'prepareStage'; value: PrepareStage } {
   const { layout } = plan;
   return {
@@ -165,6 +191,7 @@ export function prepareStage(
       operation: operations[plan.name],
       content: contentMessage(plan.content),
       generation: plan.generation,
+      overwrites,
       units: BigInt(layout.units),
       unitsPerObject: BigInt(layout.unitsPerObject),
       objectSizes: [...(layout.sizes ?? [])],
@@ -291,7 +318,7 @@ export function ledgerOptions(
   leftOut: readonly Range[] = [],
 ): LedgerOptions {
   return {
-    leftOut: missesNothing(plan) ? leftOut : [],
+    leftOut: missesNothing(plan) || plan.name === 'mixed' ? leftOut : [],
     units: plan.layout.units,
     boundaryUnits: plan.grainUnits,
     leaseUnits: plan.leaseUnits,
@@ -299,7 +326,7 @@ export function ledgerOptions(
     leaseMs: times.leaseMs,
     marginMs: times.marginMs,
     settleMs: plan.settleMs,
-    durable: !makesData(plan.name) || plan.sync !== 'never',
+    durable: (!makesData(plan.name) && plan.name !== 'mixed') || plan.sync !== 'never',
     endsTogether: !plan.wraps,
   };
 }

@@ -3,6 +3,7 @@ import type {
   AgentProgress,
   AgentStageResult,
   FindingCount,
+  MixedResult,
   PoolStageResult,
   Progress,
   QueueDepths,
@@ -12,7 +13,7 @@ import type {
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
-import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, timedResult } from './counted.js';
+import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, mixedBytes, timedResult } from './counted.js';
 import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { memoryResult } from './data-against-memory.js';
 import { headroomResult } from './headroom-result.js';
@@ -33,12 +34,12 @@ export function stageProgress(stage: Stage): Progress {
   const began = stage.startNs !== 0n && now > stage.startNs;
   const elapsedNs = began ? now - stage.startNs : 0n;
   const agents = byAgent(stage).map(([name, incarnations]) => agentProgress(name, incarnations, coverage, now));
-  const bytesDone = bytesOf(stage, coverage?.done ?? 0);
+  const bytesDone = mixedBytes(stage) ?? bytesOf(stage, coverage?.done ?? 0);
   const { bytes, ns } = isTimed(stage) ? countedOf(stage, coverage) : { bytes: bytesDone, ns: elapsedNs };
   return {
     runId: plan.runId,
     stage: plan.index,
-    stageName: plan.name,
+    stageName: plan.label,
     phase: stage.phase,
     elapsedMs: elapsedNs / 1_000_000n,
     units: BigInt(plan.layout.units),
@@ -93,6 +94,9 @@ export function stageResult(stage: Stage): StageResult {
   return {
     stage: plan.index,
     name: plan.name,
+    label: plan.label,
+    repetition: plan.place.repetition,
+    point: plan.place.point,
     complete: stage.isComplete(),
     units: BigInt(plan.layout.units),
     unitsDone: BigInt(done),
@@ -106,7 +110,7 @@ export function stageResult(stage: Stage): StageResult {
     errors: BigInt(sum(all, (p) => p.totals.sum('errors'))),
     unitsReworked: BigInt(coverage?.rework ?? 0),
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
-    unitsLost: BigInt(coverage?.lost ?? 0),
+    unitsLost: BigInt(stage.lostUnits),
     unitsByTheirWriter: BigInt(stage.passes?.unitsByTheirWriter ?? 0),
     startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
     clockErrorNs: stage.clockErrorNs,
@@ -134,6 +138,8 @@ export function stageResult(stage: Stage): StageResult {
     ),
     memory: readsBack(plan) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
     headroom: headroomResult(plan.name, all, perSecond(counted.bytes)),
+    mixed: mixedResult(stage, all),
+    cellsInDoubt: BigInt(sum(all, (p) => p.totals.cellsInDoubt)),
     timed: timedResult(stage, coverage, counted),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
@@ -154,6 +160,22 @@ function secondsResult({ startNs, seconds }: Stage, all: readonly Participant[])
 /** Whether nothing that the stage read can have come from a cache of the agents' hosts. */
 function readsDirectly({ plan: { target } }: Stage, all: readonly Participant[]): boolean {
   return target.kind !== 'file' || cacheResult(all)?.reads === 'direct';
+}
+
+/** What a mixed stage did, beside what is in the classes of operations. */
+function mixedResult({ mixed }: Stage, all: readonly Participant[]): MixedResult | undefined {
+  const own = mixed?.own;
+  if (own === undefined) return undefined;
+  const bytesOfKind = (kind: string): number =>
+    sum(all, ({ totals }) =>
+      sum([...totals.classes.values()], ({ operation, bytes }) => (operation === kind ? bytes : 0)),
+    );
+  return {
+    operations: BigInt(own.doneOperations),
+    operationsInDoubt: BigInt(own.operationsInDoubt),
+    verifiedBytes: BigInt(bytesOfKind('read')),
+    writtenBytes: BigInt(bytesOfKind('write')),
+  };
 }
 
 /** How many blocks the lanes had in flight: by Little's law the time inside I/O over the time there was. */

@@ -6,15 +6,15 @@
 import { SeedstormError } from '@seedstorm/errors';
 import type { Finding, IoError, Progress, RateShare, Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
-import { Ledger, type WriterRange } from '../ledger/index.js';
+import { Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members } from '../membership/members.js';
 import type { Findings, Writer } from './findings.js';
 import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
 import { Leasing } from './leasing.js';
+import type { MixedShards } from './mixed-history.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
-import { latest } from './numbers.js';
 import { type Participant, participantKey } from './participant.js';
 import { Passes } from './passes.js';
 import { RateSharing } from './rate-sharing.js';
@@ -24,8 +24,8 @@ import { settle } from './settling.js';
 import { Stability } from './stability.js';
 import { isLocal, ledgerOptions, prepareStage, readsBack, type StagePlan } from './stage-plan.js';
 import { stageProgress } from './stage-result.js';
+import type { Standing, Written } from './standing.js';
 
-const secondNs = 1_000_000_000n;
 /** How long second looks at faults are waited for once everybody has ended. */
 const rereadTimeoutMs = 10_000;
 /** How long a stage goes on without any agent before it gives up. */
@@ -38,12 +38,11 @@ export class Stage extends Muster<StagePlan> {
   passes: Passes | undefined;
   /** Whether it ended because its time was over, or it was stable. */
   ranItsTime = false;
+  /** Units that went with the agents that wrote them. */
+  lostUnits = 0;
   /** How its throughput varies, where it ends when that is stable. */
   readonly stability: Stability | undefined;
-  /** When it was stable, on the coordinator's clock. */
-  stableNs: bigint | undefined;
-  #lookedNs = 0n;
-  /** Who wrote what this stage reads. */
+  /** Who has what this stage works on. */
   readonly writers: readonly WriterRange[];
   readonly ioErrors = new IoErrors();
   #toldErrors = 0;
@@ -54,22 +53,30 @@ export class Stage extends Muster<StagePlan> {
   #noAgentsSinceMs: number | undefined;
   #leasing: Leasing | undefined;
   readonly #rates: RateSharing | undefined;
+  /** What is known of the data that it works on. */
+  readonly #written: Written | undefined;
+  /** The ledgers of earlier writes and deletes: whether somebody may still be at it. */
+  readonly #earlier: readonly Ledger[];
 
   constructor(
     plan: StagePlan,
     members: Members,
     log: RunLog,
     private readonly findings: Findings,
-    /** The ledger of the write that made the data: who wrote what; absent when nothing was written. */
-    private readonly written: Ledger | undefined,
-    /** The ledgers of all earlier writes and deletes: whether somebody may still be at it. */
-    private readonly earlier: readonly Ledger[],
+    /** What is on the target when it begins. */
+    standing: Standing,
+    /** What is known of shards, where single blocks were overwritten or are to be. */
+    readonly mixed: MixedShards | undefined,
+    /** Units of which nobody knows what they hold. */
+    private readonly unknown: readonly Range[],
   ) {
     super(plan, members, log);
-    this.writers = written?.writers() ?? [];
+    this.#written = standing.written;
+    this.#earlier = standing.mutations;
+    this.writers = standing.holders(readsBack(plan));
     this.stability = plan.until && new Stability(plan.until.variation, plan.until.windowMs);
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
-    this.#hanging = new Hanging(plan.name, log);
+    this.#hanging = new Hanging(plan.label, log);
     if (plan.rate !== undefined) this.#rates = new RateSharing(plan.rate, plan.wireStage, this.participants);
   }
 
@@ -78,7 +85,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   protected override invitation(member: Member, shares: Shares): ToAgent {
-    return prepareStage(this.plan, member, shares);
+    return prepareStage(this.plan, member, shares, this.mixed?.overwrites);
   }
 
   /** Faults whose bytes no agent could keep. */
@@ -101,7 +108,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   protected override unitsLost(): number {
-    return this.passes?.coverage().lost ?? 0;
+    return this.lostUnits;
   }
 
   /** Whether the run's own folder was removed; any agent can where all see the same, else one on each host must. */
@@ -133,7 +140,7 @@ export class Stage extends Muster<StagePlan> {
   override lost(member: Member, knownDead: boolean): void {
     this.guard(() => {
       if (knownDead)
-        for (const ledger of this.earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
+        for (const ledger of this.#earlier) ledger.lost(member.name, member.incarnation, { knownDead }, nowMs());
       // One that took no part may alone have what is here: nobody waits for it any more.
       if (!this.participants.has(participantKey(member)))
         this.passes?.lost(member.name, member.incarnation, { knownDead }, nowMs());
@@ -153,7 +160,7 @@ export class Stage extends Muster<StagePlan> {
     if (this.#leasing === undefined || this.over()) return;
     // A late joiner: the others run already.
     this.#leasing.join(participant);
-    this.log.event('info', 'agent-joined', `agent ${participant.name} joins ${this.plan.name}`);
+    this.log.event('info', 'agent-joined', `agent ${participant.name} joins ${this.plan.label}`);
     this.start(participant);
     this.#leasing.supply(participant);
   }
@@ -196,7 +203,7 @@ export class Stage extends Muster<StagePlan> {
   }
 
   #writerOf({ unit }: Finding): Writer | undefined {
-    const done = this.written?.doneBy(Number(unit));
+    const done = this.#written?.doneBy(Number(unit));
     return done && { agent: done.agent, afterUnixMs: unixMs(done.afterMs), beforeUnixMs: unixMs(done.beforeMs) };
   }
 
@@ -219,17 +226,21 @@ export class Stage extends Muster<StagePlan> {
   /** The plan's delay, and until nobody can still be writing what this stage removes or writes again. */
   protected override async wait(): Promise<void> {
     await super.wait();
-    if (this.plan.needsSettled) await settle(this.earlier, this.plan.name, this.waiters, () => this.over(), this.log);
+    if (this.plan.needsSettled) await settle(this.#earlier, this.plan.label, this.waiters, () => this.over(), this.log);
   }
 
   protected override async work(): Promise<void> {
     const ready = this.in('ready');
     const members = ready.map(({ member: { name: agent, incarnation, host } }) => ({ agent, incarnation, host }));
-    const leftOut = this.written?.unfinished() ?? [];
-    const pass = (): Ledger =>
-      new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), leftOut));
-    const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readsBack(this.plan) ? this.writers : []);
-    const leasing = new Leasing(this.plan, passes, this.participants, this.log);
+    const leftOut = [...(this.#written?.unfinished() ?? []), ...this.unknown];
+    const pass = (): Ledger => {
+      // What failed in a mixed pass is not mixed again.
+      const without = this.plan.isExclusive ? [...leftOut, ...(this.passes?.failedRanges() ?? [])] : leftOut;
+      return new Ledger(ledgerOptions(this.plan, this.members, members, this.writers, nowMs(), without));
+    };
+    const readBack = readsBack(this.plan) ? this.writers : [];
+    const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readBack, this.plan.isExclusive);
+    const leasing = new Leasing(this.plan, passes, this.participants, this.log, this.mixed);
     this.passes = passes;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);
@@ -241,7 +252,9 @@ export class Stage extends Muster<StagePlan> {
     await this.waiters.until(() => passes.isOver() || this.timeIsOver || this.over());
     this.ranItsTime = this.timeIsOver && !this.over();
     if (!this.over()) this.#tellOfTime(passes);
+    // Before agents part: what is then left in a pass that time has ended was not lost with them.
     const { lost } = passes.coverage();
+    this.lostUnits = lost;
     // Nobody can do them, and the others are done: the run goes on, and its result says what it covers.
     if (lost > 0) {
       const what = `${lost} units of node-local data went with the agents that wrote them`;
@@ -251,11 +264,11 @@ export class Stage extends Muster<StagePlan> {
 
   /** A stage by time that came to the end of its data measured less than it was asked to. */
   #tellOfTime(passes: Passes): void {
-    const { durationMs, name } = this.plan;
+    const { durationMs, label } = this.plan;
     if (durationMs === undefined || this.ranItsTime || !passes.isOver()) return;
     const seconds = (Number(nowNs() - this.startNs) / 1e9).toFixed(1);
     this.remark(
-      `${name} was through with all data after ${seconds} s of ${durationMs / 1000} s: data.size is too small for its duration`,
+      `${label} was through with all data after ${seconds} s of ${durationMs / 1000} s: data.size is too small for its duration`,
     );
   }
 
@@ -300,21 +313,13 @@ export class Stage extends Muster<StagePlan> {
     this.#watchForAgents();
   }
 
-  /** Each second after the ramp; the first of them is behind what was begun before. */
+  /** Ends the stage as soon as it is stable. */
   #watchStability(): void {
-    const { stability } = this;
     const now = nowNs();
-    if (stability === undefined || this.stableNs !== undefined || this.timeIsOver) return;
-    this.#lookedNs = latest(this.#lookedNs, this.countsFromNs);
-    if (now < this.#lookedNs + secondNs) return;
-    this.#lookedNs += secondNs;
-    const running = this.in('running');
-    stability.add(running.reduce((sum, { totals }) => sum + totals.bytesPerSecond(now), 0));
-    if (!stability.reached) return;
-    this.stableNs = now;
-    const { variation = 0, wanted, windowMs } = stability;
-    const how = `varied by ${percent(variation)} over ${windowMs / 1000} s, and ${percent(wanted)} was wanted`;
-    this.log.event('info', 'stable', `${this.plan.name} is stable: its throughput ${how}`);
+    if (this.stability === undefined || this.timeIsOver) return;
+    const rate = (): number => this.in('running').reduce((sum, { totals }) => sum + totals.bytesPerSecond(now), 0);
+    if (!this.stability.look(now, this.countsFromNs, rate)) return;
+    this.log.event('info', 'stable', `${this.plan.label} is stable: ${this.stability.text}`);
     this.moveEnd(now);
   }
 
@@ -334,7 +339,7 @@ export class Stage extends Muster<StagePlan> {
     this.#noAgentsSinceMs ??= nowMs();
     if (nowMs() - this.#noAgentsSinceMs < noAgentsTimeoutMs) return;
     this.fail(
-      new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.name}` }),
+      new SeedstormError({ code: 'SEEDSTORM_E_AGENT_LOST', what: `no agent is left to end ${this.plan.label}` }),
     );
   }
 
@@ -343,10 +348,6 @@ export class Stage extends Muster<StagePlan> {
     // Who may take what also changes by time alone, when agents fall silent.
     if (this.doing === 'running' && !this.over()) this.#leasing?.supplyAll();
   }
-}
-
-function percent(part: number): string {
-  return `${(part * 100).toFixed(2)}%`;
 }
 
 /** A time of the coordinator's monotonic clock in ms, in ms since 1970. */

@@ -8,6 +8,7 @@ import { describePlan, resolvedPlanToJson } from '../plan/index.js';
 import { checkTarget } from '../run/check.js';
 import { clusterFindings } from '../run/cluster-check.js';
 import { inFlight } from '../run/in-flight.js';
+import { plansToCheck } from '../run/rounds.js';
 import { newRunId, type Runs, resolve } from '../runs.js';
 
 const agentsPollMs = 50;
@@ -44,12 +45,14 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
     checkPlan: unary(async ({ plan: message, agents, agentsTimeoutMs }) => {
       const plan = resolve(message, newRunId());
       await present(members, Math.max(1, agents), agentsTimeoutMs);
-      const checks = await checkTarget(members, plan, plan.runId, () => false);
+      // Of a sweep, the point with the most in flight.
+      const [heaviest] = plansToCheck(plan);
+      const checks = await checkTarget(members, heaviest, plan.runId, () => false);
       const lanes = checks.reduce((sum, { checked }) => sum + checked.lanes, 0);
       return {
         description: describePlan(plan),
         agents: checks,
-        inFlight: inFlight(lanes, plan.queueDepth, plan.blockBytes),
+        inFlight: inFlight(lanes, heaviest.queueDepth, heaviest.blockBytes),
         findings: clusterFindings(plan, checks),
         resolvedPlan: JSON.stringify(resolvedPlanToJson(plan)),
       };

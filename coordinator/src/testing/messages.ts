@@ -88,6 +88,7 @@ export function report(changes: Partial<Report> = {}): Report {
     store: undefined,
     errors: [],
     evidenceSkipped: 0n,
+    cellsInDoubt: 0n,
     pools: [],
     ...changes,
   };

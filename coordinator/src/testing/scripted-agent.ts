@@ -134,6 +134,7 @@ export class ScriptedAgent {
   progress({ stage, leaseId, epoch }: GrantLease, units: bigint, progress: Progress): Report {
     this.#sequence += 1n;
     this.#operations += units;
+    const nothing = { done: [], written: [], failed: [], shards: [] };
     const agentNs = process.hrtime.bigint();
     return report({
       stage,
@@ -153,7 +154,7 @@ export class ScriptedAgent {
           ),
         }),
       ],
-      leases: [{ leaseId, epoch, done: [], written: [], failed: [], error: undefined, complete: false, ...progress }],
+      leases: [{ ...nothing, leaseId, epoch, error: undefined, complete: false, ended: false, ...progress }],
     });
   }
 

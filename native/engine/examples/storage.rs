@@ -169,6 +169,7 @@ impl Case {
             operation: self.operation,
             content: Arc::new(Content::new(&self.content)?),
             generation: 0,
+            overwrites: None,
             layout: Layout::new(self.content.unit_bytes, units, per_object)?,
             sink: self.target.sink(),
             block_bytes: self.block_bytes,

@@ -107,6 +107,8 @@ pub(crate) struct LaneCell {
     pub(crate) counters: LaneCounters,
     /// What is counted by class of operations.
     pub(crate) classes: ByClass<ClassCell>,
+    /// Cells that were read of which nobody knows which of several generations they hold.
+    pub(crate) cells_in_doubt: Counter,
     /// The most blocks that were in flight at once.
     pub(crate) greatest_in_flight: Counter,
     /// When the lane passed the common start, by CLOCK_MONOTONIC in ns; 0: not yet.

@@ -122,6 +122,11 @@ pub struct JsRangeProgress {
     pub complete: bool,
     /// Why what is not done will not be done.
     pub error: Option<JsError>,
+    /// Of a mixed task, of each shard two numbers: operations below the first are done, and none behind the second is begun
+    /// until it is allowed.
+    pub shards: Vec<f64>,
+    /// Nothing of it is begun any more: what of shards was reserved is what was begun.
+    pub ended: bool,
 }
 
 /// How often one kind of fault was found, cumulative.
@@ -162,6 +167,8 @@ pub struct JsTaskSnapshot {
     pub finding_counts: Vec<JsFindingCount>,
     /// Which ways the I/O of files goes; empty when none does.
     pub io_engine: String,
+    /// Blocks of which nobody knows which of several generations they hold, as a verify read them.
+    pub cells_in_doubt: f64,
     /// Faults whose bytes could not be kept, since the beginning.
     pub evidence_skipped: f64,
     /// I/O errors: the rows that changed since the snapshot before, with counts since the beginning.
@@ -301,6 +308,7 @@ fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
             .map(|(kind, count)| JsFindingCount { kind: (*kind).to_owned(), count: count as f64 })
             .collect(),
         io_engine: snapshot.io_engine,
+        cells_in_doubt: snapshot.cells_in_doubt as f64,
         evidence_skipped: snapshot.evidence_skipped as f64,
         errors: snapshot.errors.into_iter().map(error_row_of).collect(),
         notes: snapshot.notes,
@@ -398,6 +406,8 @@ fn range_of(range: RangeProgress) -> JsRangeProgress {
         failed: flat(range.failed_units),
         complete: range.complete,
         error: range.failed.map(error_of),
+        ended: range.complete || range.drained,
+        shards: range.shards.iter().flat_map(|shard| [shard.done as f64, shard.reserved as f64]).collect(),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
 use crate::finding::{JsReread, Origin, reread_of};
 use crate::hold::Hold;
+use crate::overwrites::{JsOverwrites, JsShardHistory, history_of, overwrites_of};
 use crate::s3::{JsS3Sink, root_of, s3_spec};
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
@@ -33,7 +34,7 @@ use crate::snapshot::{JsTaskSnapshot, Snapshots};
 pub struct JsTaskSpec {
     /// What it does with its units.
     #[napi(
-        ts_type = "'generate' | 'write' | 'read' | 'verify' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'"
+        ts_type = "'generate' | 'write' | 'read' | 'verify' | 'mixed' | 'delete' | 'stat' | 'list' | 'mkdir' | 'create' | 'rename'"
     )]
     pub operation: String,
     /// The content function of the run.
@@ -78,6 +79,8 @@ pub struct JsTaskSpec {
     pub local: Option<bool>,
     /// Whether the bytes of faults are kept for the next snapshot; not when absent.
     pub evidence: Option<bool>,
+    /// What overwrote single blocks of the data, and what is to; nothing when absent.
+    pub overwrites: Option<JsOverwrites>,
     /// I/O errors that a task lets pass: their units fail, and the range goes on. None when absent.
     pub errors: Option<JsErrorLimits>,
     /// The rate that operations keep; as fast as they can when absent.
@@ -343,12 +346,21 @@ impl NativeTask {
         Ok(())
     }
 
-    /// Adds units [first, end).
+    /// Adds units [first, end), with what is known of their shards where blocks were overwritten.
     #[napi]
-    pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt) -> Result<()> {
+    pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt, shards: Option<Vec<JsShardHistory>>) -> Result<()> {
         let id = u64_of("the range's id", &id)?;
         let (first, end) = (u64_of("the first unit", &first)?, u64_of("the end", &end)?);
-        self.task.add_range(RangeSpec { id, first, end }).map_err(|error| to_js(&error))
+        let shards = shards.unwrap_or_default().iter().map(history_of).collect::<Result<_>>()?;
+        self.task.add_range_with(RangeSpec { id, first, end }, shards).map_err(|error| to_js(&error))
+    }
+
+    /// Allows operations below these limits on the shards of a range, in order.
+    #[napi]
+    pub fn allow(&self, id: BigInt, limits: Vec<f64>) -> Result<()> {
+        let limits = limits.into_iter().map(|limit| whole("a limit", limit)).collect::<Result<Vec<u64>>>()?;
+        self.task.allow(u64_of("the range's id", &id)?, &limits);
+        Ok(())
     }
 
     /// Takes a range back.
@@ -417,6 +429,7 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
         "write" => Operation::Write,
         "read" => Operation::Read,
         "verify" => Operation::Verify,
+        "mixed" => Operation::Mixed,
         "delete" => Operation::Delete,
         "stat" => Operation::Stat,
         "list" => Operation::List,
@@ -460,6 +473,7 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
         operation,
         content: content_of(&given.content)?,
         generation: generation_of(given.generation)?,
+        overwrites: given.overwrites.as_ref().map(overwrites_of).transpose()?.map(Arc::new),
         layout: layout.map_err(|error| to_js(&error))?,
         sink,
         block_bytes: whole("block", given.block_bytes)? as usize,

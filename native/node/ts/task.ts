@@ -2,8 +2,11 @@
 import type {
   JsFileWork,
   JsMoved,
+  JsOverwrites,
+  JsPattern,
   JsPlace,
   JsReread,
+  JsShardHistory,
   JsShare,
   JsTaskSnapshot,
   JsTaskSpec,
@@ -22,6 +25,12 @@ export type TaskSnapshot = JsTaskSnapshot;
 export type Moved = JsMoved;
 /** A task's share of a rate that tasks keep together. */
 export type Share = JsShare;
+/** What overwrote single blocks of the data, and what a mixed task is to overwrite. */
+export type Overwrites = JsOverwrites;
+/** Which operations a mixed task does. */
+export type Pattern = JsPattern;
+/** What is known of the operations on one shard. */
+export type ShardHistory = JsShardHistory;
 /** A place where a fault was found. */
 export type Place = JsPlace;
 /** What a second look at a place saw. */
@@ -113,9 +122,14 @@ export class Task {
     native(() => this.inner.countFrom(ns));
   }
 
-  /** Adds units [first, end) under an id of the caller's. */
-  addRange(id: bigint, first: bigint, end: bigint): void {
-    native(() => this.inner.addRange(id, first, end));
+  /** Adds units [first, end) under an id of the caller's, with what is known of their shards where blocks were overwritten. */
+  addRange(id: bigint, first: bigint, end: bigint, shards: ShardHistory[] = []): void {
+    native(() => this.inner.addRange(id, first, end, shards));
+  }
+
+  /** Allows operations below these limits on the shards of a range, in order. */
+  allow(id: bigint, limits: number[]): void {
+    native(() => this.inner.allow(id, limits));
   }
 
   /** Takes a range back: nothing of it is begun any more. */

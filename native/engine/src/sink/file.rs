@@ -156,14 +156,14 @@ impl FileSink {
             Intent::Write => self.preallocation.make(&fd, &path, self.layout.bytes_of(object))?,
             // What goes past the cache is not answered by it.
             Intent::Read if !self.direct.in_use() || self.local => self.cache.opened(object, &fd),
-            Intent::Read | Intent::Make | Intent::Remove => {}
+            Intent::Change | Intent::Read | Intent::Make | Intent::Remove => {}
         }
         let file = Arc::new(ObjectFile::new(fd, path, folder, Arc::clone(&self.direct)));
         match (self.intent, self.sync) {
             // O_DSYNC makes the bytes of each write durable, but not the name of the file.
             (Intent::Write, SyncPolicy::Block) => file.name_durable()?,
             // Two lanes may have opened it for two ranges: both then use the one that was kept first.
-            (Intent::Write, SyncPolicy::End) => {
+            (Intent::Write | Intent::Change, SyncPolicy::End) => {
                 return Ok(Some(Arc::clone(lock(&self.kept).entry(object).or_insert(file))));
             }
             _ => {}
@@ -197,10 +197,15 @@ impl FileSink {
     /// One attempt to open; with an error goes whether the attempt may have made the file.
     fn open_flags(&self, folder: &Folder, name: &str, direct: OFlags) -> std::result::Result<OwnedFd, (Errno, bool)> {
         let flags = direct | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        if self.intent != Intent::Write {
-            return openat(folder.fd(), name, flags | OFlags::RDONLY, Mode::empty()).map_err(|errno| (errno, false));
-        }
         let dsync = if self.sync == SyncPolicy::Block { OFlags::DSYNC } else { OFlags::empty() };
+        let access = match self.intent {
+            Intent::Write => None,
+            Intent::Change => Some(OFlags::RDWR | dsync),
+            Intent::Read | Intent::Make | Intent::Remove => Some(OFlags::RDONLY),
+        };
+        if let Some(access) = access {
+            return openat(folder.fd(), name, flags | access, Mode::empty()).map_err(|errno| (errno, false));
+        }
         let flags = flags | dsync | OFlags::WRONLY;
         let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
         match openat(folder.fd(), name, flags | OFlags::CREATE | OFlags::EXCL, mode) {

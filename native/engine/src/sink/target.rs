@@ -20,6 +20,8 @@ pub(crate) const FOLDER_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XG
 pub(crate) enum Intent {
     /// Make and write them, and the numbered folders that they are in.
     Write,
+    /// Read them and write over them where they are.
+    Change,
     /// Make them in folders that are there, or these folders.
     Make,
     /// Read them.
@@ -29,6 +31,11 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
+    /// Whether their bytes change.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Change)
+    }
+
     /// Whether the run's folder is made where it is not there.
     fn makes(self) -> bool {
         matches!(self, Self::Write | Self::Make)

@@ -25,6 +25,11 @@ impl Bits {
         self.words[(number / WORD_BITS) as usize].fetch_or(bit, Ordering::AcqRel) & bit == 0
     }
 
+    /// Whether a number is in the set.
+    pub(super) fn contains(&self, number: u64) -> bool {
+        self.words[(number / WORD_BITS) as usize].load(Ordering::Acquire) >> (number % WORD_BITS) & 1 == 1
+    }
+
     /// A copy of the part that lies in `span`.
     pub(super) fn copy(&self, span: Range<u64>) -> Copied {
         let words = masked(&span).map(|(word, mask)| (word, self.words[word].load(Ordering::Acquire) & mask));

@@ -49,6 +49,8 @@ pub(super) struct Control {
     sync_queued: AtomicBool,
     /// Ranges that may have claims left: read without the lock by lanes that look often.
     queued: AtomicUsize,
+    /// How often something changed that a lane may wait for whose operations are not allowed yet.
+    changes: AtomicU64,
     /// How often a lane came to the end of a range, of a sync or of a close.
     ended_work: AtomicU64,
     /// Whether objects stay open until they are synced at the end.
@@ -87,6 +89,7 @@ impl Control {
             cancelled: Arc::default(),
             sync_queued: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
             ended_work: AtomicU64::new(0),
             syncs_at_end,
         }
@@ -99,6 +102,11 @@ impl Control {
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.wake.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until<'a>(&self, state: MutexGuard<'a, State>, until_ns: u64, now_ns: u64) -> MutexGuard<'a, State> {
+        let patience = Duration::from_nanos(until_ns.saturating_sub(now_ns));
+        self.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
     }
 
     // What the control plane calls.
@@ -162,6 +170,7 @@ impl Control {
             return Ok(());
         }
         state.queue.push_back(range);
+        self.changes.fetch_add(1, Ordering::Release);
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         drop(state);
         self.wake.notify_all();
@@ -172,8 +181,19 @@ impl Control {
         let mut state = self.lock();
         let Some(range) = state.ranges.iter().find(|range| range.id == id).cloned() else { return };
         range.fence();
+        self.changes.fetch_add(1, Ordering::Release);
         // A lane closes its files: closing may take its time, and the caller has none.
         state.to_close.push(range);
+        drop(state);
+        self.wake.notify_all();
+    }
+
+    /// Allows operations on the shards of a range.
+    pub(super) fn allow(&self, id: u64, limits: &[u64]) {
+        let state = self.lock();
+        let Some(range) = state.ranges.iter().find(|range| range.id == id) else { return };
+        range.shards.allow(limits);
+        self.changes.fetch_add(1, Ordering::Release);
         drop(state);
         self.wake.notify_all();
     }
@@ -367,6 +387,27 @@ impl Control {
         None
     }
 
+    /// How often something changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Waits, for a lane with nothing in flight, until more has changed, the task ends or its time is over, or there is an object to be made
+    /// durable, which it gives.
+    pub(super) fn wait_for_change(&self, seen: u64) -> Option<u64> {
+        let mut state = self.lock();
+        loop {
+            if let Some(object) = self.some_sync(&mut state) {
+                return Some(object);
+            }
+            let now_ns = now_ns();
+            if self.look_at_time(&mut state, now_ns) || self.changes() > seen || state.failure.is_some() {
+                return None;
+            }
+            state = self.wait_until(state, self.halt.end_ns(), now_ns);
+        }
+    }
+
     fn some_sync(&self, state: &mut State) -> Option<u64> {
         let object = state.syncs.pop_first();
         self.sync_queued.store(!state.syncs.is_empty(), Ordering::Relaxed);
@@ -388,8 +429,7 @@ impl Control {
                 return Parked::Sync(object);
             }
             state.late += 1;
-            let patience = Duration::from_nanos(self.halt.end_ns() - now_ns);
-            (state, _) = self.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_until(state, self.halt.end_ns(), now_ns);
             state.late -= 1;
         }
     }

@@ -192,7 +192,7 @@ impl LaneRun<'_> {
     /// The sync policy of a task that writes files.
     fn policy(&self) -> Option<SyncPolicy> {
         match (&self.shared.sink, self.shared.spec.operation) {
-            (Sink::Objects(sink), Operation::Write) => Some(sink.sync_policy()),
+            (Sink::Objects(sink), operation) if operation.writes() => Some(sink.sync_policy()),
             _ => None,
         }
     }

@@ -100,7 +100,7 @@ impl Errors {
 /// What kind of I/O error it is; `None` for what is no error of the storage, which no plan lets pass.
 fn kind_of(error: &Error, operation: Operation) -> Option<ErrorKind> {
     let by_operation = || match operation {
-        Operation::Write => Some(ErrorKind::Write),
+        Operation::Write | Operation::Mixed => Some(ErrorKind::Write),
         Operation::Read | Operation::Verify => Some(ErrorKind::Read),
         Operation::Delete => Some(ErrorKind::Delete),
         Operation::Stat => Some(ErrorKind::Stat),

@@ -3,30 +3,75 @@
 
 use seedstorm_content::{Fault, FaultKind};
 
+use super::expected::{Stretch, faults_of};
 use super::findings::{Evidence, Finding, FindingKind, MAX_EVIDENCE_BYTES};
 use super::lanes::LaneRun;
 use super::range::SeedRange;
 use super::reread::{Place, fingerprint_of, reread};
+use super::spec::TaskSpec;
 use super::transfer::Block;
+
+/// Where a fault is.
+#[derive(Clone, Copy)]
+struct At {
+    object: u64,
+    /// Where the object begins in the run's linear space, in bytes.
+    object_start: u64,
+    /// Where the fault begins there.
+    offset: u64,
+    length: u64,
+    /// The generation that is expected.
+    generation: u16,
+}
+
+/// Neighbours that must hold one generation as one: they were compared in pieces.
+fn merged(wrong: Vec<Stretch>) -> Vec<Stretch> {
+    let mut merged: Vec<Stretch> = Vec::with_capacity(wrong.len());
+    for stretch in wrong {
+        match merged.last_mut() {
+            Some(last)
+                if last.offset + last.bytes == stretch.offset
+                    && last.generation == stretch.generation
+                    && last.doubt.or(stretch.doubt).is_none() =>
+            {
+                last.bytes += stretch.bytes;
+            }
+            _ => merged.push(stretch),
+        }
+    }
+    merged
+}
 
 impl LaneRun<'_> {
     /// Names what is wrong with a block, and counts it.
     #[cold]
     pub(super) fn corrupt(&mut self, range: &SeedRange, block: Block, actual: &[u8]) {
+        let generation = self.shared.spec.generation;
+        let all = Stretch { offset: block.offset, bytes: actual.len() as u64, generation, doubt: None };
+        self.corrupt_cells(range, block, actual, vec![all]);
+    }
+
+    /// The same where parts of the block are of several generations: of those that are wrong.
+    #[cold]
+    pub(super) fn corrupt_cells(&mut self, range: &SeedRange, block: Block, actual: &[u8], wrong: Vec<Stretch>) {
         let spec = &self.shared.spec;
         let object_start = block.offset - block.in_object;
-        let mut faults = spec.content.diagnose(spec.generation, block.offset, actual);
-        if faults.is_empty() {
-            // The comparison and the diagnosis must agree; whichever is wrong, a mismatch is never dropped.
-            faults.push(Fault { offset: block.offset, length: actual.len() as u64, kind: FaultKind::Foreign });
-        }
         self.cell.counters.corrupt_blocks.add(1);
-        for Fault { offset, length, kind } in faults {
-            self.count_units(range, offset, length);
-            let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
-            let start = (offset - block.offset) as usize;
-            let actual = &actual[start..start + length as usize];
-            self.report(block.object, offset, offset - object_start, length, kind, actual);
+        for stretch in merged(wrong) {
+            let start = (stretch.offset - block.offset) as usize;
+            let mut faults = faults_of(&spec.content, &stretch, &actual[start..start + stretch.bytes as usize]);
+            if faults.is_empty() {
+                // The comparison and the diagnosis must agree; whichever is wrong, a mismatch is never dropped.
+                faults.push(Fault { offset: stretch.offset, length: stretch.bytes, kind: FaultKind::Foreign });
+            }
+            for Fault { offset, length, kind } in faults {
+                self.count_units(range, offset, length);
+                let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
+                let start = (offset - block.offset) as usize;
+                let actual = &actual[start..start + length as usize];
+                let at = At { object: block.object, object_start, offset, length, generation: stretch.generation };
+                self.report(at, kind, actual);
+            }
         }
     }
 
@@ -37,7 +82,9 @@ impl LaneRun<'_> {
         if range.first_report(block.segment) {
             let (offset, end) = self.segment_bytes(range, block.segment);
             let object_start = block.offset - block.in_object;
-            self.report(block.object, offset, offset - object_start, end - offset, FindingKind::Missing, &[]);
+            let generation = self.shared.spec.generation;
+            let at = At { object: block.object, object_start, offset, length: end - offset, generation };
+            self.report(at, FindingKind::Missing, &[]);
         }
     }
 
@@ -45,7 +92,10 @@ impl LaneRun<'_> {
     #[cold]
     pub(super) fn missing_unit(&mut self, range: &SeedRange, block: Block) {
         self.count_block(range, block, 0);
-        self.report(block.object, block.offset, block.in_object, block.bytes as u64, FindingKind::Missing, &[]);
+        let Block { object, offset, in_object, bytes, .. } = block;
+        let generation = self.shared.spec.generation;
+        let at = At { object, object_start: offset - in_object, offset, length: bytes as u64, generation };
+        self.report(at, FindingKind::Missing, &[]);
     }
 
     /// A block that the end of the object, at `file_bytes` where that is known, cuts off after `got` bytes: one finding for all of the range's part of the object
@@ -66,7 +116,8 @@ impl LaneRun<'_> {
         };
         if !cut_short || range.first_report(block.segment) {
             let kind = FindingKind::Truncated { file_bytes };
-            self.report(block.object, offset, offset - object_start, end - offset, kind, &[]);
+            let generation = self.shared.spec.generation;
+            self.report(At { object: block.object, object_start, offset, length: end - offset, generation }, kind, &[]);
         }
     }
 
@@ -81,18 +132,22 @@ impl LaneRun<'_> {
         };
         self.cell.counters.corrupt_blocks.add(1);
         self.count_units(range, start + good, bytes - good);
-        self.report(object, start + good, good, bytes - good, kind, &[]);
+        let generation = self.shared.spec.generation;
+        let at = At { object, object_start: start, offset: start + good, length: bytes - good, generation };
+        self.report(at, kind, &[]);
     }
 
     /// Notes a fault; as long as faults are kept in full, the place is looked at again at once.
-    fn report(&self, object: u64, offset: u64, offset_in_file: u64, length: u64, kind: FindingKind, actual: &[u8]) {
+    fn report(&self, at: At, kind: FindingKind, actual: &[u8]) {
+        let At { object, offset, length, generation, .. } = at;
         let spec = &self.shared.spec;
+        let offset_in_file = offset - at.object_start;
         if !self.shared.findings.has_room() {
             return self.shared.findings.count(&kind);
         }
         let fingerprint = fingerprint_of(&kind, actual);
         let place = Place { object, offset: offset_in_file, length, fingerprint };
-        let again = reread(&self.shared.sink, spec, &place);
+        let again = reread(&self.shared.sink, &TaskSpec { generation, ..spec.clone() }, &place);
         self.shared.findings.add(Finding {
             object,
             file: self.shared.name_of(object),
@@ -100,24 +155,24 @@ impl LaneRun<'_> {
             offset_in_file,
             length,
             kind,
-            expected_generation: spec.generation,
+            expected_generation: generation,
             lane: self.index,
             read_at_ns: self.since_ns,
             fingerprint: place.fingerprint,
             again,
-            evidence: self.evidence_of(offset, actual),
+            evidence: self.evidence_of(generation, offset, actual),
         });
     }
 
     /// The first bytes of a fault and what they should have been, where they are to be kept.
-    fn evidence_of(&self, offset: u64, actual: &[u8]) -> Option<Evidence> {
+    fn evidence_of(&self, generation: u16, offset: u64, actual: &[u8]) -> Option<Evidence> {
         let spec = &self.shared.spec;
         if !spec.policy.evidence || actual.is_empty() {
             return None;
         }
         let actual = actual[..actual.len().min(MAX_EVIDENCE_BYTES)].to_vec();
         let mut expected = vec![0; actual.len()];
-        spec.content.fill(spec.generation, offset, &mut expected).ok()?;
+        spec.content.fill(generation, offset, &mut expected).ok()?;
         Some(Evidence { actual, expected })
     }
 

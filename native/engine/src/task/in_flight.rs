@@ -9,7 +9,6 @@ use super::lanes::{Flow, LaneRun};
 use super::pacing::submission_at;
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
-use super::spec::Operation;
 use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
@@ -75,7 +74,6 @@ impl LaneRun<'_> {
         if self.cell.started_ns.get() == 0 {
             self.cell.started_ns.set(at_ns);
         }
-        let writes = self.shared.spec.operation == Operation::Write;
         let (ready, mut kept) = (self.queue.ready.len(), 0);
         for at in 0..ready {
             let slot = self.queue.ready[at];
@@ -96,7 +94,8 @@ impl LaneRun<'_> {
                     let offset = object.position(of.block.in_object) + moved as u64;
                     // SAFETY: the rest of the slot's memory; the block is shorter than the slot.
                     let memory = unsafe { self.slots.at(slot).add(moved) };
-                    let request = Request { slot, writes, file, offset, memory, bytes: of.block.bytes - moved };
+                    let request =
+                        Request { slot, writes: of.block.writes, file, offset, memory, bytes: of.block.bytes - moved };
                     // SAFETY: nobody touches the slot's memory until the block is answered, and its object is held that long;
                     // when the lane leaves early, the I/O is dropped before the buffer is used again.
                     unsafe { io.push(request) };

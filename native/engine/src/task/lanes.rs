@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::claims::Claim;
 use super::control::Work;
+use super::mixed::MixedLane;
 use super::pacing::LanePacer;
 use super::queue::{Fate, Hold, Queue, Through};
 use super::range::{Opened, SeedRange};
@@ -16,7 +17,7 @@ use super::transfer::Block;
 use super::way::{StoreWay, Way};
 use crate::clock::now_ns;
 use crate::counters::LaneCell;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, ErrorKind, Result};
 use crate::io::{Answer, IoOptions, LaneIo};
 use crate::lane::{Job, Lane};
 use crate::sink::memory::MemoryLane;
@@ -38,7 +39,9 @@ impl Job for Shared {
             cell.greatest_in_flight.set(1);
         }
         // What most of its operations are counted in is made before the start.
-        cell.classes.of(self.spec.class_of(self.spec.block_bytes));
+        for writes in [false, true].into_iter().filter(|writes| *writes || self.spec.operation == Operation::Mixed) {
+            cell.classes.of(self.spec.class_of_io(writes, self.spec.block_bytes));
+        }
         if !self.control.start.arrive_and_wait() {
             return;
         }
@@ -50,6 +53,7 @@ impl Job for Shared {
         };
         let depth = self.spec.queue_depth;
         let pacer = self.pacer_of(lane.index, cell);
+        let mixed = MixedLane::of(self);
         LaneRun {
             shared: self,
             cell,
@@ -58,7 +62,8 @@ impl Job for Shared {
             pacer,
             io,
             slots: Slots { base: lane.buffer.as_ptr(), stride: self.spec.slot_bytes() },
-            queue: Queue::new(depth),
+            queue: mixed.as_ref().map_or_else(|| Queue::new(depth), |mixed| Queue::with_works(depth, mixed.most())),
+            mixed,
             answers: VecDeque::with_capacity(depth),
             at_hand: AtHand::default(),
             current: None,
@@ -161,7 +166,9 @@ pub(super) struct LaneRun<'a> {
     /// The claim that blocks are cut from.
     cutting: Option<u32>,
     /// A claim whose object is not at hand yet.
-    taken: Option<(Arc<SeedRange>, Claim)>,
+    pub(super) taken: Option<(Arc<SeedRange>, Claim)>,
+    /// Its shards, in a mixed task.
+    pub(super) mixed: Option<MixedLane>,
     /// Segments that this lane wrote the last claim of: to be synced and closed when it has nothing in flight. The lane is
     /// in their ranges until then, or others would take those that are fenced for drained, and close what is not synced.
     ends: Vec<(Arc<SeedRange>, usize)>,
@@ -200,6 +207,7 @@ impl LaneRun<'_> {
         self.since_ns = now_ns();
         self.current = Some(range);
         loop {
+            let changes = self.shared.control.changes();
             self.feed();
             self.hand_over();
             if self.queue.in_flight > 0 {
@@ -207,7 +215,10 @@ impl LaneRun<'_> {
             } else if !self.queue.ready.is_empty() {
                 self.doze();
             } else if self.queue.is_empty() && self.has_no_more() {
-                break;
+                if self.mixed.as_ref().is_none_or(MixedLane::is_empty) {
+                    break;
+                }
+                self.wait_for_change(changes);
             }
         }
         self.put_all_back();
@@ -217,11 +228,22 @@ impl LaneRun<'_> {
         self.current.is_none() && self.cutting.is_none() && self.taken.is_none() && self.ends.is_empty()
     }
 
+    /// With shards at hand of which no operation is allowed: waits until that changes.
+    #[cold]
+    fn wait_for_change(&mut self, seen: u64) {
+        self.put_all_back();
+        if let Some(object) = self.shared.control.wait_for_change(seen) {
+            self.sync_object(object, false);
+        }
+        self.since_ns = now_ns();
+    }
+
     /// Makes blocks until no slot is free, or there is nothing to be made before something in flight has come back.
     pub(super) fn feed(&mut self) {
         loop {
             if self.shared.control.is_cancelled() {
                 self.drop_ends();
+                self.give_up_shards();
                 return self.stop_claiming();
             }
             if !self.ends.is_empty() {
@@ -231,7 +253,11 @@ impl LaneRun<'_> {
                 }
                 self.end_segments();
             }
-            if let Some(work) = self.cutting {
+            if self.mixed.is_some() {
+                if !self.feed_mixed() {
+                    return;
+                }
+            } else if let Some(work) = self.cutting {
                 if !self.queue.has_room() {
                     return;
                 }
@@ -247,7 +273,7 @@ impl LaneRun<'_> {
     }
 
     /// Takes the next claim, of this range or of the next. `false`: there is none now.
-    fn claim(&mut self) -> bool {
+    pub(super) fn claim(&mut self) -> bool {
         let control = &self.shared.control;
         let Some(range) = &self.current else {
             self.current = control.more();
@@ -261,6 +287,8 @@ impl LaneRun<'_> {
         let range = Arc::clone(range);
         if self.io.is_some() && self.shared.spec.operation != Operation::List {
             self.taken = Some((range, claim));
+        } else if self.mixed.is_some() {
+            self.begin_in_memory(range, claim);
         } else {
             self.at_once(&range, &claim);
         }
@@ -309,10 +337,14 @@ impl LaneRun<'_> {
 
     /// Begins with a claim, its object in hand, opened by the first lane that needs it. `false`: what is in flight must
     /// come back before.
-    fn begin(&mut self, range: Arc<SeedRange>, claim: Claim) -> bool {
+    pub(super) fn begin(&mut self, range: Arc<SeedRange>, claim: Claim) -> bool {
         if self.is_left_alone(&range, &claim) {
             self.without_blocks(range, &claim, Fate::Whole);
             return true;
+        }
+        if self.mixed.is_some() && !self.queue.is_empty() && self.is_long_replay(&range, &claim) {
+            self.taken = Some((range, claim));
+            return false;
         }
         let hold = match self.queue.find(&range, claim.segment) {
             Some(hold) => hold,
@@ -334,13 +366,17 @@ impl LaneRun<'_> {
             self.without_blocks(range, &claim, fate_of(done));
             return true;
         }
+        if self.mixed.is_some() {
+            self.take_shard(hold, claim);
+            return true;
+        }
         let (start, end) = (claim.units.start * unit_bytes, claim.units.end * unit_bytes);
         self.cutting = Some(self.queue.begin(hold, claim, start, end));
         true
     }
 
     /// A claim ended of which nothing was in flight.
-    fn without_blocks(&mut self, range: Arc<SeedRange>, claim: &Claim, fate: Fate) {
+    pub(super) fn without_blocks(&mut self, range: Arc<SeedRange>, claim: &Claim, fate: Fate) {
         if claim_ended(&range, claim, fate) {
             self.end_later(range, claim.segment);
         }
@@ -417,7 +453,8 @@ impl LaneRun<'_> {
         // A claim of what asks for objects is one request, for all of it.
         let most = if spec.operation.is_by_object() { u64::MAX } else { spec.block_bytes as u64 };
         let bytes = (end - offset).min(most) as usize;
-        let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes });
+        let writes = spec.operation.writes();
+        let slot = self.queue.add(work, Block { segment, object, offset, in_object, bytes, writes });
         if offset + bytes as u64 == end {
             self.cutting = None;
         }
@@ -428,10 +465,22 @@ impl LaneRun<'_> {
         self.hand_over_some();
     }
 
-    fn abandon(&mut self, work: u32) {
-        if let Some(through) = self.queue.abandon(work) {
-            self.claim_through(through);
+    pub(super) fn abandon(&mut self, work: u32) {
+        self.end_work(work, Fate::Abandoned);
+    }
+
+    /// No more is cut from a claim, and no better than this becomes of it.
+    pub(super) fn end_work(&mut self, work: u32, fate: Fate) {
+        if let Some(through) = self.queue.end(work, fate) {
+            self.work_through(work, through);
         }
+    }
+
+    fn work_through(&mut self, work: u32, through: Through) {
+        if let Some(mixed) = &mut self.mixed {
+            mixed.forget(work);
+        }
+        self.claim_through(through);
     }
 
     /// A block is through.
@@ -439,8 +488,14 @@ impl LaneRun<'_> {
         if fate == Fate::Failed && self.cutting == Some(self.queue.slot(slot).work) {
             self.cutting = None;
         }
-        if let Some(through) = self.queue.through(slot, fate) {
-            self.claim_through(through);
+        let of = *self.queue.slot(slot);
+        let work = of.work;
+        let after = self.operation_through(&of, fate);
+        match self.queue.through(slot, after) {
+            Some(through) => self.work_through(work, through),
+            // What of a mixed task's shard is given up leaves a gap: nothing behind it is begun.
+            None if self.mixed.is_some() && fate == Fate::Abandoned => self.end_work(work, after),
+            None => {}
         }
     }
 
@@ -474,7 +529,8 @@ impl LaneRun<'_> {
     #[cold]
     pub(super) fn fail<T>(&mut self, range: &SeedRange, mut error: Error) -> Flow<T> {
         let spec = &self.shared.spec;
-        self.cell.count_error(spec.class_of(spec.block_bytes));
+        let reads = error.about.as_ref().is_some_and(|about| about.kind == ErrorKind::Read);
+        self.cell.count_error(spec.class_of_io(!reads, spec.block_bytes));
         if error.code == Code::DiskFull {
             error.what.push_str(&format!("; {} bytes were written by this task before", self.shared.bytes()));
         }
@@ -567,6 +623,7 @@ mod tests {
             operation: Operation::Generate,
             content: Arc::new(Content::new(&Parameters { unit_bytes: 4096, ..Parameters::default() }).unwrap()),
             generation: 0,
+            overwrites: None,
             layout: Layout::new(4096, 1 << 40, 1 << 20).unwrap(),
             sink: SinkSpec::Null,
             block_bytes: 4096,
@@ -580,7 +637,7 @@ mod tests {
         for _ in 0..2 {
             let tell = tell.lock().unwrap().clone();
             let ended = Box::new(move |result| tell.send(result).unwrap());
-            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, &engine, &Lanes::all(), ended));
+            let shared = Arc::new(Shared::new(spec.clone(), Sink::Null, None, &engine, &Lanes::all(), ended));
             let claims = spec.claims(RangeSpec { id: 1, first: 0, end: 1 << 20 }).unwrap();
             shared.control.add(SeedRange::new(1, claims, false)).unwrap();
             shared.control.start.set(0);

@@ -2,23 +2,29 @@
 //! of units while it runs and gives counts; it must never know of runs, stages, leases or other agents.
 
 mod bits;
+mod cells;
 mod claims;
 mod control;
 mod durability;
 mod errors;
+mod expected;
 mod faults;
 mod findings;
 mod halt;
 mod in_flight;
 mod lanes;
 mod metadata;
+mod mixed;
 mod pacer;
 mod pacing;
+mod pattern;
 mod poison;
 mod queue;
 mod range;
 mod remove;
+mod replay;
 mod reread;
+mod shards;
 mod shared;
 mod snapshot;
 mod spec;
@@ -31,11 +37,14 @@ mod way;
 use std::sync::Arc;
 
 pub use crate::pool_counters::PoolCounters;
+pub use cells::{FIRST_OVERWRITE, OVERWRITES};
 pub use control::MAX_RANGES;
 pub use errors::{ErrorLimits, ErrorRow};
 pub use findings::{Evidence, Finding, FindingCounts, FindingKind, MAX_FINDINGS};
 pub use pacer::{Arrivals, Rate, RateOf, Share};
+pub use pattern::{Order, PatternSpec};
 pub use range::{RangeProgress, RangeSpec};
+pub use replay::{CELL_BYTES, Layer, Overwrites, OwnShard, Prefix, ShardHistory};
 pub use reread::{Place, Reread, Saw, Way, look_again};
 pub use shared::Ended;
 pub use snapshot::{LaneCounts, TaskSnapshot};
@@ -47,6 +56,7 @@ use crate::lanes::Lanes;
 use crate::sink::FileWork;
 use crate::sink::objects::ObjectSink;
 use range::SeedRange;
+use shards::Shards;
 use shared::{Shared, Sink};
 
 /// How much a task has done at an instant.
@@ -85,8 +95,9 @@ impl Task {
         spec.validate()?;
         let lanes = Lanes::of(engine.placement(), None, spec.lanes)?;
         engine.check_room(&lanes, spec.buffer_bytes())?;
+        let replays = spec.replays()?;
         let sink = Sink::prepare(&spec)?;
-        let shared = Arc::new(Shared::new(spec, sink, engine, &lanes, ended));
+        let shared = Arc::new(Shared::new(spec, sink, replays, engine, &lanes, ended));
         match engine.submit_to(lanes, Arc::clone(&shared) as Arc<dyn crate::lane::Job>) {
             Ok(()) => Ok(Self { shared }),
             Err(error) => {
@@ -142,9 +153,26 @@ impl Task {
     /// [`Code::InvalidArgument`] for a range that is empty, outside the layout, too long or under an id in use, or when
     /// the task was told to finish; [`Code::QueueFull`] beyond [`MAX_RANGES`]; why the task ended early, if it did.
     pub fn add_range(&self, range: RangeSpec) -> Result<()> {
+        self.add_range_with(range, Vec::new())
+    }
+
+    /// The same for a task of which [`TaskSpec::overwrites`] tells: with what is known of each shard that has units in the
+    /// range, in order.
+    ///
+    /// # Errors
+    /// Those of [`Task::add_range`]; [`Code::InvalidArgument`] for what cannot be true of shards.
+    pub fn add_range_with(&self, range: RangeSpec, shards: Vec<ShardHistory>) -> Result<()> {
         let spec = &self.shared.spec;
         let claims = spec.claims(range)?;
-        self.shared.control.add(SeedRange::new(range.id, claims, spec.durable_apart()))
+        let shards = Shards::new(self.shared.replays.as_ref(), &spec.layout, claims.units(), shards)?;
+        let range = SeedRange::new(range.id, claims, spec.durable_apart());
+        self.shared.control.add(range.with_shards(shards))
+    }
+
+    /// Allows a mixed task operations below these limits on the shards of a range, in order: those that its last snapshots told
+    /// as reserved, once that is known to whoever goes on if this process dies. Does nothing when there is no such range.
+    pub fn allow(&self, range: u64, limits: &[u64]) {
+        self.shared.control.allow(range, limits);
     }
 
     /// Takes a range back: no lane claims from it again, and claims in progress stop at the next block. Its snapshot

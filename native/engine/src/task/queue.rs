@@ -26,9 +26,9 @@ pub(super) struct Hold {
 pub(super) struct Work {
     pub(super) hold: u32,
     pub(super) claim: Claim,
-    /// Where the next block begins, in bytes of the run's linear space.
+    /// Where the next block begins, in bytes of the run's linear space; in a mixed task the number of the next operation.
     pub(super) next: u64,
-    /// Where the claim ends.
+    /// Where the claim ends, likewise.
     pub(super) end: u64,
     outstanding: usize,
     fate: Fate,
@@ -50,6 +50,8 @@ pub(super) enum Fate {
 pub(super) struct Slot {
     pub(super) work: u32,
     pub(super) block: Block,
+    /// Which operation of its claim it is, in a mixed task.
+    pub(super) number: u64,
     pub(super) progress: Progress,
     /// When it was first handed to the system.
     pub(super) submission: Submission,
@@ -71,7 +73,12 @@ impl Queue {
     /// For at most `depth` blocks at once.
     pub(super) fn new(depth: usize) -> Self {
         // One more: a claim is taken, and its object opened, before its first block has a slot.
-        let (slots, works, holds) = (Slab::new(depth), Slab::new(depth + 1), Slab::new(depth + 1));
+        Self::with_works(depth, depth + 1)
+    }
+
+    /// The same for at most so many claims at once.
+    pub(super) fn with_works(depth: usize, works: usize) -> Self {
+        let (slots, works, holds) = (Slab::new(depth), Slab::new(works), Slab::new(works + 1));
         Self { slots, works, holds, ready: Vec::with_capacity(depth), in_flight: 0 }
     }
 
@@ -93,6 +100,12 @@ impl Queue {
     }
 
     pub(super) fn hold(&mut self, hold: u32) -> &mut Hold {
+        self.holds.get(hold)
+    }
+
+    /// What a claim in work needs.
+    pub(super) fn hold_of(&mut self, work: u32) -> &mut Hold {
+        let hold = self.works.get(work).hold;
         self.holds.get(hold)
     }
 
@@ -137,13 +150,20 @@ impl Queue {
         let of = self.works.get(work);
         of.outstanding += 1;
         of.next = block.offset + block.bytes as u64;
-        self.slots.insert(Slot {
-            work,
-            block,
-            progress: Progress::default(),
-            submission: Submission::default(),
-            done_ns: 0,
-        })
+        self.insert(work, block, 0)
+    }
+
+    /// Gives an operation of a claim a slot. There must be room.
+    pub(super) fn add_operation(&mut self, work: u32, block: Block, number: u64) -> u32 {
+        let of = self.works.get(work);
+        of.outstanding += 1;
+        of.next = number + 1;
+        self.insert(work, block, number)
+    }
+
+    fn insert(&mut self, work: u32, block: Block, number: u64) -> u32 {
+        let progress = Progress::default();
+        self.slots.insert(Slot { work, block, number, progress, submission: Submission::default(), done_ns: 0 })
     }
 
     /// A block is through; its slot is free again. Gives its claim back when that was the last of it. When the block failed
@@ -159,10 +179,10 @@ impl Queue {
         self.end_if_done(work)
     }
 
-    /// No more blocks are cut from a claim. Gives it back when none of it is outstanding.
-    pub(super) fn abandon(&mut self, work: u32) -> Option<Through> {
+    /// No more blocks are cut from a claim, and no better than this becomes of it. Gives it back when none of it is outstanding.
+    pub(super) fn end(&mut self, work: u32, fate: Fate) -> Option<Through> {
         let of = self.works.get(work);
-        of.fate = Fate::Abandoned;
+        of.fate = of.fate.max(fate);
         of.end = of.next;
         self.end_if_done(work)
     }
@@ -240,7 +260,14 @@ mod tests {
         let mut queue = Queue::new(4);
         let hold = queue.take_up(range, 0, Opened::Missing, None);
         let work = queue.begin(hold, claim, 0, 8 * UNIT);
-        let block = |at| Block { segment: 0, object: 0, offset: at * UNIT, in_object: at * UNIT, bytes: UNIT as usize };
+        let block = |at| Block {
+            segment: 0,
+            object: 0,
+            offset: at * UNIT,
+            in_object: at * UNIT,
+            bytes: UNIT as usize,
+            writes: true,
+        };
         let slots = [queue.add(work, block(0)), queue.add(work, block(1))];
         (queue, work, slots)
     }
@@ -258,7 +285,7 @@ mod tests {
     fn what_is_left_in_the_middle_counts_neither_as_done_nor_as_failed() {
         let (mut queue, work, [first, second]) = at_work();
         assert!(queue.through(first, Fate::Whole).is_none());
-        assert!(queue.abandon(work).is_none());
+        assert!(queue.end(work, Fate::Abandoned).is_none());
         assert_eq!(queue.through(second, Fate::Failed).map(|through| through.fate), Some(Fate::Abandoned));
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::bits::{Bits, Copied};
 use super::claims::{Claim, Claims};
+use super::replay::Prefix;
+use super::shards::Shards;
 use crate::error::{Error, Result};
 use crate::sink::object::ObjectFile;
 use crate::sink::s3::Upload;
@@ -40,6 +42,9 @@ pub struct RangeProgress {
     pub drained: bool,
     /// Why what is not done will not be done.
     pub failed: Option<Error>,
+    /// Of a mixed task, how far each of its shards has come, in order: what is done in the plan's sense, and up to where
+    /// operations may be begun once [`super::Task::allow`] says so; in a range that is complete or drained, were begun.
+    pub shards: Vec<Prefix>,
 }
 
 /// A value on cache lines of its own, so that those who write it do not slow down those who read its neighbours.
@@ -104,6 +109,8 @@ pub(super) struct SeedRange {
     /// A sync failed: what is not durable is lost.
     lost: AtomicBool,
     failed: OnceLock<Error>,
+    /// What is known of overwritten blocks; empty where there are none.
+    pub(super) shards: Shards,
 }
 
 impl SeedRange {
@@ -129,8 +136,14 @@ impl SeedRange {
             short: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             failed: OnceLock::new(),
+            shards: Shards::default(),
             claims,
         }
+    }
+
+    /// The same with what is known of its shards.
+    pub(super) fn with_shards(self, shards: Shards) -> Self {
+        Self { shards, ..self }
     }
 
     /// Takes the next claim. None is left, or the range was stopped: `None`.
@@ -319,13 +332,16 @@ impl SeedRange {
         let failed = self.failed.get().cloned();
         let failed_units = self.passed_over.get().map_or_else(Vec::new, |failed| self.units(failed));
         let units = self.claims.units();
+        // After the units: before they were done there may have been nothing open yet.
+        let complete = covers(&done, &failed_units, units) && failed.is_none() && all_closed();
+        let is_durable = |shard| self.durable.as_ref().is_none_or(|durable| durable.contains(shard));
         RangeProgress {
             id: self.id,
-            // After the units: before they were done there may have been nothing open yet.
-            complete: covers(&done, &failed_units, units) && failed.is_none() && all_closed(),
+            complete,
             drained,
             failed,
             failed_units,
+            shards: self.shards.progress(complete || drained, is_durable),
             written: if self.lost.load(Ordering::Acquire) { done.clone() } else { written },
             done,
         }

@@ -10,6 +10,7 @@ use super::errors::Errors;
 use super::findings::Findings;
 use super::metadata::MAX_FOREIGN;
 use super::pacing::Pacing;
+use super::replay::Replays;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
 use crate::engine::Engine;
@@ -42,6 +43,7 @@ impl Sink {
         let intent = match spec.operation {
             Operation::Generate => return Ok(Self::Null),
             Operation::Write => Intent::Write,
+            Operation::Mixed => Intent::Change,
             Operation::Mkdir | Operation::Create => Intent::Make,
             Operation::Read | Operation::Verify | Operation::Stat | Operation::List | Operation::Rename => Intent::Read,
             Operation::Delete => Intent::Remove,
@@ -78,6 +80,8 @@ pub(super) struct Member {
 pub(super) struct Shared {
     pub(super) spec: TaskSpec,
     pub(super) sink: Sink,
+    /// How shards are replayed, where blocks were overwritten or are to be.
+    pub(super) replays: Option<Replays>,
     pub(super) control: Control,
     pub(super) findings: Findings,
     pub(super) errors: Errors,
@@ -104,7 +108,14 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A task for these lanes of an engine.
-    pub(super) fn new(spec: TaskSpec, sink: Sink, engine: &Engine, lanes: &Lanes, ended: Ended) -> Self {
+    pub(super) fn new(
+        spec: TaskSpec,
+        sink: Sink,
+        replays: Option<Replays>,
+        engine: &Engine,
+        lanes: &Lanes,
+        ended: Ended,
+    ) -> Self {
         let placement = engine.placement();
         let members = members(placement, lanes);
         let mut notes = Vec::new();
@@ -127,6 +138,7 @@ impl Shared {
             ended: Mutex::new(Some(ended)),
             spec,
             sink,
+            replays,
             members,
             notes,
             of_engine: Arc::clone(&engine.notes),

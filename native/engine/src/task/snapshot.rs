@@ -37,6 +37,8 @@ pub struct TaskSnapshot {
     pub findings: Vec<Finding>,
     /// All findings by kind, cumulative.
     pub finding_counts: FindingCounts,
+    /// Cells that a verify read of which nobody knows which of several generations they hold, cumulative.
+    pub cells_in_doubt: u64,
     /// Which ways the I/O of files goes: one, but where some lanes got what others did not. Empty: none does.
     pub io_engine: String,
     /// Faults whose bytes could not be kept, because more were found than are given out between two snapshots.
@@ -89,6 +91,7 @@ impl Shared {
             ranges,
             findings: self.findings.take(),
             finding_counts: self.findings.counts(),
+            cells_in_doubt: self.cells().map(|(_, cell)| cell.cells_in_doubt.get()).sum(),
             io_engine: self.io_engines(),
             evidence_skipped: self.findings.skipped(),
             errors: self.errors.take(),

@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::errors::ErrorLimits;
 use super::pacer::Rate;
 use super::range::RangeSpec;
+use super::replay::{Overwrites, Replays};
 use crate::classes::{Class, OperationKind};
 use crate::error::{Code, Error, Result};
 use crate::io::IoEngine;
@@ -47,6 +48,8 @@ pub enum Operation {
     Read,
     /// Reads them and compares each byte with what it must be.
     Verify,
+    /// Reads, verifies and overwrites single blocks of them, in an order of its own.
+    Mixed,
     /// Removes their objects. An object belongs to the range that holds its first unit.
     Delete,
     /// Asks for the length of each object by its name. An object belongs to the range that holds its first unit.
@@ -61,6 +64,13 @@ pub enum Operation {
     Rename,
 }
 
+impl Operation {
+    /// Whether it changes what is on the sink, so that there is something to sync.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Mixed)
+    }
+}
+
 /// What a task is to do.
 #[derive(Clone)]
 pub struct TaskSpec {
@@ -68,8 +78,10 @@ pub struct TaskSpec {
     pub operation: Operation,
     /// The content function of the run; its unit must be the layout's.
     pub content: Arc<Content>,
-    /// The generation that is written, or expected.
+    /// The generation that is written, or expected; where blocks were overwritten, that of the last write of all units.
     pub generation: u16,
+    /// What overwrote parts of the data, for a verify, and what is to, for a mixed task. `None`: nothing.
+    pub overwrites: Option<Arc<Overwrites>>,
     /// Where units are.
     pub layout: Layout,
     /// Where bytes go to or come from.
@@ -103,11 +115,12 @@ pub struct Policy {
 
 impl Operation {
     /// What its I/O is counted as: a verify reads.
-    const fn kind(self) -> OperationKind {
+    const fn kind(self, writes: bool) -> OperationKind {
         match self {
             Self::Generate => OperationKind::Generate,
             Self::Write => OperationKind::Write,
-            Self::Read | Self::Verify => OperationKind::Read,
+            Self::Mixed if writes => OperationKind::Write,
+            Self::Read | Self::Verify | Self::Mixed => OperationKind::Read,
             Self::Delete => OperationKind::Delete,
             Self::Stat => OperationKind::Stat,
             Self::List => OperationKind::List,
@@ -126,12 +139,18 @@ impl Operation {
 }
 
 impl TaskSpec {
-    /// What an I/O of so many bytes is counted as.
+    /// What a call of so many bytes is counted as, in a task whose calls are all alike.
     #[inline]
     pub(super) fn class_of(&self, bytes: usize) -> Class {
-        use Operation::{Create, Generate, Read, Verify, Write};
-        let moves = matches!(self.operation, Generate | Write | Read | Verify | Create);
-        Class::of(self.operation.kind(), if moves { bytes as u64 } else { 0 })
+        self.class_of_io(self.operation.writes(), bytes)
+    }
+
+    /// What an I/O of so many bytes is counted as. `writes`: whether they go to the sink, which a mixed task does with some.
+    #[inline]
+    pub(super) fn class_of_io(&self, writes: bool, bytes: usize) -> Class {
+        use Operation::{Create, Generate, Mixed, Read, Verify, Write};
+        let moves = matches!(self.operation, Generate | Write | Read | Verify | Create | Mixed);
+        Class::of(self.operation.kind(writes), if moves { bytes as u64 } else { 0 })
     }
 
     /// Refuses what cannot be done.
@@ -176,12 +195,13 @@ impl TaskSpec {
         if self.lanes == Some(0) {
             return refuse("a task of 0 lanes would never end".into(), "give at least one lane, or all");
         }
+        self.validate_overwrites()?;
         self.validate_sink()
     }
 
     fn validate_sink(&self) -> Result<()> {
         let refuse = |what: String, mend: &str| Err(Error::new(Code::InvalidArgument, what, mend));
-        let reads = matches!(self.operation, Operation::Read | Operation::Verify);
+        let reads = matches!(self.operation, Operation::Read | Operation::Verify | Operation::Mixed);
         if let Some(fault) = self.misfit() {
             return refuse(
                 format!("{:?}: {fault}", self.operation),
@@ -199,9 +219,26 @@ impl TaskSpec {
         }
     }
 
+    fn validate_overwrites(&self) -> Result<()> {
+        let block_bytes = self.block_bytes as u64;
+        let own = self.overwrites.as_ref().and_then(|overwrites| overwrites.own.as_ref());
+        if (self.operation == Operation::Mixed) != own.is_some_and(|own| own.block_bytes == block_bytes) {
+            let what = format!("a task of {:?} in blocks of {block_bytes} bytes has no such pattern", self.operation);
+            return Err(Error::new(Code::InvalidArgument, what, "give a mixed task its pattern, and no other one"));
+        }
+        self.replays().map(drop)
+    }
+
+    /// How the shards of the task are replayed; `None` where nothing was overwritten, nor is to be.
+    pub(super) fn replays(&self) -> Result<Option<Replays>> {
+        let made =
+            |overwrites: &Arc<Overwrites>| Replays::new(overwrites, &self.layout, self.generation, self.content.key());
+        self.overwrites.as_ref().map(made).transpose()
+    }
+
     /// Why the operation does not suit the layout and the sink, if it does not.
     fn misfit(&self) -> Option<&'static str> {
-        use Operation::{Create, Generate, List, Mkdir, Rename, Stat, Write};
+        use Operation::{Create, Generate, List, Mixed, Mkdir, Rename, Stat, Write};
         if matches!(self.sink, SinkSpec::S3(_)) && matches!(self.operation, Stat | List) {
             return None;
         }
@@ -214,6 +251,7 @@ impl TaskSpec {
             (None, Mkdir | Create | Rename) => Some("the layout is no tree"),
             (None, _) | (Some(_), Generate) => None,
             (Some(_), Write) => Some("files of a tree are created"),
+            (Some(_), Mixed) => Some("files of a tree are not overwritten in parts"),
             (Some(tree), Rename) if tree.next.is_none() => Some("there are no names to rename to"),
             (Some(_), _) => match files {
                 Some((1, Direct::No, sync)) if sync != SyncPolicy::End => None,
@@ -246,7 +284,8 @@ impl TaskSpec {
 
     /// Whether it goes by calls that block, one at a time.
     pub(super) fn is_by_calls(&self) -> bool {
-        let by_name = !matches!(self.operation, Operation::Write | Operation::Read | Operation::Verify);
+        let by_name =
+            !matches!(self.operation, Operation::Write | Operation::Read | Operation::Verify | Operation::Mixed);
         let in_flight = matches!(self.sink, SinkSpec::S3(_)) && self.operation != Operation::List;
         (by_name || self.layout.tree().is_some()) && !in_flight
     }
@@ -263,12 +302,12 @@ impl TaskSpec {
             return true;
         }
         let syncs = |sync| matches!(sync, SyncPolicy::Range | SyncPolicy::File | SyncPolicy::End);
-        self.operation == Operation::Write && self.sink.sync().is_some_and(syncs)
+        self.operation.writes() && self.sink.sync().is_some_and(syncs)
     }
 
     /// Whether objects stay open until they are synced at the end.
     pub(super) fn syncs_at_end(&self) -> bool {
-        self.operation == Operation::Write && self.sink.sync() == Some(SyncPolicy::End)
+        self.operation.writes() && self.sink.sync() == Some(SyncPolicy::End)
     }
 
     /// Cuts a range into claims: of whole blocks and whole units; of whole objects for a delete.
@@ -288,6 +327,7 @@ impl TaskSpec {
         let (layout, grain) = match self.operation {
             Operation::List | Operation::Mkdir => (&by_folder, by_folder.units_per_object()),
             Operation::Delete | Operation::Stat => (&self.layout, self.layout.units_per_object()),
+            Operation::Mixed => (&self.layout, self.overwrites.as_ref().map_or(1, |overwrites| overwrites.shard_units)),
             // A file of a tree is opened once.
             _ if self.layout.tree().is_some() => (&self.layout, self.layout.units_per_object()),
             _ => (&self.layout, self.claim_bytes().unwrap_or(u64::MAX) / self.layout.unit_bytes()),
@@ -338,6 +378,7 @@ mod tests {
             operation,
             content: Arc::new(Content::new(&Parameters { unit_bytes: 4096, ..Parameters::default() }).unwrap()),
             generation: 0,
+            overwrites: None,
             layout: Layout::with_sizes(4096, 38, Sizes::new(&[1, 2, 3, 4], 7).unwrap()).unwrap(),
             sink: SinkSpec::S3(Box::new(store)),
             block_bytes: 8192,

@@ -72,7 +72,7 @@ impl LaneRun<'_> {
         let (block, intended_ns) = (of.block, of.submission.intended_ns);
         // What is measured as an operation is the last attempt; those before it kept a place in the queue.
         self.cell.counters.io_ns.add(attempt_ns - submitted_ns);
-        let class = self.shared.spec.class_of(block.bytes);
+        let class = self.shared.spec.class_of_io(block.writes, block.bytes);
         let submission = Submission { at_ns: attempt_ns, intended_ns };
         let flow = match outcome {
             Ok(_) if operation == Operation::Delete => {

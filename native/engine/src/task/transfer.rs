@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::claims::Claim;
+use super::expected::{Expected, Stretch};
 use super::in_flight::Submission;
 use super::lanes::{Flow, LaneRun, fate_of};
 use super::poison;
-use super::queue::Fate;
+use super::queue::{Fate, Slot};
 use super::range::{Opened, SeedRange};
 use super::shared::Sink;
 use super::spec::Operation;
@@ -30,6 +31,8 @@ pub(super) struct Block {
     pub(super) in_object: u64,
     /// Its length in bytes.
     pub(super) bytes: usize,
+    /// Whether it goes to the sink, or else comes from it.
+    pub(super) writes: bool,
 }
 
 /// Blocks are made and compared in pieces of this size, which stay in the caches; before it makes or compares more than that,
@@ -76,7 +79,11 @@ impl LaneRun<'_> {
                 return Flow::Break(Fate::Abandoned);
             }
             let bytes = (end - offset).min(spec.block_bytes as u64) as usize;
-            each(self, Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes })?;
+            let writes = spec.operation.writes();
+            each(
+                self,
+                Block { segment: claim.segment, object, offset, in_object: offset - object_start, bytes, writes },
+            )?;
             offset += bytes as u64;
         }
         Flow::Continue(())
@@ -94,7 +101,7 @@ impl LaneRun<'_> {
         };
         self.fill(block.offset, buffer, range)?;
         null::write(buffer);
-        self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
         Flow::Continue(())
     }
 
@@ -108,6 +115,11 @@ impl LaneRun<'_> {
 
     fn write(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         self.fill(block.offset, buffer, range)?;
+        self.keep(range, block, buffer)
+    }
+
+    /// Gives a block that is made to a sink that answers at once.
+    pub(super) fn keep(&mut self, range: &SeedRange, block: Block, buffer: &[u8]) -> Flow {
         let submission = self.turn(range, block.bytes)?;
         let outcome = match &mut self.memory {
             Some(memory) => memory.write(block.offset, buffer),
@@ -118,7 +130,7 @@ impl LaneRun<'_> {
         };
         match outcome {
             Ok(()) => {
-                self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
+                self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
                 Flow::Continue(())
             }
             Err(error) => self.fail(range, error),
@@ -133,7 +145,7 @@ impl LaneRun<'_> {
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(range, not_in_memory(unit));
         }
-        self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
+        self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
         match self.undelivered(block, buffer) {
             None => Flow::Continue(()),
             Some(error) => self.fail(range, error),
@@ -146,7 +158,7 @@ impl LaneRun<'_> {
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
         let submission = self.turn(range, block.bytes)?;
         if store.read(block.offset, buffer).is_ok() {
-            self.count_now(self.shared.spec.class_of(block.bytes), submission, block.bytes as u64);
+            self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
             return self.check(range, block, buffer);
         }
         // Some unit is not there: what is there of the block is still verified, unit by unit.
@@ -159,7 +171,7 @@ impl LaneRun<'_> {
             let submission = self.may_submit(range)?;
             match store.read(part.offset, &mut buffer[..bytes]) {
                 Ok(()) => {
-                    self.count_now(self.shared.spec.class_of(bytes), submission, bytes as u64);
+                    self.count_now(self.shared.spec.class_of_io(block.writes, bytes), submission, bytes as u64);
                     self.check(range, part, &buffer[..bytes])?;
                 }
                 Err(_) => self.missing_unit(range, part),
@@ -174,7 +186,7 @@ impl LaneRun<'_> {
         if self.shared.spec.operation.is_by_object() {
             return Flow::Continue(());
         }
-        let block = self.queue.slot(slot).block;
+        let Slot { block, work, .. } = *self.queue.slot(slot);
         // SAFETY: the block is not handed over yet, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, block.bytes) };
         match self.shared.spec.operation {
@@ -189,16 +201,17 @@ impl LaneRun<'_> {
                     }
                 }
             }
+            Operation::Mixed if block.writes => return self.fill_cells(work, block, memory),
             // A read that delivers nothing must not pass because the right bytes were in the memory from before. Where
             // nobody will look at all bytes, marks are enough.
-            Operation::Verify => poison::fill(memory),
+            Operation::Verify | Operation::Mixed => poison::fill(memory),
             _ => poison::mark(memory),
         }
         Flow::Continue(())
     }
 
     /// So many bytes are to be made or compared next.
-    fn look_before(&mut self, bytes: usize) {
+    pub(super) fn look_before(&mut self, bytes: usize) {
         if self.unlooked_bytes + bytes > PIECE_BYTES {
             self.look();
         }
@@ -213,18 +226,17 @@ impl LaneRun<'_> {
             let done = store.take(slot);
             return self.store_answered(slot, done);
         }
-        let writes = self.shared.spec.operation == Operation::Write;
         let (of, hold) = self.queue.slot_and_hold(slot);
         let Opened::File(file) = &hold.opened else {
             unreachable!("only blocks of objects that are open are in flight")
         };
         let (block, submission, done_ns) = (of.block, of.submission, of.done_ns);
         let (bytes, offset) = (block.bytes, block.in_object);
-        let step = file.answered(writes, bytes, offset, &mut of.progress, answer.outcome);
+        let step = file.answered(block.writes, bytes, offset, &mut of.progress, answer.outcome);
         let done = match step {
             Ok(Step::Again) => return self.queue.ready.push(slot),
             Ok(Step::Done(got)) => {
-                self.count(self.shared.spec.class_of(block.bytes), submission, done_ns, got as u64);
+                self.count(self.shared.spec.class_of_io(block.writes, block.bytes), submission, done_ns, got as u64);
                 self.moved(slot, block, got)
             }
             Err(error) => {
@@ -240,8 +252,8 @@ impl LaneRun<'_> {
         // SAFETY: the block is answered, and this is the only reference.
         let memory = unsafe { self.slots.memory(slot, got) };
         match self.shared.spec.operation {
-            Operation::Verify => {
-                let checked = self.check_pieces(slot, block, memory);
+            Operation::Verify | Operation::Mixed if !block.writes => {
+                let checked = self.check_read(slot, block, memory);
                 if got < block.bytes {
                     let file_bytes = self.object_bytes(slot);
                     let range = self.range_of(slot);
@@ -262,6 +274,50 @@ impl LaneRun<'_> {
             },
             _ => Flow::Continue(()),
         }
+    }
+
+    fn check_read(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
+        if self.mixed.is_some() {
+            let work = self.queue.slot(slot).work;
+            self.check_block(work, block, memory);
+            return Flow::Continue(());
+        }
+        if self.shared.replays.is_some() {
+            let range = self.range_of(slot);
+            return self.check_cells(&range, block, memory);
+        }
+        self.check_pieces(slot, block, memory)
+    }
+
+    /// Cuts the bytes of a block into pieces: where they begin in it, and how long they are.
+    pub(super) fn pieces(bytes: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..bytes).step_by(PIECE_BYTES).map(move |at| (at, PIECE_BYTES.min(bytes - at)))
+    }
+
+    /// Compares what was read with what cells hold that may have been overwritten.
+    fn check_cells(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+        let shared = self.shared;
+        let Some(replays) = &shared.replays else { return Flow::Continue(()) };
+        let mut wrong: Vec<Stretch> = Vec::new();
+        let mut at = 0;
+        while at < actual.len() {
+            let offset = block.offset + at as u64;
+            let of_range = range.shards.of_unit(offset / shared.spec.layout.unit_bytes());
+            let is_stopped = || shared.control.is_cancelled() || range.is_stopped();
+            let Some(shard) = of_range.and_then(|shard| shard.replayed(replays, is_stopped)) else {
+                return Flow::Break(Fate::Abandoned);
+            };
+            let bytes = (shard.end - offset).min((actual.len() - at).min(PIECE_BYTES) as u64);
+            self.look_before(bytes as usize);
+            let expected = Expected::new(&shared.spec.content, shard, offset, bytes);
+            self.cell.cells_in_doubt.add(expected.in_doubt());
+            wrong.extend(expected.compare(&actual[at..at + bytes as usize]));
+            at += bytes as usize;
+        }
+        if !wrong.is_empty() {
+            self.corrupt_cells(range, block, actual, wrong);
+        }
+        Flow::Continue(())
     }
 
     fn check_pieces(&mut self, slot: u32, block: Block, memory: &[u8]) -> Flow {
@@ -310,6 +366,9 @@ impl LaneRun<'_> {
 
     /// Compares what was read with what it must be.
     pub(super) fn check(&mut self, range: &SeedRange, block: Block, actual: &[u8]) -> Flow {
+        if self.shared.replays.is_some() {
+            return self.check_cells(range, block, actual);
+        }
         let spec = &self.shared.spec;
         match spec.content.compare(spec.generation, block.offset, actual) {
             Ok(None) => Flow::Continue(()),
@@ -322,7 +381,7 @@ impl LaneRun<'_> {
     }
 }
 
-fn not_in_memory(unit: u64) -> Error {
+pub(super) fn not_in_memory(unit: u64) -> Error {
     let what = format!("unit {unit} is not in memory");
     Error::new(Code::ObjectMissing, what, "write the data before it is read, with the same engine")
 }
@@ -335,6 +394,6 @@ fn undelivered(file: &str, offset: u64) -> Error {
     )
 }
 
-fn no_such_content(error: &dyn std::error::Error) -> Error {
+pub(super) fn no_such_content(error: &dyn std::error::Error) -> Error {
     Error::new(Code::InvalidArgument, format!("the content function refused: {error}"), "report this as a defect")
 }

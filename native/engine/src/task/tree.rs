@@ -222,7 +222,8 @@ impl LaneRun<'_> {
         let spec = &self.shared.spec;
         let start = spec.layout.units_of(object).start * spec.layout.unit_bytes();
         let bytes = (spec.layout.bytes_of(object) - in_object).min(spec.block_bytes as u64) as usize;
-        Block { segment, object, offset: start + in_object, in_object, bytes }
+        let writes = spec.operation == Operation::Create;
+        Block { segment, object, offset: start + in_object, in_object, bytes, writes }
     }
 
     fn fill_block(&mut self, range: &SeedRange, block: Block) -> Flow {

@@ -75,13 +75,15 @@ fn lanes_that_wait_past_their_deadline_leave_when_the_time_is_over() {
 fn what_begins_in_the_ramp_is_told_apart_and_is_in_no_histogram() {
     for operation in [Operation::Generate, Operation::Write] {
         let run = endless().prepare(&engine(), operation).unwrap();
-        let counts_ns = now_ns() + 20_000_000;
+        run.add(1, 0..ENDLESS);
+        run.until(|snapshot| snapshot.lanes_ready == 4);
+        // Far enough off that lanes have begun by then, on a busy machine too.
+        let counts_ns = now_ns() + 200_000_000;
         run.task.count_from(counts_ns);
         run.task.begin_at(0);
-        run.add(1, 0..ENDLESS);
         let early = run.until(|snapshot| operations(snapshot) > 0);
         assert!(now_ns() > counts_ns || early.pools.iter().all(|pool| pool.timed() == 0));
-        run.task.end_at(now_ns() + 40_000_000);
+        run.task.end_at(counts_ns + 200_000_000);
         let ended = run.finish();
         let in_ramp = count(&ended.last, |counts| counts.ramp_operations);
         let timed = early.pools.iter().chain(&ended.last.pools).map(|pool| pool.timed()).sum::<u64>();

@@ -6,6 +6,7 @@ mod faults;
 mod flow;
 mod in_flight;
 mod local_files;
+mod mixed;
 mod rates;
 mod round_trip;
 mod sinks;

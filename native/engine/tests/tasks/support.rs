@@ -14,7 +14,7 @@ use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, FileOptions, FileWork, SinkSpec, SyncPolicy, folder_of_object};
-use seedstorm_engine::task::{Finding, Operation, Policy, RangeSpec, Rate, Task, TaskSnapshot, TaskSpec};
+use seedstorm_engine::task::{Finding, Operation, Overwrites, Policy, RangeSpec, Rate, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// A test that takes longer hangs.
@@ -112,6 +112,7 @@ pub struct Plan {
     pub lanes: Option<usize>,
     pub spared: HashSet<u64>,
     pub policy: Policy,
+    pub overwrites: Option<Arc<Overwrites>>,
     pub rate: Option<Rate>,
 }
 
@@ -141,6 +142,7 @@ impl Plan {
             lanes: None,
             spared: HashSet::new(),
             policy: Policy::default(),
+            overwrites: None,
             rate: None,
         }
     }
@@ -150,6 +152,7 @@ impl Plan {
             operation,
             content: Arc::clone(&self.content),
             generation: self.generation,
+            overwrites: self.overwrites.clone(),
             layout: self.layout.clone(),
             sink: self.sink.clone(),
             block_bytes: self.block as usize,

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::io::Errno;
-use seedstorm_content::Content;
+use seedstorm_content::{Content, Fault, FaultKind};
 
 use super::device::Device;
 use crate::error::Result;
 use crate::memory::{LaneBuffer, Wish};
 use crate::sink::os_error::os_error;
+use crate::task::FIRST_OVERWRITE;
 
 /// More than the logical sector of any device that Linux drives: what a buffer for direct I/O is aligned to.
 const MAX_SECTOR_BYTES: usize = 64 << 10;
@@ -104,9 +105,10 @@ fn sectors(bytes: &[u8], offset: u64, part: &Range<u64>, own: Option<Own<'_>>) -
         let at = offset + (index * SECTOR_BYTES) as u64;
         let is_own = |own: Own<'_>| {
             part.contains(&at)
-                && (0..=own.generation)
+                && ((0..=own.generation)
                     .rev()
                     .any(|generation| own.content.compare(generation, at - part.start, sector) == Ok(None))
+                    || is_overwritten(&own, at - part.start, sector))
         };
         if !own.is_some_and(is_own) {
             return Edge::Unknown { offset: at };
@@ -114,6 +116,12 @@ fn sectors(bytes: &[u8], offset: u64, part: &Range<u64>, own: Option<Own<'_>>) -
         edge = Edge::Own;
     }
     edge
+}
+
+/// Whether a sector holds what belongs there of a generation beyond those of whole writes: single blocks were overwritten.
+fn is_overwritten(own: &Own<'_>, offset: u64, sector: &[u8]) -> bool {
+    let faults = own.content.diagnose(own.generation, offset, sector);
+    matches!(&faults[..], [Fault { kind: FaultKind::Stale { generation }, .. }] if *generation >= FIRST_OVERWRITE)
 }
 
 /// What the system knows on the device; none when it knows nothing there.

@@ -67,7 +67,7 @@ impl BlockSink {
             ));
         }
         let purpose = BlockUse {
-            writes: intent == Intent::Write,
+            writes: intent.writes(),
             data_bytes: layout.bytes_of(0),
             unit_bytes: layout.unit_bytes(),
             block_bytes,
@@ -79,7 +79,7 @@ impl BlockSink {
         }
         let (lock, note) = match intent {
             Intent::Remove => (None, None),
-            Intent::Write | Intent::Make | Intent::Read => match Self::lock(place, &own)? {
+            Intent::Write | Intent::Make | Intent::Change | Intent::Read => match Self::lock(place, &own)? {
                 Ok(lock) => (Some(lock), None),
                 Err(why) => {
                     (None, Some(format!("another run on this host is not kept off {}: {why}", place.device.display())))
@@ -140,16 +140,16 @@ impl BlockSink {
         if let Some(file) = self.kept_now().as_ref() {
             return Ok(Arc::clone(file));
         }
-        let access = match (self.intent, self.sync) {
-            (Intent::Write, SyncPolicy::Block) => OFlags::RDWR | OFlags::DSYNC,
-            (Intent::Write, _) => OFlags::RDWR,
-            _ => OFlags::RDONLY,
+        let access = match (self.intent.writes(), self.sync) {
+            (true, SyncPolicy::Block) => OFlags::RDWR | OFlags::DSYNC,
+            (true, _) => OFlags::RDWR,
+            (false, _) => OFlags::RDONLY,
         };
         let fd = openat(CWD, &self.device, access | OFlags::DIRECT | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| os_error("open", &self.device, errno))?;
         let file =
             Arc::new(ObjectFile::on_device(fd, self.device.clone(), self.part.clone(), Arc::clone(&self.direct)));
-        if self.intent == Intent::Write && self.sync == SyncPolicy::End {
+        if self.intent.writes() && self.sync == SyncPolicy::End {
             // Two lanes may have opened it for two ranges: both then use the one that was kept first.
             return Ok(Arc::clone(self.kept_now().get_or_insert(file)));
         }

@@ -411,6 +411,10 @@ export interface PrepareStage {
   tree:
     | TreeLayout
     | undefined;
+  /** What overwrote single blocks of the data, and what a mixed stage is to overwrite; absent where nothing does. */
+  overwrites:
+    | Overwrites
+    | undefined;
   /** The rate that operations keep; absent: as fast as they can. */
   rate:
     | Rate
@@ -445,6 +449,42 @@ export interface ShareRate {
   stage: number;
   /** The share. */
   share: RateShare | undefined;
+}
+
+/** What overwrote single blocks of the data, and what is to. */
+export interface Overwrites {
+  /** Units of a shard, from each object's beginning on; the last of an object may have fewer. */
+  shardUnits: bigint;
+  /** Earlier mixed stages, in order. */
+  layers: OverwriteLayer[];
+  /** What this stage does; absent where it only looks. */
+  own: MixedPattern | undefined;
+}
+
+/** A mixed stage that is over. */
+export interface OverwriteLayer {
+  /** What it did. */
+  pattern:
+    | MixedPattern
+    | undefined;
+  /** Whether a stage wrote every unit after it. */
+  rewritten: boolean;
+}
+
+/** Which operations a mixed stage does: operation n of a shard follows from this, the content's key and n. */
+export interface MixedPattern {
+  /** Tells stages apart. */
+  stage: number;
+  /** Of 2^16 operations, so many are writes. */
+  writesOf65536: number;
+  /** Bytes of each operation. */
+  blockBytes: bigint;
+  /** sequential, random, strided or zipfian. */
+  order: string;
+  /** Blocks from one operation to the next in a strided order. */
+  strideBlocks: bigint;
+  /** Of a zipfian order, times 1000. */
+  thetaMilli: number;
 }
 
 /** A tree of directories with many small files. */
@@ -624,7 +664,36 @@ export interface GrantLease {
   /** Fences older holders. */
   epoch: bigint;
   /** The units. */
-  units: Interval | undefined;
+  units:
+    | Interval
+    | undefined;
+  /** What is known of each shard that has units in the lease, in order; empty where nothing was overwritten. */
+  shards: ShardHistory[];
+}
+
+/** What is known of the operations of mixed stages on one shard. */
+export interface ShardHistory {
+  /**
+   * Of each earlier stage, in order, two numbers: all operations below the first are done and durable, and none at or behind
+   * the second was begun.
+   */
+  layers: bigint[];
+  /** Of this stage: all operations below are done and durable. The lease goes on from here. */
+  done: bigint;
+  /** Of this stage: none at or behind this one was begun by earlier holders. */
+  reserved: bigint;
+  /** None at or behind this one may be begun, until a report that asks for more is acknowledged. */
+  limit: bigint;
+  /** The operations of this lease end before this one. */
+  operations: bigint;
+}
+
+/** How far a shard of a mixed stage has come. */
+export interface ShardProgress {
+  /** All operations below are done, and durable under the plan's sync. */
+  done: bigint;
+  /** None at or behind this one is begun before this report is acknowledged. */
+  reserved: bigint;
 }
 
 /** A seed range that is not the agent's any more. */
@@ -688,7 +757,11 @@ export interface Report {
   /** Faults whose bytes could not be kept, cumulative. */
   evidenceSkipped: bigint;
   /** What was asked of a store; absent where the target is none. */
-  store: StoreWork | undefined;
+  store:
+    | StoreWork
+    | undefined;
+  /** Blocks of which nobody knows which of several generations they hold, as a verify read them, cumulative. */
+  cellsInDoubt: bigint;
 }
 
 /** What an agent asked of a store in a stage. */
@@ -751,6 +824,10 @@ export interface LeaseProgress {
   complete: boolean;
   /** Will not be done, because of an error that passes; none of them is done. */
   failed: Interval[];
+  /** Of a mixed stage, how far each shard of the lease has come, in order. */
+  shards: ShardProgress[];
+  /** Nothing of it is begun any more: what of its shards is reserved is what was begun. */
+  ended: boolean;
 }
 
 /** Look at the place of a fault that another agent found, past every cache. */
@@ -767,6 +844,8 @@ export interface RereadPlace {
   length: bigint;
   /** What the first reader saw, in a word. */
   fingerprint: string;
+  /** The generation that is expected there. */
+  generation: number;
 }
 
 /** What was seen there. */
@@ -2969,6 +3048,7 @@ function createBasePrepareStage(): PrepareStage {
     errors: undefined,
     objectSizes: [],
     tree: undefined,
+    overwrites: undefined,
     rate: undefined,
     measureGenerator: false,
   };
@@ -3055,6 +3135,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.tree !== undefined) {
       TreeLayout.encode(message.tree, writer.uint32(1282).fork()).join();
+    }
+    if (message.overwrites !== undefined) {
+      Overwrites.encode(message.overwrites, writer.uint32(962).fork()).join();
     }
     if (message.rate !== undefined) {
       Rate.encode(message.rate, writer.uint32(1442).fork()).join();
@@ -3258,6 +3341,14 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.tree = TreeLayout.decode(reader, reader.uint32());
             continue;
           }
+          case 120: {
+            if (tag !== 962) {
+              break;
+            }
+
+            message.overwrites = Overwrites.decode(reader, reader.uint32());
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -3324,6 +3415,9 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     message.objectSizes = object.objectSizes?.map((e) => e) || [];
     message.tree = (object.tree !== undefined && object.tree !== null)
       ? TreeLayout.fromPartial(object.tree)
+      : undefined;
+    message.overwrites = (object.overwrites !== undefined && object.overwrites !== null)
+      ? Overwrites.fromPartial(object.overwrites)
       : undefined;
     message.rate = (object.rate !== undefined && object.rate !== null) ? Rate.fromPartial(object.rate) : undefined;
     message.measureGenerator = object.measureGenerator ?? false;
@@ -3557,6 +3651,284 @@ export const ShareRate: MessageFns<ShareRate> = {
     message.share = (object.share !== undefined && object.share !== null)
       ? RateShare.fromPartial(object.share)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseOverwrites(): Overwrites {
+  return { shardUnits: 0n, layers: [], own: undefined };
+}
+
+export const Overwrites: MessageFns<Overwrites> = {
+  encode(message: Overwrites, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.shardUnits !== 0n) {
+      if (BigInt.asUintN(64, message.shardUnits) !== message.shardUnits) {
+        throw new globalThis.Error("value provided for field message.shardUnits of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.shardUnits);
+    }
+    for (const v of message.layers) {
+      OverwriteLayer.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.own !== undefined) {
+      MixedPattern.encode(message.own, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Overwrites {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverwrites();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.shardUnits = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.layers.push(OverwriteLayer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.own = MixedPattern.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Overwrites>, I>>(base?: I): Overwrites {
+    return Overwrites.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Overwrites>, I>>(object: I): Overwrites {
+    const message = createBaseOverwrites();
+    message.shardUnits = (object.shardUnits !== undefined && object.shardUnits !== null)
+      ? BigInt(object.shardUnits)
+      : 0n;
+    message.layers = object.layers?.map((e) => OverwriteLayer.fromPartial(e)) || [];
+    message.own = (object.own !== undefined && object.own !== null) ? MixedPattern.fromPartial(object.own) : undefined;
+    return message;
+  },
+};
+
+function createBaseOverwriteLayer(): OverwriteLayer {
+  return { pattern: undefined, rewritten: false };
+}
+
+export const OverwriteLayer: MessageFns<OverwriteLayer> = {
+  encode(message: OverwriteLayer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pattern !== undefined) {
+      MixedPattern.encode(message.pattern, writer.uint32(10).fork()).join();
+    }
+    if (message.rewritten !== false) {
+      writer.uint32(16).bool(message.rewritten);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OverwriteLayer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverwriteLayer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pattern = MixedPattern.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rewritten = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<OverwriteLayer>, I>>(base?: I): OverwriteLayer {
+    return OverwriteLayer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OverwriteLayer>, I>>(object: I): OverwriteLayer {
+    const message = createBaseOverwriteLayer();
+    message.pattern = (object.pattern !== undefined && object.pattern !== null)
+      ? MixedPattern.fromPartial(object.pattern)
+      : undefined;
+    message.rewritten = object.rewritten ?? false;
+    return message;
+  },
+};
+
+function createBaseMixedPattern(): MixedPattern {
+  return { stage: 0, writesOf65536: 0, blockBytes: 0n, order: "", strideBlocks: 0n, thetaMilli: 0 };
+}
+
+export const MixedPattern: MessageFns<MixedPattern> = {
+  encode(message: MixedPattern, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.writesOf65536 !== 0) {
+      writer.uint32(16).uint32(message.writesOf65536);
+    }
+    if (message.blockBytes !== 0n) {
+      if (BigInt.asUintN(64, message.blockBytes) !== message.blockBytes) {
+        throw new globalThis.Error("value provided for field message.blockBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.blockBytes);
+    }
+    if (message.order !== "") {
+      writer.uint32(34).string(message.order);
+    }
+    if (message.strideBlocks !== 0n) {
+      if (BigInt.asUintN(64, message.strideBlocks) !== message.strideBlocks) {
+        throw new globalThis.Error("value provided for field message.strideBlocks of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.strideBlocks);
+    }
+    if (message.thetaMilli !== 0) {
+      writer.uint32(48).uint32(message.thetaMilli);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MixedPattern {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixedPattern();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.writesOf65536 = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.blockBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.order = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.strideBlocks = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.thetaMilli = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MixedPattern>, I>>(base?: I): MixedPattern {
+    return MixedPattern.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MixedPattern>, I>>(object: I): MixedPattern {
+    const message = createBaseMixedPattern();
+    message.stage = object.stage ?? 0;
+    message.writesOf65536 = object.writesOf65536 ?? 0;
+    message.blockBytes = (object.blockBytes !== undefined && object.blockBytes !== null)
+      ? BigInt(object.blockBytes)
+      : 0n;
+    message.order = object.order ?? "";
+    message.strideBlocks = (object.strideBlocks !== undefined && object.strideBlocks !== null)
+      ? BigInt(object.strideBlocks)
+      : 0n;
+    message.thetaMilli = object.thetaMilli ?? 0;
     return message;
   },
 };
@@ -4849,7 +5221,7 @@ export const MoveStageEnd: MessageFns<MoveStageEnd> = {
 };
 
 function createBaseGrantLease(): GrantLease {
-  return { stage: 0, leaseId: 0n, epoch: 0n, units: undefined };
+  return { stage: 0, leaseId: 0n, epoch: 0n, units: undefined, shards: [] };
 }
 
 export const GrantLease: MessageFns<GrantLease> = {
@@ -4871,6 +5243,9 @@ export const GrantLease: MessageFns<GrantLease> = {
     }
     if (message.units !== undefined) {
       Interval.encode(message.units, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.shards) {
+      ShardHistory.encode(v!, writer.uint32(962).fork()).join();
     }
     return writer;
   },
@@ -4920,6 +5295,14 @@ export const GrantLease: MessageFns<GrantLease> = {
             message.units = Interval.decode(reader, reader.uint32());
             continue;
           }
+          case 120: {
+            if (tag !== 962) {
+              break;
+            }
+
+            message.shards.push(ShardHistory.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4943,6 +5326,214 @@ export const GrantLease: MessageFns<GrantLease> = {
     message.units = (object.units !== undefined && object.units !== null)
       ? Interval.fromPartial(object.units)
       : undefined;
+    message.shards = object.shards?.map((e) => ShardHistory.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseShardHistory(): ShardHistory {
+  return { layers: [], done: 0n, reserved: 0n, limit: 0n, operations: 0n };
+}
+
+export const ShardHistory: MessageFns<ShardHistory> = {
+  encode(message: ShardHistory, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.layers.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.layers) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field layers of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.done !== 0n) {
+      if (BigInt.asUintN(64, message.done) !== message.done) {
+        throw new globalThis.Error("value provided for field message.done of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.done);
+    }
+    if (message.reserved !== 0n) {
+      if (BigInt.asUintN(64, message.reserved) !== message.reserved) {
+        throw new globalThis.Error("value provided for field message.reserved of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.reserved);
+    }
+    if (message.limit !== 0n) {
+      if (BigInt.asUintN(64, message.limit) !== message.limit) {
+        throw new globalThis.Error("value provided for field message.limit of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.limit);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.operations);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShardHistory {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShardHistory();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.layers.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.layers.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.done = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reserved = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ShardHistory>, I>>(base?: I): ShardHistory {
+    return ShardHistory.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShardHistory>, I>>(object: I): ShardHistory {
+    const message = createBaseShardHistory();
+    message.layers = object.layers?.map((e) => BigInt(e)) || [];
+    message.done = (object.done !== undefined && object.done !== null) ? BigInt(object.done) : 0n;
+    message.reserved = (object.reserved !== undefined && object.reserved !== null) ? BigInt(object.reserved) : 0n;
+    message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : 0n;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseShardProgress(): ShardProgress {
+  return { done: 0n, reserved: 0n };
+}
+
+export const ShardProgress: MessageFns<ShardProgress> = {
+  encode(message: ShardProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.done !== 0n) {
+      if (BigInt.asUintN(64, message.done) !== message.done) {
+        throw new globalThis.Error("value provided for field message.done of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.done);
+    }
+    if (message.reserved !== 0n) {
+      if (BigInt.asUintN(64, message.reserved) !== message.reserved) {
+        throw new globalThis.Error("value provided for field message.reserved of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.reserved);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShardProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShardProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.done = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reserved = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ShardProgress>, I>>(base?: I): ShardProgress {
+    return ShardProgress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShardProgress>, I>>(object: I): ShardProgress {
+    const message = createBaseShardProgress();
+    message.done = (object.done !== undefined && object.done !== null) ? BigInt(object.done) : 0n;
+    message.reserved = (object.reserved !== undefined && object.reserved !== null) ? BigInt(object.reserved) : 0n;
     return message;
   },
 };
@@ -5096,6 +5687,7 @@ function createBaseReport(): Report {
     errors: [],
     evidenceSkipped: 0n,
     store: undefined,
+    cellsInDoubt: 0n,
   };
 }
 
@@ -5196,6 +5788,12 @@ export const Report: MessageFns<Report> = {
     }
     if (message.store !== undefined) {
       StoreWork.encode(message.store, writer.uint32(802).fork()).join();
+    }
+    if (message.cellsInDoubt !== 0n) {
+      if (BigInt.asUintN(64, message.cellsInDoubt) !== message.cellsInDoubt) {
+        throw new globalThis.Error("value provided for field message.cellsInDoubt of type uint64 too large");
+      }
+      writer.uint32(960).uint64(message.cellsInDoubt);
     }
     return writer;
   },
@@ -5389,6 +5987,14 @@ export const Report: MessageFns<Report> = {
             message.store = StoreWork.decode(reader, reader.uint32());
             continue;
           }
+          case 120: {
+            if (tag !== 960) {
+              break;
+            }
+
+            message.cellsInDoubt = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5444,6 +6050,9 @@ export const Report: MessageFns<Report> = {
     message.store = (object.store !== undefined && object.store !== null)
       ? StoreWork.fromPartial(object.store)
       : undefined;
+    message.cellsInDoubt = (object.cellsInDoubt !== undefined && object.cellsInDoubt !== null)
+      ? BigInt(object.cellsInDoubt)
+      : 0n;
     return message;
   },
 };
@@ -5779,7 +6388,17 @@ export const ClassCounters: MessageFns<ClassCounters> = {
 };
 
 function createBaseLeaseProgress(): LeaseProgress {
-  return { leaseId: 0n, epoch: 0n, done: [], written: [], error: undefined, complete: false, failed: [] };
+  return {
+    leaseId: 0n,
+    epoch: 0n,
+    done: [],
+    written: [],
+    error: undefined,
+    complete: false,
+    failed: [],
+    shards: [],
+    ended: false,
+  };
 }
 
 export const LeaseProgress: MessageFns<LeaseProgress> = {
@@ -5810,6 +6429,12 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
     }
     for (const v of message.failed) {
       Interval.encode(v!, writer.uint32(162).fork()).join();
+    }
+    for (const v of message.shards) {
+      ShardProgress.encode(v!, writer.uint32(962).fork()).join();
+    }
+    if (message.ended !== false) {
+      writer.uint32(968).bool(message.ended);
     }
     return writer;
   },
@@ -5883,6 +6508,22 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
             message.failed.push(Interval.decode(reader, reader.uint32()));
             continue;
           }
+          case 120: {
+            if (tag !== 962) {
+              break;
+            }
+
+            message.shards.push(ShardProgress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 121: {
+            if (tag !== 968) {
+              break;
+            }
+
+            message.ended = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5909,12 +6550,14 @@ export const LeaseProgress: MessageFns<LeaseProgress> = {
       : undefined;
     message.complete = object.complete ?? false;
     message.failed = object.failed?.map((e) => Interval.fromPartial(e)) || [];
+    message.shards = object.shards?.map((e) => ShardProgress.fromPartial(e)) || [];
+    message.ended = object.ended ?? false;
     return message;
   },
 };
 
 function createBaseRereadPlace(): RereadPlace {
-  return { stage: 0, id: 0n, object: 0n, offset: 0n, length: 0n, fingerprint: "" };
+  return { stage: 0, id: 0n, object: 0n, offset: 0n, length: 0n, fingerprint: "", generation: 0 };
 }
 
 export const RereadPlace: MessageFns<RereadPlace> = {
@@ -5948,6 +6591,9 @@ export const RereadPlace: MessageFns<RereadPlace> = {
     }
     if (message.fingerprint !== "") {
       writer.uint32(50).string(message.fingerprint);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(960).uint32(message.generation);
     }
     return writer;
   },
@@ -6013,6 +6659,14 @@ export const RereadPlace: MessageFns<RereadPlace> = {
             message.fingerprint = reader.string();
             continue;
           }
+          case 120: {
+            if (tag !== 960) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6036,6 +6690,7 @@ export const RereadPlace: MessageFns<RereadPlace> = {
     message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
     message.length = (object.length !== undefined && object.length !== null) ? BigInt(object.length) : 0n;
     message.fingerprint = object.fingerprint ?? "";
+    message.generation = object.generation ?? 0;
     return message;
   },
 };

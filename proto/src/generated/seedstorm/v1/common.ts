@@ -21,6 +21,8 @@ export enum Operation {
   VERIFY = "OPERATION_VERIFY",
   /** DELETE - Remove the objects. */
   DELETE = "OPERATION_DELETE",
+  /** MIXED - Read, verify and overwrite single blocks of them. */
+  MIXED = "OPERATION_MIXED",
   /** STAT - Ask for the length of each object by its name. */
   STAT = "OPERATION_STAT",
   /** LIST - Read the folders that objects are in, and compare the names. */
@@ -54,6 +56,9 @@ export function operationFromJSON(object: any): Operation {
     case 5:
     case "OPERATION_DELETE":
       return Operation.DELETE;
+    case 120:
+    case "OPERATION_MIXED":
+      return Operation.MIXED;
     case 160:
     case "OPERATION_STAT":
       return Operation.STAT;
@@ -90,6 +95,8 @@ export function operationToNumber(object: Operation): number {
       return 4;
     case Operation.DELETE:
       return 5;
+    case Operation.MIXED:
+      return 120;
     case Operation.STAT:
       return 160;
     case Operation.LIST:

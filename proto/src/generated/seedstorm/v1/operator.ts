@@ -212,6 +212,106 @@ export interface RunResult {
   sparedObjects: bigint;
   /** Faults whose bytes could not be kept as evidence. */
   evidenceSkipped: bigint;
+  /** How the repetitions of each stage spread, where there are any. */
+  spreads: StageSpread[];
+  /** What came of the sweep, where there is one. */
+  sweep: SweepResult | undefined;
+}
+
+/** How the repetitions of a stage spread. */
+export interface StageSpread {
+  /** The stage's index in the plan. */
+  stage: number;
+  /** Its name. */
+  name: string;
+  /** At which point of the sweep, from 1; 0 without a sweep. */
+  point: number;
+  /** How many repetitions there were. */
+  repetitions: number;
+  /** Throughput. */
+  bytesPerSecond:
+    | Spread
+    | undefined;
+  /** Operations a second. */
+  operationsPerSecond:
+    | Spread
+    | undefined;
+  /** 99% of the operations were faster, in ns. */
+  p99Ns: Spread | undefined;
+}
+
+/** How a number spreads over repetitions. */
+export interface Spread {
+  /** Half are less. */
+  median: number;
+  /** The least. */
+  least: number;
+  /** The greatest. */
+  greatest: number;
+  /** The greatest less the least, over the median. */
+  spread: number;
+}
+
+/** What came of a sweep. */
+export interface SweepResult {
+  /** The points, in their order. */
+  points: SweepPoint[];
+  /** A row for each stage that was whole, at each point. */
+  rows: SweepRow[];
+  /** Which percentile must stay low at the knee; empty: none. */
+  kneePercentile: string;
+  /** What it must stay below, in ns; 0: nothing is asked of it. */
+  kneeBelowNs: bigint;
+  /** The knee of each stage. */
+  knees: SweepKnee[];
+}
+
+/** One combination of values. */
+export interface SweepPoint {
+  /** Its number, from 1. */
+  point: number;
+  /** The values. */
+  values: SweepValue[];
+}
+
+/** A value of a key that is swept over. */
+export interface SweepValue {
+  /** The key. */
+  key: string;
+  /** The value; sizes in bytes. */
+  value: bigint;
+}
+
+/** What a stage did at a point: medians over the repetitions. */
+export interface SweepRow {
+  /** The point. */
+  point: number;
+  /** The stage's index in the plan. */
+  stage: number;
+  /** Its name. */
+  name: string;
+  /** How many repetitions were whole. */
+  repetitions: number;
+  /** Throughput. */
+  bytesPerSecond: number;
+  /** Operations a second. */
+  operationsPerSecond: number;
+  /** Half of the operations were faster, in ns. */
+  p50Ns: number;
+  /** 99% were faster, in ns. */
+  p99Ns: number;
+  /** The percentile that the knee is about, in ns; p99 where none is asked for. */
+  kneeNs: number;
+}
+
+/** The knee of a stage. */
+export interface SweepKnee {
+  /** The stage's index in the plan. */
+  stage: number;
+  /** Its name. */
+  name: string;
+  /** The point of the highest throughput whose latency stays below what was asked; 0: there is none. */
+  point: number;
 }
 
 /** How a stage ended. */
@@ -278,7 +378,7 @@ export interface StageResult {
   preallocateNs: bigint;
   /** Units that failed with errors that the plan lets pass. */
   unitsFailed: bigint;
-  /** Units that were left out, because their write failed. */
+  /** Units that were left out, because they were not written: their write failed, or its time was over before. */
   unitsNotWritten: bigint;
   /** I/O errors by kind, object, agent and lane. */
   ioErrors: IoError[];
@@ -295,12 +395,24 @@ export interface StageResult {
   timed:
     | TimedResult
     | undefined;
+  /** Which repetition, from 1; 0 when the stages are done once. */
+  repetition: number;
+  /** At which point of the sweep, from 1; 0 without a sweep. */
+  point: number;
+  /** What events and progress call it: its name, and where it stands among the rounds. */
+  label: string;
   /** What was done by class of operations, rework included. */
   classes: ClassResult[];
   /** What was asked of a store; absent where the target is none. */
   store:
     | StoreResult
     | undefined;
+  /** Of a mixed stage: what it did. */
+  mixed:
+    | MixedResult
+    | undefined;
+  /** Blocks of which nobody knows which of several generations they hold: their agent died, and nobody wrote them again. */
+  cellsInDoubt: bigint;
   /** How the plan's rate was kept; absent where there is none. */
   rate:
     | RateResult
@@ -455,6 +567,18 @@ export interface StabilityResult {
   wanted: number;
   /** Over how long, in ms. */
   windowMs: bigint;
+}
+
+/** What a mixed stage did; what of it was reads and writes is in the classes. */
+export interface MixedResult {
+  /** Operations that are done and durable, each counted once whoever did it. */
+  operations: bigint;
+  /** Operations that may have been done by agents that were lost. */
+  operationsInDoubt: bigint;
+  /** Bytes that were read and verified, rework included. */
+  verifiedBytes: bigint;
+  /** Bytes that were written, rework included. */
+  writtenBytes: bigint;
 }
 
 /** What a stage did of one class of operations: what was done, with how many bytes. */
@@ -1815,6 +1939,8 @@ function createBaseRunResult(): RunResult {
     agentsLost: 0,
     sparedObjects: 0n,
     evidenceSkipped: 0n,
+    spreads: [],
+    sweep: undefined,
   };
 }
 
@@ -1882,6 +2008,12 @@ export const RunResult: MessageFns<RunResult> = {
         throw new globalThis.Error("value provided for field message.evidenceSkipped of type uint64 too large");
       }
       writer.uint32(168).uint64(message.evidenceSkipped);
+    }
+    for (const v of message.spreads) {
+      StageSpread.encode(v!, writer.uint32(1122).fork()).join();
+    }
+    if (message.sweep !== undefined) {
+      SweepResult.encode(message.sweep, writer.uint32(1130).fork()).join();
     }
     return writer;
   },
@@ -2027,6 +2159,22 @@ export const RunResult: MessageFns<RunResult> = {
             message.evidenceSkipped = reader.uint64() as bigint;
             continue;
           }
+          case 140: {
+            if (tag !== 1122) {
+              break;
+            }
+
+            message.spreads.push(StageSpread.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 141: {
+            if (tag !== 1130) {
+              break;
+            }
+
+            message.sweep = SweepResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2070,6 +2218,727 @@ export const RunResult: MessageFns<RunResult> = {
     message.evidenceSkipped = (object.evidenceSkipped !== undefined && object.evidenceSkipped !== null)
       ? BigInt(object.evidenceSkipped)
       : 0n;
+    message.spreads = object.spreads?.map((e) => StageSpread.fromPartial(e)) || [];
+    message.sweep = (object.sweep !== undefined && object.sweep !== null)
+      ? SweepResult.fromPartial(object.sweep)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStageSpread(): StageSpread {
+  return {
+    stage: 0,
+    name: "",
+    point: 0,
+    repetitions: 0,
+    bytesPerSecond: undefined,
+    operationsPerSecond: undefined,
+    p99Ns: undefined,
+  };
+}
+
+export const StageSpread: MessageFns<StageSpread> = {
+  encode(message: StageSpread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.point !== 0) {
+      writer.uint32(24).uint32(message.point);
+    }
+    if (message.repetitions !== 0) {
+      writer.uint32(32).uint32(message.repetitions);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      Spread.encode(message.bytesPerSecond, writer.uint32(42).fork()).join();
+    }
+    if (message.operationsPerSecond !== undefined) {
+      Spread.encode(message.operationsPerSecond, writer.uint32(50).fork()).join();
+    }
+    if (message.p99Ns !== undefined) {
+      Spread.encode(message.p99Ns, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StageSpread {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStageSpread();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.point = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.repetitions = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.bytesPerSecond = Spread.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.operationsPerSecond = Spread.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.p99Ns = Spread.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StageSpread>, I>>(base?: I): StageSpread {
+    return StageSpread.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StageSpread>, I>>(object: I): StageSpread {
+    const message = createBaseStageSpread();
+    message.stage = object.stage ?? 0;
+    message.name = object.name ?? "";
+    message.point = object.point ?? 0;
+    message.repetitions = object.repetitions ?? 0;
+    message.bytesPerSecond = (object.bytesPerSecond !== undefined && object.bytesPerSecond !== null)
+      ? Spread.fromPartial(object.bytesPerSecond)
+      : undefined;
+    message.operationsPerSecond = (object.operationsPerSecond !== undefined && object.operationsPerSecond !== null)
+      ? Spread.fromPartial(object.operationsPerSecond)
+      : undefined;
+    message.p99Ns = (object.p99Ns !== undefined && object.p99Ns !== null)
+      ? Spread.fromPartial(object.p99Ns)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSpread(): Spread {
+  return { median: 0, least: 0, greatest: 0, spread: 0 };
+}
+
+export const Spread: MessageFns<Spread> = {
+  encode(message: Spread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.median !== 0) {
+      writer.uint32(9).double(message.median);
+    }
+    if (message.least !== 0) {
+      writer.uint32(17).double(message.least);
+    }
+    if (message.greatest !== 0) {
+      writer.uint32(25).double(message.greatest);
+    }
+    if (message.spread !== 0) {
+      writer.uint32(33).double(message.spread);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Spread {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpread();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.median = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.least = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.greatest = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.spread = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Spread>, I>>(base?: I): Spread {
+    return Spread.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Spread>, I>>(object: I): Spread {
+    const message = createBaseSpread();
+    message.median = object.median ?? 0;
+    message.least = object.least ?? 0;
+    message.greatest = object.greatest ?? 0;
+    message.spread = object.spread ?? 0;
+    return message;
+  },
+};
+
+function createBaseSweepResult(): SweepResult {
+  return { points: [], rows: [], kneePercentile: "", kneeBelowNs: 0n, knees: [] };
+}
+
+export const SweepResult: MessageFns<SweepResult> = {
+  encode(message: SweepResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.points) {
+      SweepPoint.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.rows) {
+      SweepRow.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.kneePercentile !== "") {
+      writer.uint32(26).string(message.kneePercentile);
+    }
+    if (message.kneeBelowNs !== 0n) {
+      if (BigInt.asUintN(64, message.kneeBelowNs) !== message.kneeBelowNs) {
+        throw new globalThis.Error("value provided for field message.kneeBelowNs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.kneeBelowNs);
+    }
+    for (const v of message.knees) {
+      SweepKnee.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.points.push(SweepPoint.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rows.push(SweepRow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kneePercentile = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.kneeBelowNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.knees.push(SweepKnee.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepResult>, I>>(base?: I): SweepResult {
+    return SweepResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepResult>, I>>(object: I): SweepResult {
+    const message = createBaseSweepResult();
+    message.points = object.points?.map((e) => SweepPoint.fromPartial(e)) || [];
+    message.rows = object.rows?.map((e) => SweepRow.fromPartial(e)) || [];
+    message.kneePercentile = object.kneePercentile ?? "";
+    message.kneeBelowNs = (object.kneeBelowNs !== undefined && object.kneeBelowNs !== null)
+      ? BigInt(object.kneeBelowNs)
+      : 0n;
+    message.knees = object.knees?.map((e) => SweepKnee.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSweepPoint(): SweepPoint {
+  return { point: 0, values: [] };
+}
+
+export const SweepPoint: MessageFns<SweepPoint> = {
+  encode(message: SweepPoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.point !== 0) {
+      writer.uint32(8).uint32(message.point);
+    }
+    for (const v of message.values) {
+      SweepValue.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepPoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepPoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.point = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.values.push(SweepValue.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepPoint>, I>>(base?: I): SweepPoint {
+    return SweepPoint.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepPoint>, I>>(object: I): SweepPoint {
+    const message = createBaseSweepPoint();
+    message.point = object.point ?? 0;
+    message.values = object.values?.map((e) => SweepValue.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSweepValue(): SweepValue {
+  return { key: "", value: 0n };
+}
+
+export const SweepValue: MessageFns<SweepValue> = {
+  encode(message: SweepValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asUintN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepValue {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepValue();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepValue>, I>>(base?: I): SweepValue {
+    return SweepValue.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepValue>, I>>(object: I): SweepValue {
+    const message = createBaseSweepValue();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBaseSweepRow(): SweepRow {
+  return {
+    point: 0,
+    stage: 0,
+    name: "",
+    repetitions: 0,
+    bytesPerSecond: 0,
+    operationsPerSecond: 0,
+    p50Ns: 0,
+    p99Ns: 0,
+    kneeNs: 0,
+  };
+}
+
+export const SweepRow: MessageFns<SweepRow> = {
+  encode(message: SweepRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.point !== 0) {
+      writer.uint32(8).uint32(message.point);
+    }
+    if (message.stage !== 0) {
+      writer.uint32(16).uint32(message.stage);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.repetitions !== 0) {
+      writer.uint32(32).uint32(message.repetitions);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(41).double(message.bytesPerSecond);
+    }
+    if (message.operationsPerSecond !== 0) {
+      writer.uint32(49).double(message.operationsPerSecond);
+    }
+    if (message.p50Ns !== 0) {
+      writer.uint32(57).double(message.p50Ns);
+    }
+    if (message.p99Ns !== 0) {
+      writer.uint32(65).double(message.p99Ns);
+    }
+    if (message.kneeNs !== 0) {
+      writer.uint32(73).double(message.kneeNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.point = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.repetitions = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.operationsPerSecond = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.p50Ns = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.p99Ns = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.kneeNs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepRow>, I>>(base?: I): SweepRow {
+    return SweepRow.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepRow>, I>>(object: I): SweepRow {
+    const message = createBaseSweepRow();
+    message.point = object.point ?? 0;
+    message.stage = object.stage ?? 0;
+    message.name = object.name ?? "";
+    message.repetitions = object.repetitions ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.operationsPerSecond = object.operationsPerSecond ?? 0;
+    message.p50Ns = object.p50Ns ?? 0;
+    message.p99Ns = object.p99Ns ?? 0;
+    message.kneeNs = object.kneeNs ?? 0;
+    return message;
+  },
+};
+
+function createBaseSweepKnee(): SweepKnee {
+  return { stage: 0, name: "", point: 0 };
+}
+
+export const SweepKnee: MessageFns<SweepKnee> = {
+  encode(message: SweepKnee, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.point !== 0) {
+      writer.uint32(24).uint32(message.point);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepKnee {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepKnee();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.point = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepKnee>, I>>(base?: I): SweepKnee {
+    return SweepKnee.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepKnee>, I>>(object: I): SweepKnee {
+    const message = createBaseSweepKnee();
+    message.stage = object.stage ?? 0;
+    message.name = object.name ?? "";
+    message.point = object.point ?? 0;
     return message;
   },
 };
@@ -2109,8 +2978,13 @@ function createBaseStageResult(): StageResult {
     foreign: 0n,
     folders: 0n,
     timed: undefined,
+    repetition: 0,
+    point: 0,
+    label: "",
     classes: [],
     store: undefined,
+    mixed: undefined,
+    cellsInDoubt: 0n,
     rate: undefined,
     seconds: undefined,
     cpuSecondsPerGb: 0,
@@ -2280,11 +3154,29 @@ export const StageResult: MessageFns<StageResult> = {
     if (message.timed !== undefined) {
       TimedResult.encode(message.timed, writer.uint32(1122).fork()).join();
     }
+    if (message.repetition !== 0) {
+      writer.uint32(1128).uint32(message.repetition);
+    }
+    if (message.point !== 0) {
+      writer.uint32(1136).uint32(message.point);
+    }
+    if (message.label !== "") {
+      writer.uint32(1146).string(message.label);
+    }
     for (const v of message.classes) {
       ClassResult.encode(v!, writer.uint32(1442).fork()).join();
     }
     if (message.store !== undefined) {
       StoreResult.encode(message.store, writer.uint32(802).fork()).join();
+    }
+    if (message.mixed !== undefined) {
+      MixedResult.encode(message.mixed, writer.uint32(962).fork()).join();
+    }
+    if (message.cellsInDoubt !== 0n) {
+      if (BigInt.asUintN(64, message.cellsInDoubt) !== message.cellsInDoubt) {
+        throw new globalThis.Error("value provided for field message.cellsInDoubt of type uint64 too large");
+      }
+      writer.uint32(968).uint64(message.cellsInDoubt);
     }
     if (message.rate !== undefined) {
       RateResult.encode(message.rate, writer.uint32(1450).fork()).join();
@@ -2581,6 +3473,30 @@ export const StageResult: MessageFns<StageResult> = {
             message.timed = TimedResult.decode(reader, reader.uint32());
             continue;
           }
+          case 141: {
+            if (tag !== 1128) {
+              break;
+            }
+
+            message.repetition = reader.uint32();
+            continue;
+          }
+          case 142: {
+            if (tag !== 1136) {
+              break;
+            }
+
+            message.point = reader.uint32();
+            continue;
+          }
+          case 143: {
+            if (tag !== 1146) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
           case 180: {
             if (tag !== 1442) {
               break;
@@ -2595,6 +3511,22 @@ export const StageResult: MessageFns<StageResult> = {
             }
 
             message.store = StoreResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 120: {
+            if (tag !== 962) {
+              break;
+            }
+
+            message.mixed = MixedResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 121: {
+            if (tag !== 968) {
+              break;
+            }
+
+            message.cellsInDoubt = reader.uint64() as bigint;
             continue;
           }
           case 181: {
@@ -2719,10 +3651,19 @@ export const StageResult: MessageFns<StageResult> = {
     message.timed = (object.timed !== undefined && object.timed !== null)
       ? TimedResult.fromPartial(object.timed)
       : undefined;
+    message.repetition = object.repetition ?? 0;
+    message.point = object.point ?? 0;
+    message.label = object.label ?? "";
     message.classes = object.classes?.map((e) => ClassResult.fromPartial(e)) || [];
     message.store = (object.store !== undefined && object.store !== null)
       ? StoreResult.fromPartial(object.store)
       : undefined;
+    message.mixed = (object.mixed !== undefined && object.mixed !== null)
+      ? MixedResult.fromPartial(object.mixed)
+      : undefined;
+    message.cellsInDoubt = (object.cellsInDoubt !== undefined && object.cellsInDoubt !== null)
+      ? BigInt(object.cellsInDoubt)
+      : 0n;
     message.rate = (object.rate !== undefined && object.rate !== null)
       ? RateResult.fromPartial(object.rate)
       : undefined;
@@ -3795,6 +4736,117 @@ export const StabilityResult: MessageFns<StabilityResult> = {
     message.variation = object.variation ?? 0;
     message.wanted = object.wanted ?? 0;
     message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseMixedResult(): MixedResult {
+  return { operations: 0n, operationsInDoubt: 0n, verifiedBytes: 0n, writtenBytes: 0n };
+}
+
+export const MixedResult: MessageFns<MixedResult> = {
+  encode(message: MixedResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.operations);
+    }
+    if (message.operationsInDoubt !== 0n) {
+      if (BigInt.asUintN(64, message.operationsInDoubt) !== message.operationsInDoubt) {
+        throw new globalThis.Error("value provided for field message.operationsInDoubt of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.operationsInDoubt);
+    }
+    if (message.verifiedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.verifiedBytes) !== message.verifiedBytes) {
+        throw new globalThis.Error("value provided for field message.verifiedBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.verifiedBytes);
+    }
+    if (message.writtenBytes !== 0n) {
+      if (BigInt.asUintN(64, message.writtenBytes) !== message.writtenBytes) {
+        throw new globalThis.Error("value provided for field message.writtenBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.writtenBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MixedResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixedResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.operationsInDoubt = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verifiedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.writtenBytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MixedResult>, I>>(base?: I): MixedResult {
+    return MixedResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MixedResult>, I>>(object: I): MixedResult {
+    const message = createBaseMixedResult();
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    message.operationsInDoubt = (object.operationsInDoubt !== undefined && object.operationsInDoubt !== null)
+      ? BigInt(object.operationsInDoubt)
+      : 0n;
+    message.verifiedBytes = (object.verifiedBytes !== undefined && object.verifiedBytes !== null)
+      ? BigInt(object.verifiedBytes)
+      : 0n;
+    message.writtenBytes = (object.writtenBytes !== undefined && object.writtenBytes !== null)
+      ? BigInt(object.writtenBytes)
+      : 0n;
     return message;
   },
 };
