@@ -18,6 +18,7 @@ import {
 } from '@seedstorm/proto';
 import { Connection, type ConnectionListener, type FromCoordinator, type ToCoordinator } from './connection.js';
 import { EvidenceKeeper } from './evidence.js';
+import { GeneratorMeter } from './generator-meter.js';
 import { introduce } from './identity.js';
 import { NetworkWork } from './network-work.js';
 import { type StageHost, StageWork } from './stage-work.js';
@@ -67,6 +68,7 @@ export class Agent implements ConnectionListener {
   #work: StageWork | NetworkWork | undefined;
   #engine: { share: string; engine: Promise<Engine> } | undefined;
   readonly #evidence: EvidenceKeeper | undefined;
+  readonly #generator = new GeneratorMeter();
   /** What the memory sink keeps, for the run that it belongs to. */
   #memory: { runId: string; store: MemoryStore } | undefined;
   /** The target that is held for a run. */
@@ -243,7 +245,16 @@ export class Agent implements ConnectionListener {
     work: StageWork,
     message: Extract<
       ToStage,
-      { $case: 'grantLease' | 'fenceLease' | 'syncStage' | 'moveStageEnd' | 'rereadPlace' | 'findingKnown' }
+      {
+        $case:
+          | 'grantLease'
+          | 'fenceLease'
+          | 'syncStage'
+          | 'moveStageEnd'
+          | 'rereadPlace'
+          | 'findingKnown'
+          | 'shareRate';
+      }
     >,
   ): void {
     switch (message.$case) {
@@ -255,6 +266,9 @@ export class Agent implements ConnectionListener {
         return;
       case 'syncStage':
         work.sync();
+        return;
+      case 'shareRate':
+        if (message.value.share !== undefined) work.shareRate(message.value.share);
         return;
       case 'moveStageEnd':
         work.moveEnd(message.value.overAtAgentNs);
@@ -325,6 +339,7 @@ export class Agent implements ConnectionListener {
   #host(): StageHost {
     return {
       name: this.name,
+      generator: this.#generator,
       overLoopback: isLoopback(this.options.coordinator),
       say: (said) => this.#say(said),
       ...(this.#evidence === undefined ? {} : { evidence: this.#evidence }),

@@ -3,6 +3,7 @@ import { Engine } from '@seedstorm/native';
 import type { PrepareNetwork } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ToCoordinator } from './connection.js';
+import { GeneratorMeter } from './generator-meter.js';
 import { NetworkWork, type Whereabouts } from './network-work.js';
 import { startStage } from './testing.js';
 
@@ -35,7 +36,12 @@ const until = (ready: () => boolean): Promise<boolean> => vi.waitUntil(ready, { 
 /** A network stage on agent `i`, prepared, and what it said. */
 async function prepared(i: number, whereabouts = here, changes: Partial<PrepareNetwork> = {}) {
   const said: ToCoordinator[] = [];
-  const host = { name: `agent-${i}`, overLoopback: true, say: (each: ToCoordinator) => void said.push(each) };
+  const host = {
+    name: `agent-${i}`,
+    overLoopback: true,
+    generator: new GeneratorMeter(),
+    say: (each: ToCoordinator) => void said.push(each),
+  };
   const work = new NetworkWork({ ...message, ...changes }, host, whereabouts);
   works.push(work);
   const engine = engines[i];

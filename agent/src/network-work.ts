@@ -17,10 +17,13 @@ import {
 } from '@seedstorm/proto';
 import type { ToCoordinator } from './connection.js';
 import { Ports } from './ports.js';
+import { ProcessCpu } from './process-cpu.js';
 import type { StageHost } from './stage-work.js';
 import { Unacknowledged } from './unacknowledged.js';
 
 const reportMs = 1000;
+/** A network stage has no data whose making could be measured, and that could be cached. */
+const unmeasured = { generator: undefined, memoryBytes: 0n };
 
 /** Where this agent is in the network. */
 export interface Whereabouts {
@@ -33,6 +36,7 @@ export interface Whereabouts {
 /** A network stage on this agent. */
 export class NetworkWork {
   readonly #unacknowledged = new Unacknowledged();
+  readonly #cpu = new ProcessCpu();
   #network: Network | undefined;
   #ports: Ports | undefined;
   #preparing: Promise<void> | undefined;
@@ -60,7 +64,7 @@ export class NetworkWork {
 
   async #prepare(engine: Promise<Engine>): Promise<void> {
     const { stage, blockBytes, streams, lanes, durationNs, token } = this.message;
-    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0, dataAddress: '' };
+    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0, dataAddress: '', ...unmeasured };
     const { coordinator, listenAddress } = this.whereabouts;
     try {
       const running = await engine;
@@ -122,6 +126,7 @@ export class NetworkWork {
 
   /** All begin at this instant of this agent's clock. */
   start({ atAgentNs }: StartStage): void {
+    this.#cpu.begin();
     this.#network?.beginAt(atAgentNs);
   }
 
@@ -213,6 +218,7 @@ export class NetworkWork {
     const hostNetwork = await this.#ports?.since(this.#ending !== undefined);
     if (this.#abandoned) return;
     this.#latest = snapshot;
+    const cpu = this.#cpu.used();
     const report = {
       stage: this.message.stage,
       sequence: this.#unacknowledged.nextSequence(),
@@ -221,6 +227,12 @@ export class NetworkWork {
       lastDoneNs: snapshot.lastDoneNs,
       pools: snapshot.pools.map(poolCounters),
       classes: classCounters(snapshot.pools),
+      lastPacedNs: 0n,
+      lateNs: 0n,
+      firstDoneNs: 0n,
+      seconds: [],
+      processCpuUserNs: cpu.userNs,
+      processCpuSystemNs: cpu.systemNs,
       leases: [],
       findings: [],
       findingCounts: [],

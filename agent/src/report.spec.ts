@@ -13,6 +13,8 @@ const context = {
   keep: () => '',
   evidenceSkipped: () => 0,
   hostNetwork: undefined,
+  seconds: [],
+  processCpu: { userNs: 0n, systemNs: 0n },
 };
 
 const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
@@ -21,6 +23,9 @@ const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({
   allBegunNs: 1n,
   startedNs: 1n,
   lastDoneNs: 8n,
+  firstDoneNs: 0n,
+  lastPacedNs: 0n,
+  lateNs: 0,
   pools: [],
   ranges: [],
   findings: [],

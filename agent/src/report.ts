@@ -8,6 +8,7 @@ import {
   poolCounters,
   type Reading,
   type Report,
+  type SecondCounters,
   type StoreWork,
 } from '@seedstorm/proto';
 import { shardProgress } from './overwrites.js';
@@ -25,6 +26,10 @@ export interface ReportContext {
   readonly evidenceSkipped: () => number;
   /** What the host's ports carried. */
   readonly hostNetwork: HostNetwork | undefined;
+  /** Seconds that were not told yet. */
+  readonly seconds: readonly SecondCounters[];
+  /** CPU time of this process since the stage began. */
+  readonly processCpu: { readonly userNs: bigint; readonly systemNs: bigint };
 }
 
 /** What was asked of a store, on the wire. */
@@ -52,6 +57,12 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     lastDoneNs: snapshot.lastDoneNs,
     pools: snapshot.pools.map(poolCounters),
     classes: classCounters(snapshot.pools),
+    lastPacedNs: snapshot.lastPacedNs,
+    lateNs: BigInt(snapshot.lateNs),
+    firstDoneNs: snapshot.firstDoneNs,
+    seconds: [...context.seconds],
+    processCpuUserNs: context.processCpu.userNs,
+    processCpuSystemNs: context.processCpu.systemNs,
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
     findings: snapshot.findings.map((finding) => ({
       kind: finding.kind,

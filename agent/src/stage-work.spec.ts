@@ -2,6 +2,7 @@ import { Engine, type Engine as EngineType } from '@seedstorm/native';
 import type { Report } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ToCoordinator } from './connection.js';
+import { GeneratorMeter } from './generator-meter.js';
 import { StageWork } from './stage-work.js';
 import { prepareStage, startStage } from './testing.js';
 
@@ -13,7 +14,12 @@ beforeEach(async () => {
 });
 afterEach(() => engine.close());
 
-const host = { name: 'agent-1', overLoopback: true, say: (message: ToCoordinator) => void said.push(message) };
+const host = {
+  name: 'agent-1',
+  overLoopback: true,
+  generator: new GeneratorMeter(),
+  say: (message: ToCoordinator) => void said.push(message),
+};
 const none = (): undefined => undefined;
 
 type Said<Case extends ToCoordinator['$case']> = Extract<ToCoordinator, { $case: Case }>['value'][];

@@ -4,27 +4,43 @@
  */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { clearS3, dropCaches, type Engine, lookAgain, type MemoryStore, monotonicNs, Task } from '@seedstorm/native';
+import {
+  clearS3,
+  dropCaches,
+  type Engine,
+  lookAgain,
+  type MemoryStore,
+  monotonicNs,
+  Task,
+  type TaskSpec,
+} from '@seedstorm/native';
 import {
   type EndStage,
   type ErrorDetail,
   type FileWork,
   type Finding,
+  type GeneratorSpeed,
   type GrantLease,
   Operation,
   type PrepareStage,
+  type RateShare,
   type Reading,
   type RereadPlace,
   type Residency,
+  type StagePrepared,
   type StartStage,
   toErrorDetail,
 } from '@seedstorm/proto';
+import { memoryBytes } from './check/host.js';
 import type { ToCoordinator } from './connection.js';
 import type { EvidenceKeeper } from './evidence.js';
 import { runFolders } from './file-target.js';
+import type { GeneratorMeter } from './generator-meter.js';
 import { reservedBy, shardHistory } from './overwrites.js';
 import { Ports } from './ports.js';
+import { ProcessCpu } from './process-cpu.js';
 import { readingOf, reportOf } from './report.js';
+import { Seconds } from './seconds.js';
 import { seeOwnLock } from './target-lock.js';
 import { taskSpec } from './task-spec.js';
 import { Unacknowledged } from './unacknowledged.js';
@@ -45,6 +61,8 @@ export interface StageHost {
   readonly overLoopback: boolean;
   /** Where the bytes of faults are kept; absent when they are not. */
   readonly evidence?: EvidenceKeeper;
+  /** Knows how fast the lanes deal with data without storage. */
+  readonly generator: GeneratorMeter;
   say(message: ToCoordinator): void;
 }
 
@@ -53,6 +71,8 @@ export class StageWork {
   readonly #epochs = new Map<bigint, bigint>();
   readonly #unacknowledged = new Unacknowledged();
   #task: Task | undefined;
+  readonly #cpu = new ProcessCpu();
+  #seconds: Seconds | undefined;
   #ports: Ports | undefined;
   #endedWork = 0;
   #lastReportNs = 0n;
@@ -82,13 +102,22 @@ export class StageWork {
 
   async #prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
     const { stage } = this.message;
-    const answer = { stage, error: undefined, notes: [] as string[], lanes: 0, dataAddress: '' };
+    const answer: StagePrepared = {
+      stage,
+      error: undefined,
+      notes: [],
+      lanes: 0,
+      dataAddress: '',
+      generator: undefined,
+      memoryBytes: memoryBytes(),
+    };
     try {
       const running = await engine;
       const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
       await seeTarget(this.message);
       answer.notes.push(...(await dropCachesFor(this.message)));
       const spec = { ...taskSpec(this.message, lanes), evidence: this.host.evidence !== undefined };
+      answer.generator = await this.#generator(running, spec);
       const task = await Task.prepare(running, spec, memory());
       this.#task = task;
       this.#ports = await Ports.open(this.host.overLoopback);
@@ -108,6 +137,13 @@ export class StageWork {
     if (this.#ending !== undefined) await this.#finish(this.#ending);
   }
 
+  /** How fast the lanes that take part deal with the run's data without storage, where that is wanted. */
+  async #generator(engine: Engine, spec: TaskSpec): Promise<GeneratorSpeed | undefined> {
+    return this.message.measureGenerator
+      ? await this.host.generator.speed(this.message.runId, engine, spec)
+      : undefined;
+  }
+
   /** The coordinator may have missed what was said: says it again. */
   repeat(): void {
     if (this.#prepared !== undefined) this.host.say(this.#prepared);
@@ -115,11 +151,25 @@ export class StageWork {
     if (this.#ended !== undefined) this.host.say(this.#ended);
   }
 
-  /** All begin at an instant of this agent's clock; the ramp and the time are over at others, where these are not 0. */
-  start({ atAgentNs, overAtAgentNs, countFromAgentNs }: StartStage): void {
-    if (overAtAgentNs > 0n) this.#task?.endAt(overAtAgentNs);
-    if (countFromAgentNs > 0n) this.#task?.countFrom(countFromAgentNs);
-    this.#task?.beginAt(atAgentNs);
+  /**
+   * All begin at an instant of this agent's clock, with a share of the stage's rate where it has one; the ramp and the time
+   * are over at others, where these are not 0.
+   */
+  start({ atAgentNs, commonStartAgentNs, overAtAgentNs, countFromAgentNs, share }: StartStage): void {
+    const task = this.#task;
+    if (task === undefined) return;
+    if (share !== undefined) task.shareRate(share);
+    if (overAtAgentNs > 0n) task.endAt(overAtAgentNs);
+    if (countFromAgentNs > 0n) task.countFrom(countFromAgentNs);
+    this.#cpu.begin();
+    // Told again after a break, it goes on.
+    this.#seconds ??= new Seconds(() => task.moved(), commonStartAgentNs, atAgentNs);
+    task.beginAt(atAgentNs);
+  }
+
+  /** The share of the stage's rate is another one from now on. */
+  shareRate(share: RateShare): void {
+    this.#task?.shareRate(share);
   }
 
   /** The time is over at this instant of this agent's clock. */
@@ -199,6 +249,7 @@ export class StageWork {
   /** Stops whatever is left of it; for when the agent goes without the coordinator. */
   async abandon(): Promise<void> {
     this.#abandoned = true;
+    this.#seconds?.close();
     this.#task?.cancel();
     await this.#preparing?.catch(() => {});
     clearInterval(this.#poll);
@@ -240,7 +291,7 @@ export class StageWork {
     await this.host.evidence?.written();
     try {
       // One that is under way comes before: snapshots come in the order in which they are asked for.
-      if (task !== undefined) await this.#report(task);
+      if (task !== undefined) await this.#report(task, true);
     } catch (thrown) {
       error ??= toErrorDetail(thrown);
     }
@@ -269,7 +320,7 @@ export class StageWork {
       });
   }
 
-  async #report(task: Task): Promise<void> {
+  async #report(task: Task, last = false): Promise<void> {
     this.#lastReportNs = monotonicNs();
     const snapshot = await task.snapshot();
     const hostNetwork = await this.#ports?.since(this.#ending !== undefined);
@@ -287,6 +338,8 @@ export class StageWork {
       },
       evidenceSkipped: () => this.#evidenceSkipped,
       hostNetwork,
+      seconds: this.#seconds?.take(last) ?? [],
+      processCpu: this.#cpu.used(),
     });
     report.notes.push(...(this.host.evidence?.takeNotes() ?? []));
     this.#unacknowledged.keep(report);

@@ -6,6 +6,7 @@ import {
   type Content,
   Operation,
   type PrepareStage,
+  type Rate,
   type TreeLayout,
   type TreeNames,
 } from '@seedstorm/proto';
@@ -68,6 +69,7 @@ export function taskSpec(message: PrepareStage, lanes: number): TaskSpec {
             inAll: Number(message.errors.inAll),
           },
         }),
+    ...(message.rate === undefined ? {} : { rate: rateOf(message.rate) }),
     ...(sink.$case === 'file'
       ? {
           folders: runFolders(sink.value),
@@ -123,6 +125,20 @@ export function blockPlace({ device, identity, offsetBytes, sizeBytes }: BlockTa
     ...(sizeBytes === 0n ? {} : { bytes: Number(sizeBytes) }),
     ...(identity === '' ? {} : { identity }),
   };
+}
+
+/**
+ * The engine's rate.
+ * @throws SeedstormError MESSAGE_INVALID when the message asks for what this version does not know.
+ */
+function rateOf({ of, arrivals, seed }: Rate): NonNullable<TaskSpec['rate']> {
+  if ((of !== 'operations' && of !== 'bytes') || (arrivals !== 'constant' && arrivals !== 'poisson')) {
+    throw new SeedstormError({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: 'the coordinator asks for a rate that this agent does not know',
+    });
+  }
+  return { of, arrivals, seed };
 }
 
 /** How many lanes take part, where not all do. */

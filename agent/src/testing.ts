@@ -37,6 +37,8 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
     sparedObjects: [],
     leaseMs: 10_000,
     errors: undefined,
+    rate: undefined,
+    measureGenerator: false,
     queueDepth: 4,
     ioEngine: 'auto',
     modestLanes: 0,
@@ -47,7 +49,8 @@ export function prepareStage(changes: Partial<PrepareStage> = {}): PrepareStage 
 
 /** A start at once, of a stage that does not go by time. */
 export function startStage(changes: Partial<StartStage> = {}): StartStage {
-  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, countFromAgentNs: 0n, ...changes };
+  const none = { overAtAgentNs: 0n, countFromAgentNs: 0n, share: undefined };
+  return { stage: 0, atAgentNs: 0n, commonStartAgentNs: process.hrtime.bigint(), ...none, ...changes };
 }
 
 /** A look at nowhere, for 64 units of 1 MiB in 16 objects that nobody writes. */

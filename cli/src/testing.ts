@@ -43,6 +43,11 @@ export function stageResult(changes: Partial<StageResult> = {}): StageResult {
     point: 0,
     label: '',
     classes: [],
+    rate: undefined,
+    seconds: undefined,
+    cpuSecondsPerGb: 0,
+    memory: undefined,
+    headroom: undefined,
     store: undefined,
     ...changes,
   };

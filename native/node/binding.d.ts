@@ -12,8 +12,11 @@ export declare class NativeEngine {
    * every byte is there; until then the memory is the lanes'.
    */
   fill(lanes: NativeLanes, stream: NativeStream, generation: number, offset: bigint, destination: Uint8Array): Promise<void>
-  /** Lets every lane generate into and then verify its own buffer, each for `seconds`. */
-  bench(content: ContentParameters, seconds: number): Promise<Array<JsLaneBench>>
+  /**
+   * Lets lanes generate into and then verify their own buffers, each for `seconds`: all lanes with blocks that fit their
+   * caches, or so many lanes with blocks of so many bytes.
+   */
+  bench(content: ContentParameters, seconds: number, blockBytes?: number | undefined | null, lanes?: number | undefined | null): Promise<Array<JsLaneBench>>
   /** What was asked for and not got, and what changed since. */
   notes(): Array<string>
   /** Where every lane and the pages of its buffer really are. */
@@ -81,6 +84,8 @@ export declare class NativeTask {
   beginAt(ns: bigint): void
   /** Lanes submit nothing after this instant of the monotonic clock, in ns, until it is moved. */
   setDeadline(ns: bigint): void
+  /** The task's share of the rate from now on, or from the start on; its lanes begin nothing without one. */
+  shareRate(share: JsShare): void
   /** The task's time is over at this instant of the monotonic clock, in ns, unless it is moved. */
   endAt(ns: bigint): void
   /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
@@ -95,6 +100,8 @@ export declare class NativeTask {
   sync(): void
   /** How often a lane came to the end of a range, a sync or a close: when it has changed, a snapshot has news. */
   endedWork(): number
+  /** Operations and bytes so far, at once: for callers that look at exact instants. */
+  moved(): JsMoved
   /** Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for. */
   snapshot(): Promise<JsTaskSnapshot>
   /** What a task on files did beside the I/O; nothing where there are no files. Whole once the task has ended. */
@@ -248,6 +255,8 @@ export interface JsClassCounters {
   errors: number
   /** Service times since the snapshot before. */
   service: JsHistogram
+  /** Their times from the instants at which they were to begin, likewise; absent where there was no rate to keep. */
+  response?: JsHistogram
 }
 
 /** A core. */
@@ -590,6 +599,16 @@ export interface JsMemoryOptions {
   hugePages: 'auto' | 'explicit' | 'transparent' | 'none'
 }
 
+/** How much a task has done at an instant. */
+export interface JsMoved {
+  /** The instant, by the monotonic clock in ns. */
+  atNs: bigint
+  /** Operations that came back without an error. */
+  operations: number
+  /** Bytes of those operations. */
+  bytes: number
+}
+
 /** A generation of names in a tree. */
 export interface JsNames {
   /** How many times each file was renamed. */
@@ -784,6 +803,10 @@ export interface JsPoolCounters {
   greatestInFlight: number
   /** In a network stage: bytes that peers sent and these lanes received. */
   receivedBytes: number
+  /** CPU time of the lanes' threads in their own code, in ns. */
+  cpuUserNs: number
+  /** In the kernel on their behalf. */
+  cpuSystemNs: number
   /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
   existed: number
   /** Names that a list found and the layout does not make. */
@@ -829,6 +852,16 @@ export interface JsRangeProgress {
   shards: Array<number>
   /** Nothing of it is begun any more: what of shards was reserved is what was begun. */
   ended: boolean
+}
+
+/** A rate that the lanes of tasks keep together; each task is told its share. */
+export interface JsRate {
+  /** What it counts. */
+  of: 'operations' | 'bytes'
+  /** How the instants of operations lie: evenly, or at random. */
+  arrivals: 'constant' | 'poisson'
+  /** Of random instants: the same give the same. */
+  seed: bigint
 }
 
 /** What this host allows. */
@@ -935,6 +968,16 @@ export interface JsShardHistory {
   operations: number
 }
 
+/** A task's share of a rate. */
+export interface JsShare {
+  /** Operations or bytes a second of each of its lanes. */
+  perLane: number
+  /** The number of its first lane among the lanes of all tasks. */
+  firstLane: number
+  /** How many lanes all tasks have. */
+  lanes: number
+}
+
 /** Failed attempts of one kind with one status. */
 export interface JsStatusCount {
   /** What was asked for. */
@@ -973,6 +1016,12 @@ export interface JsTaskSnapshot {
   startedNs: bigint
   /** When the last operation, sync or close came back; 0: none yet. */
   lastDoneNs: bigint
+  /** When the first of the lanes that did anything came to its last end of something; 0: none yet. */
+  firstDoneNs: bigint
+  /** Under a rate: when the last operation came back, by the monotonic clock in ns; 0: none yet. */
+  lastPacedNs: bigint
+  /** Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns. */
+  lateNs: number
   /** What each pool did. */
   pools: Array<JsPoolCounters>
   /** The ranges; one that has ended is in no later snapshot. */
@@ -1043,6 +1092,8 @@ export interface JsTaskSpec {
   overwrites?: JsOverwrites
   /** I/O errors that a task lets pass: their units fail, and the range goes on. None when absent. */
   errors?: JsErrorLimits
+  /** The rate that operations keep; as fast as they can when absent. */
+  rate?: JsRate
 }
 
 /** A machine. */

@@ -11,12 +11,13 @@ export interface PlainClass {
   readonly bytes: number;
   readonly errors: number;
   readonly service: GivenGains;
+  readonly response?: GivenGains;
 }
 
 /** The wire's counters of all classes of these pools. */
 export function classCounters(pools: readonly { readonly classes: readonly PlainClass[] }[]): ClassCounters[] {
   return pools.flatMap(({ classes }, pool) =>
-    classes.map(({ operation, size, part, operations, bytes, errors, service }) => ({
+    classes.map(({ operation, size, part, operations, bytes, errors, service, response }) => ({
       pool,
       operation,
       size,
@@ -25,6 +26,7 @@ export function classCounters(pools: readonly { readonly classes: readonly Plain
       bytes: BigInt(bytes),
       errors: BigInt(errors),
       service: encodeHistogram(service),
+      response: response === undefined ? undefined : encodeHistogram(response),
     })),
   );
 }

@@ -18,6 +18,8 @@ export function poolCounters(plain: PlainCounters): PoolCounters {
     ioNs: BigInt(plain.ioNs),
     greatestInFlight: BigInt(plain.greatestInFlight),
     receivedBytes: BigInt(plain.receivedBytes),
+    cpuUserNs: BigInt(plain.cpuUserNs),
+    cpuSystemNs: BigInt(plain.cpuSystemNs),
     existed: BigInt(plain.existed),
     foreign: BigInt(plain.foreign),
     folders: BigInt(plain.folders),

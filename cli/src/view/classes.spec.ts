@@ -12,6 +12,7 @@ const of = (operation: string, size: string, changes: Partial<ClassResult> = {})
   operationsPerSecond: 1000,
   bytesPerSecond: 0,
   latency: { count: 2000n, p50Ns: 1000n, p90Ns: 2000n, p99Ns: 3000n, p999Ns: 4000n, maxNs: 5000n },
+  response: undefined,
   ...changes,
 });
 

@@ -14,6 +14,7 @@ const agent = (changes: Partial<AgentStageResult>): AgentStageResult => ({
   receivedBytesPerSecond: 1e9,
   ports: [],
   tcpRetransmits: 0n,
+  cpu: undefined,
   ...changes,
 });
 const network: NetworkResult = {

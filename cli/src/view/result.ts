@@ -6,7 +6,9 @@ import Table from 'cli-table3';
 import { classLines } from './classes.js';
 import { faultLines } from './faults.js';
 import { nanoseconds } from './format.js';
+import { measuredLines } from './measured.js';
 import { networkLines, portLines } from './network.js';
+import { rateLines } from './rates.js';
 import { roundLines } from './rounds.js';
 import { storeLines } from './store.js';
 
@@ -127,7 +129,14 @@ function remarks(stage: StageResult): string[] {
   ].filter((part) => part !== '');
   const bytes = stage.bytes > 0n ? `${formatBytes(stage.bytes)} in ` : operationsIn(stage);
   const took = `${bytes}${seconds(stage.timed?.countedNs ?? stage.durationNs)} s, started within ${nanoseconds(stage.startSkewNs)} (clocks known to ${nanoseconds(stage.clockErrorNs)})`;
-  return [`${name}: ${[took, ...parts].join('; ')}`, ...classLines(stage), ...storeLines(stage), ...errorLines(stage)];
+  return [
+    `${name}: ${[took, ...parts].join('; ')}`,
+    ...rateLines(stage),
+    ...measuredLines(stage),
+    ...classLines(stage),
+    ...storeLines(stage),
+    ...errorLines(stage),
+  ];
 }
 
 /** Where no bytes move, the rate of operations is what the stage is about. */
@@ -202,9 +211,10 @@ function errorLines({ ioErrors }: StageResult): string[] {
 }
 
 /** How deep the queues really were; said loudly where the plan asked for much more. */
-function queues({ queues: of }: StageResult): string {
+function queues({ queues: of, rate }: StageResult): string {
   if (of === undefined) return '';
-  const isShort = of.depth > 1 && of.meanPerLane < of.depth * shortOfDepth;
+  // Under a rate lanes wait for their instants, and not for the storage.
+  const isShort = rate === undefined && of.depth > 1 && of.meanPerLane < of.depth * shortOfDepth;
   const mean = of.meanPerLane.toFixed(of.meanPerLane < 10 ? 2 : 1);
   return `${mean} of ${of.depth} blocks in flight of each of ${formatCount(of.lanes)} lanes (at most ${of.greatestPerLane}) by ${of.engines.join(', ')}${isShort ? ' — short of the plan' : ''}`;
 }

@@ -84,6 +84,9 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
   return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
+/** Stages whose operations move no bytes: none of them could keep a rate of bytes. */
+const withoutBytes: ReadonlySet<string> = new Set(['stat', 'mkdir', 'rename']);
+
 function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
   const problems = checkTreeStages(stages, target);
   if (treeOf(target) !== undefined) {
@@ -97,10 +100,18 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind, time }] of stages.entries()) {
+  for (const [index, { kind, time, rate, arrivals }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
     if (time !== undefined) problems.push(...checkTime(path, name, time));
+    if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
+      const what = `${name}.rate: its operations have no bytes`;
+      problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
+    }
+    if (arrivals !== undefined && rate === undefined) {
+      const what = `${name}.arrivals: there is no rate whose operations could arrive`;
+      problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
+    }
     if (refused.has(index)) {
       // One word about it is enough.
     } else if (kind === 'write') {

@@ -43,6 +43,8 @@ export const stageKinds = [
 export const treeStages = ['mkdir', 'create', 'rename'] as const;
 /** Where a rename leaves a file: in its directory, or in the next one. */
 export const renameTargets = ['same', 'next'] as const;
+/** How the instants of a rate's operations lie. */
+export const arrivals = ['constant', 'poisson'] as const;
 /** Which blocks the operations of a mixed stage go to. */
 export const mixedOrders = ['sequential', 'random', 'strided', 'zipfian'] as const;
 /** Who sends to whom in a network stage. */
@@ -90,6 +92,8 @@ export const defaults = {
   settleTimeoutMs: 60_000,
   assign: 'dynamic',
   delayMs: 0,
+  arrivals: 'constant',
+  headroom: true,
   stableWindowMs: 10_000,
   stableAtMostMs: 600_000,
   networkDurationMs: 10_000,

@@ -2,7 +2,14 @@
 import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
-import type { ResolvedMixedStage, ResolvedPlan, ResolvedStage, ResolvedTarget, ResolvedTime } from './resolved.js';
+import type {
+  ResolvedDataStage,
+  ResolvedMixedStage,
+  ResolvedPlan,
+  ResolvedStage,
+  ResolvedTarget,
+  ResolvedTime,
+} from './resolved.js';
 import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
 
@@ -125,6 +132,13 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
+function rateText({ rate }: Pick<ResolvedDataStage, 'rate'>): string {
+  if (rate === undefined) return '';
+  const much =
+    rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
+  return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
+}
+
 function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {
   const lines = points.map(({ values }, at) => `point ${String(at + 1).padEnd(2)} ${pointText(values)}`);
   if (knee !== undefined)
@@ -153,7 +167,7 @@ function mixText({ mix, ...stage }: ResolvedMixedStage): string {
   const orderText = `${order}${order === 'strided' || order === 'zipfian' ? how[order] : ''}`;
   const amount = `${formatCount(operations)} operations`;
   const rounds = stage.durationMs === undefined ? '' : ' a round';
-  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${amount}${rounds}${timeText(stage)}`;
+  return `mixed, ${100 - writes}% reads and ${writes}% writes of ${formatSize(blockBytes)}, ${orderText}, ${amount}${rounds}${rateText(stage)}${timeText(stage)}`;
 }
 
 function timeText({ durationMs, rampMs, until }: ResolvedTime): string {
@@ -185,5 +199,5 @@ function stageText(stage: ResolvedStage): string {
       ? ''
       : `, with empty page caches${stage.dropCaches === 'auto' ? ' where permitted' : ''}`;
   const time = timeText(stage);
-  return `${stage.kind}${into}${generation}${time}${drops}${wait}`;
+  return `${stage.kind}${into}${generation}${rateText(stage)}${time}${drops}${wait}`;
 }

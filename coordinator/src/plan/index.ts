@@ -16,6 +16,7 @@ export {
   type ResolvedNetworkStage,
   type ResolvedPlan,
   type ResolvedPlanJson,
+  type ResolvedRate,
   type ResolvedStage,
   type ResolvedTarget,
   resolvedPlanFromJson,

@@ -12,9 +12,12 @@ import {
   parseDuration,
   parseInteger,
   parsePowerOfTwo,
+  parseRate,
   parseRatio,
   parseSeed,
   parseSize,
+  type Rate,
+  rateHint,
   ratioHint,
   sizeHint,
 } from './units.js';
@@ -46,6 +49,7 @@ class Unsuitable extends Error {
 }
 
 const sizePattern = '^[0-9]+(\\.[0-9]+)? ?(B|[kK]B|[MGTPE]B|[KMGTPE]iB)?$';
+const ratePattern = '^[0-9]+(\\.[0-9]+)? ?(B|[kK]B|[MGTPE]B|[KMGTPE]iB)?/s$';
 const durationPattern = '^[0-9]+(\\.[0-9]+)? ?(ms|s|m|h)$';
 
 /** A size from `minimum` to `maximum` bytes that is a multiple of `multiple`; the output is a number of bytes. */
@@ -149,6 +153,13 @@ export function decimal(options: { minimum: number; maximum: number }): Leaf<num
     if (milli < minimum * 1000 || milli > maximum * 1000) throw new Unsuitable(`${quoted(text)} is out of range`, hint);
     return milli;
   });
+}
+
+/** Operations or bytes a second. */
+export function rate(): Leaf<Rate> {
+  const takes = 'operations a second such as 20000/s, or a size a second such as 5GB/s';
+  const json = { type: 'string', pattern: ratePattern };
+  return leaf({ noun: 'a rate', hint: rateHint, takes }, json, parseRate);
 }
 
 /** A percentage above 0 and up to `maximum`, with at most two decimals; the output is the part of 1. */

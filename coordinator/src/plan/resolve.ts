@@ -11,6 +11,7 @@ import type {
   ResolvedMix,
   ResolvedNetworkStage,
   ResolvedPlan,
+  ResolvedRate,
   ResolvedStage,
   ResolvedTime,
 } from './resolved.js';
@@ -64,6 +65,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
     errors: resolveErrors(plan),
+    headroom: plan.headroom ?? defaults.headroom,
     ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
     stages: resolveStages(plan, layout.units * layout.unitBytes),
     repeat: plan.repeat ?? 1,
@@ -93,21 +95,30 @@ function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedSta
   let writes = 0;
   let names = firstNames;
   const isTree = treeOf(target) !== undefined;
-  return stages.map(({ kind, mixed, delay, time: typedTime, dropCaches, network, rename }) => {
+  return stages.map(({ kind, mixed, delay, time: typedTime, dropCaches, network, rename, ...typed }) => {
     const delayMs = delay ?? defaults.delayMs;
     const time = resolveTime(typedTime ?? {});
     if (kind === 'network') return resolveNetwork(delayMs, network);
     if (kind === 'write') {
       writes += 1;
-      return { kind, delayMs, generation: writes - 1, ...time };
+      return { kind, delayMs, generation: writes - 1, ...time, ...resolveRate(typed) };
     }
     if (kind === 'mixed') {
       const generation = Math.max(0, writes - 1);
-      return { kind, delayMs, generation, ...time, mix: resolveMix(mixed, dataBytes, time.durationMs !== undefined) };
+      const mix = resolveMix(mixed, dataBytes, time.durationMs !== undefined);
+      return { kind, delayMs, generation, ...time, ...resolveRate(typed), mix };
     }
     const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
     const of = isTree ? { names } : {};
-    const stage = { kind, delayMs, generation: Math.max(0, writes - 1), ...time, ...drops, ...of };
+    const stage = {
+      kind,
+      delayMs,
+      generation: Math.max(0, writes - 1),
+      ...time,
+      ...drops,
+      ...of,
+      ...resolveRate(typed),
+    };
     if (kind === 'rename') {
       names = { renames: names.renames + 1, shift: names.shift + (rename?.into === 'next' ? 1 : 0) };
       return { ...stage, nextNames: names };
@@ -116,6 +127,12 @@ function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedSta
     if (kind === 'delete' && target.kind !== 'block') writes = 0;
     return stage;
   });
+}
+
+function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
+  rate?: ResolvedRate;
+} {
+  return rate === undefined ? {} : { rate: { ...rate, arrivals } };
 }
 
 function resolveMix(mixed: Plan['stages'][number]['mixed'] = {}, dataBytes: number, byTime: boolean): ResolvedMix {

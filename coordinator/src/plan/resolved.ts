@@ -85,6 +85,14 @@ export type ResolvedTarget =
       readonly timeoutMs: number;
     };
 
+/** A rate that all agents together keep. */
+export interface ResolvedRate {
+  readonly of: 'operations' | 'bytes';
+  readonly perSecond: number;
+  /** Whether the instants of operations lie evenly, or at random. */
+  readonly arrivals: 'constant' | 'poisson';
+}
+
 interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime {
   readonly kind: K;
   /** Wait before the stage begins. */
@@ -96,6 +104,8 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime 
   readonly generation: number;
   /** Whether each agent empties its page cache before it; absent when not. */
   readonly dropCaches?: true | 'auto';
+  /** The rate that it keeps; absent: as fast as the storage takes it. */
+  readonly rate?: ResolvedRate;
   /** What the files of a tree are called before it. */
   readonly names?: TreeNames;
   /** What a rename calls them; a delete removes what has either name. */
@@ -205,6 +215,8 @@ export interface ResolvedPlan {
   readonly leaseMs: number;
   readonly settleTimeoutMs: number;
   readonly errors: ErrorPolicy;
+  /** Whether agents measure how fast they deal with the data without storage. */
+  readonly headroom: boolean;
   /** One round through the stages; see `stagesOfRound` for those of further rounds. */
   readonly stages: readonly ResolvedStage[];
   /** How often the stages are done, at each point. */

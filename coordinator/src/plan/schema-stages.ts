@@ -1,11 +1,12 @@
 /** The keys of `stages`. A part of schema.ts, which says how plans are looked at. */
 import { z } from 'zod';
-import { defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
+import { type arrivals, defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { type MixedKeys, mixedKeys } from './schema-mixed.js';
+import { rateKeys } from './schema-rates.js';
 import { type TimeKeys, timeKeys } from './schema-time.js';
-import { formatDuration, formatSize } from './units.js';
+import { formatDuration, formatSize, type Rate } from './units.js';
 
 const MiB = 1024 ** 2;
 
@@ -23,14 +24,19 @@ export interface TypedStage {
   readonly time?: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
+  readonly rate?: Rate;
+  readonly arrivals?: (typeof arrivals)[number];
   readonly mixed?: MixedKeys;
   readonly rename?: RenameKeys;
 }
 
 const stageOptions = z.strictObject({ delay });
 
-/** What a stage has that may go by time. */
-const timedOptions = stageOptions.extend(timeKeys);
+/** What a stage has that may keep a rate. */
+const pacedOptions = stageOptions.extend(rateKeys);
+
+/** What a stage has that may go by time, and keep a rate. */
+const timedOptions = stageOptions.extend({ ...timeKeys, ...rateKeys });
 
 const networkOptions = z.strictObject({
   delay,
@@ -63,8 +69,7 @@ const networkOptions = z.strictObject({
   }),
 });
 
-const renameOptions = z.strictObject({
-  delay,
+const renameOptions = pacedOptions.extend({
   into: key(choice(renameTargets).optional(), {
     meaning:
       'same: each file gets another name in its directory. next: all files of each directory move on to the next directory, with another name.',
@@ -118,16 +123,16 @@ export const stage = z
         'Asks for the size of every file by its name. A file that is not there, or not as long as it must be, is a fault as verify would find it. Not for block, memory and null targets.',
       example: '- stat: {}',
     }),
-    list: key(readingOptions.optional(), {
+    list: key(readingOptions.omit({ rate: true, arrivals: true }).optional(), {
       meaning:
         "Reads the run's folders whole and compares the names in them with those that must be there: what is missing is a fault; what is not the run's own is counted and told. Its operations are names, its latency is that of one call for names. Not for block, memory and null targets.",
       example: '- list: {}',
     }),
-    mkdir: key(stageOptions.optional(), {
+    mkdir: key(pacedOptions.optional(), {
       meaning: 'Makes all directories of target.tree.',
       example: '- mkdir: {}',
     }),
-    create: key(stageOptions.optional(), {
+    create: key(pacedOptions.optional(), {
       meaning: 'Creates all files of target.tree, and writes their bytes.',
       example: '- create: {}',
     }),
@@ -152,11 +157,14 @@ export const stage = z
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
     const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
+    const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
     const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
     return {
       kind,
       delay: options?.delay,
       ...(byTime ? { time: { duration, ramp, until } } : {}),
+      ...(rate === undefined ? {} : { rate }),
+      ...(lie === undefined ? {} : { arrivals: lie }),
       ...(dropCaches === undefined ? {} : { dropCaches }),
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.mixed === undefined ? {} : { mixed: item.mixed }),

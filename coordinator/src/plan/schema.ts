@@ -19,7 +19,7 @@ import {
   type syncModes,
 } from './choices.js';
 import { key } from './key-docs.js';
-import { choice, duration, integer, seed, size, text } from './leaf.js';
+import { choice, choiceOrBoolean, duration, integer, seed, size, text } from './leaf.js';
 import { blockTarget } from './schema-block.js';
 import { data } from './schema-data.js';
 import { errorLimits } from './schema-errors.js';
@@ -87,6 +87,12 @@ export const planSchema = z.strictObject({
   target: key(z.discriminatedUnion('kind', [nullTarget, memoryTarget, fileTarget, blockTarget, s3Target]), {
     meaning: 'Where it is written to.',
     example: 'target: { kind: file, path: /mnt/scratch }',
+  }),
+  headroom: key(choiceOrBoolean([]).optional(), {
+    meaning:
+      'Whether each agent measures, for a fifth of a second before the first stage that needs it, how fast its lanes make and compare such data without storage: the result says by how much that is above what the storage did.',
+    default: String(defaults.headroom),
+    example: 'headroom: false',
   }),
   load: key(
     z

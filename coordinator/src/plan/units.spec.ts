@@ -9,6 +9,7 @@ import {
   parseDuration,
   parseInteger,
   parsePowerOfTwo,
+  parseRate,
   parseRatio,
   parseSeed,
   parseSize,
@@ -112,6 +113,25 @@ describe('a duration', () => {
   test('that was formatted is the same number of milliseconds again', () => {
     fc.assert(fc.property(fc.nat(), (milliseconds) => parseDuration(formatDuration(milliseconds)) === milliseconds));
   });
+});
+
+describe('a rate', () => {
+  test.each([
+    ['20000/s', 'operations', 20_000],
+    ['1 /s', 'operations', 1],
+    ['5GB/s', 'bytes', 5e9],
+    ['1.5 GiB/s', 'bytes', 1.5 * 2 ** 30],
+    ['4096B/s', 'bytes', 4096],
+  ])('%s is a rate of %s: digits alone are operations, a size is bytes', (text, of, perSecond) => {
+    expect(parseRate(text)).toEqual({ of, perSecond });
+  });
+
+  test.each(['20000', '5GB', '/s', '1.5/s', '-1/s', 'fast/s', '5 GB / h', '0/s', '0GB/s', '1e9/s', '5XB/s'])(
+    '%s is refused, with what to write',
+    (text) => {
+      expect(fault(() => parseRate(text)).mend).not.toBe('');
+    },
+  );
 });
 
 describe('a ratio', () => {

@@ -34,6 +34,8 @@ export const sizeHint = 'write a number and a unit such as 4GiB or 10TB';
 export const durationHint = 'write a number and a unit such as 500ms, 10s, 5m or 2h';
 /** How a ratio is written, for messages. */
 export const ratioHint = 'write a number with at most three decimals, such as 1.5';
+/** How a rate is written, for messages. */
+export const rateHint = 'write operations a second such as 20000/s, or a size a second such as 5GB/s';
 /** How a whole number is written, for messages. */
 export const integerHint = 'write a whole number in digits, such as 64';
 
@@ -97,6 +99,29 @@ export function formatRatio(milli: number): string {
     .padStart(3, '0')
     .replace(/0+$/u, '');
   return `${Math.floor(milli / 1000)}${fraction === '' ? '' : `.${fraction}`}`;
+}
+
+/** What is to be done a second. */
+export interface Rate {
+  readonly of: 'operations' | 'bytes';
+  /** A whole number, at least 1. */
+  readonly perSecond: number;
+}
+
+/**
+ * A rate: operations such as `20000/s`, or bytes such as `5GB/s` or `1.5 GiB/s`.
+ * @throws SeedstormError INVALID_ARGUMENT
+ */
+export function parseRate(text: string): Rate {
+  const amount = text.endsWith('/s') ? text.slice(0, -2).trimEnd() : '';
+  const isCount = /^\d{1,40}$/u.test(amount);
+  if (amount === '' || (!isCount && splitAmount(amount)?.suffix === '')) {
+    throw invalid(`${quoted(text)} is not a rate`, rateHint);
+  }
+  const perSecond = parseSize(amount);
+  if (perSecond === 0n) throw invalid(`${quoted(text)} is nothing`, rateHint);
+  if (perSecond > BigInt(Number.MAX_SAFE_INTEGER)) throw invalid(`${quoted(text)} is too high a rate`, rateHint);
+  return { of: isCount ? 'operations' : 'bytes', perSecond: Number(perSecond) };
 }
 
 /**

@@ -76,6 +76,15 @@ export class AgentTotals {
   cellsInDoubt = 0;
   startedNs = 0n;
   lastDoneNs = 0n;
+  /** Under a rate: when its last operation came back, by its clock; 0: none yet. */
+  lastPacedNs = 0n;
+  /** Under a rate: the longest that a lane's latest operation was submitted after its instant. */
+  lateNs = 0n;
+  /** When the first of its lanes was done with all that it did, by its clock; 0: none yet. */
+  firstDoneNs = 0n;
+  /** CPU time of its process. */
+  processCpuUserNs = 0n;
+  processCpuSystemNs = 0n;
   /** What it asked of a store. */
   store: StoreWork | undefined;
   /** What the ports of its host carried. */
@@ -118,6 +127,11 @@ export class AgentTotals {
     this.cellsInDoubt = Number(report.cellsInDoubt);
     this.startedNs = report.startedNs;
     this.lastDoneNs = report.lastDoneNs;
+    this.lastPacedNs = report.lastPacedNs;
+    this.lateNs = report.lateNs;
+    this.firstDoneNs = report.firstDoneNs;
+    this.processCpuUserNs = report.processCpuUserNs;
+    this.processCpuSystemNs = report.processCpuSystemNs;
     this.store = report.store ?? this.store;
     this.hostNetwork = report.hostNetwork ?? this.hostNetwork;
     this.#rate({ agentNs: report.agentNs, bytes: this.sum('bytes'), operations: this.sum('operations') }, atNs);
@@ -159,6 +173,7 @@ export class AgentTotals {
     }
     if (this.#latest !== undefined && report.agentNs < this.#latest.agentNs) wrong('its clock went back');
     if (report.startedNs > report.agentNs || report.lastDoneNs > report.agentNs) wrong('it tells of its future');
+    if (report.lastPacedNs > report.agentNs || report.firstDoneNs > report.agentNs) wrong('it tells of its future');
     if (report.lastDoneNs < this.lastDoneNs) wrong('its last I/O went back');
     const fault = report.store === undefined ? undefined : storeFault(report.store);
     if (fault !== undefined) wrong(fault);
@@ -197,9 +212,16 @@ export class AgentTotals {
   }
 }
 
-function gainsOf({ pool, operation, size, part, service }: WireClass): ClassGains {
+function gainsOf({ pool, operation, size, part, service, response }: WireClass): ClassGains {
   const nothing = { buckets: [], counts: [], maxNs: 0 };
-  return { pool, operation, size, part, service: service === undefined ? nothing : decodeHistogram(service) };
+  return {
+    pool,
+    operation,
+    size,
+    part,
+    service: service === undefined ? nothing : decodeHistogram(service),
+    ...(response === undefined ? {} : { response: decodeHistogram(response) }),
+  };
 }
 
 /** What a report says of each class, over all pools. */

@@ -3,7 +3,7 @@
  * times as what they gained, so that the histogram of a class is kept once for the whole stage and not once an agent. Must
  * not know what the classes mean.
  */
-import type { BucketGains, ClassResult } from '@seedstorm/proto';
+import type { BucketGains, ClassResult, Latency } from '@seedstorm/proto';
 import { LatencyTotals } from './latency-totals.js';
 
 /** The order of size classes in a result; what is not known here comes last. */
@@ -28,6 +28,8 @@ export interface ClassCounts extends ClassName {
 export interface ClassGains extends ClassName {
   readonly pool: number;
   readonly service: BucketGains;
+  /** From the instants at which operations were to begin; absent where there was no rate to keep. */
+  readonly response?: BucketGains;
 }
 
 /** A class's name in a map. */
@@ -38,15 +40,25 @@ export function classKey({ operation, size }: Pick<ClassName, 'operation' | 'siz
 /** The times of each class over all agents of a stage. */
 export class ClassTimes {
   readonly #service = new Map<string, LatencyTotals>();
+  readonly #response = new Map<string, LatencyTotals>();
+  readonly #allResponses = new LatencyTotals();
 
   /** Adds what a class gained. */
   add(gains: ClassGains): void {
     totalsOf(this.#service, classKey(gains)).add(gains.service);
+    if (gains.response === undefined) return;
+    totalsOf(this.#response, classKey(gains)).add(gains.response);
+    if (!gains.part) this.#allResponses.add(gains.response);
   }
 
-  /** Adds all of others. */
+  /** Adds all service times of others. */
   addAll(other: ClassTimes): void {
     for (const [key, totals] of other.#service) totalsOf(this.#service, key).addAll(totals);
+  }
+
+  /** Times from the instants at which operations were to begin, all classes. */
+  responses(): Latency {
+    return this.#allResponses.summary();
   }
 
   /** A row a class, of these counts of agents and over so many seconds. */
@@ -71,6 +83,7 @@ export class ClassTimes {
       operationsPerSecond: perSecond(operations),
       bytesPerSecond: perSecond(bytes),
       latency: totalsOf(this.#service, key).summary(),
+      response: this.#response.get(key)?.summary(),
     }));
     return rows.sort((a, b) => (a.operation < b.operation ? -1 : Number(a.operation > b.operation)) || bySize(a, b));
   }

@@ -1,8 +1,8 @@
 /** What follows from the answers of all agents together: whether they see one device, and who would answer reads. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
 import { type CheckFinding, CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto';
-import { formatBytes } from '../plan/format.js';
 import { bytesOfUnits, type ResolvedPlan } from '../plan/index.js';
+import { cacheSentence, couldCache, memoryOf } from './data-against-memory.js';
 
 /** What one agent found. */
 export interface Checked {
@@ -45,13 +45,10 @@ export function clusterFindings(plan: ResolvedPlan, answers: readonly Checked[])
   const { target } = plan;
   const reads = plan.stages.some(({ kind }) => kind === 'read' || kind === 'verify');
   if (!reads || target.kind !== 'file' || target.direct === true) return [];
-  const perMachine = new Map(answers.map(({ machine, checked }) => [machine, checked.memoryBytes]));
-  const memory = [...perMachine.values()].reduce((sum, bytes) => sum + bytes, 0n);
+  const memory = memoryOf(answers.map(({ machine, checked: { memoryBytes } }) => ({ machine, memoryBytes })));
   const data = bytesOfUnits(plan.layout, plan.layout.units);
-  if (data >= 2n * memory) return [];
-  const what =
-    `the data, ${formatBytes(data, 'binary')}, are less than twice the memory of the agents' hosts, ` +
-    `${formatBytes(memory, 'binary')}: where direct I/O is not used, caches may answer reads`;
+  if (!couldCache(data, memory.bytes)) return [];
+  const what = cacheSentence(data, memory.bytes);
   const mend = 'set target.io.direct to true, or raise data.size, to measure what the storage reads';
   return [{ level: CheckLevel.WARNING, detail: { code: '', what, mend } }];
 }

@@ -3,7 +3,14 @@
  * ended. It must not know what they do in between, nor what of it counts: that is for its kinds, Stage and NetworkStage.
  */
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
-import { fromErrorDetail, type Progress, type Report, type StageEnded, type StagePrepared } from '@seedstorm/proto';
+import {
+  fromErrorDetail,
+  type Progress,
+  type RateShare,
+  type Report,
+  type StageEnded,
+  type StagePrepared,
+} from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import { hostShares } from '../membership/host-shares.js';
 import { measureClocks } from '../membership/measure-clocks.js';
@@ -14,6 +21,7 @@ import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import { Participant, participantKey } from './participant.js';
 import type { RunLog } from './run-log.js';
+import { SecondTotals } from './second-totals.js';
 import { Waiters } from './waiters.js';
 
 /**
@@ -79,6 +87,8 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   readonly participants = new Map<string, Participant>();
   /** Latency since the last progress, all agents. */
   readonly latencyOfTick = new LatencyTotals();
+  /** What was done second by second, all agents. */
+  readonly seconds = new SecondTotals();
   /** Times of each class of operations, all agents. */
   readonly classTimes = new ClassTimes();
   /** The common start, on the coordinator's clock. */
@@ -135,6 +145,10 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   }
   /** Something that is neither preparing, nor a report, nor an end. */
   protected otherwise(_participant: Participant, _message: FromAgent): void {}
+  /** An agent's share of the stage's rate, where it has one. */
+  protected shareOf(_participant: Participant): RateShare | undefined {
+    return undefined;
+  }
   /** Ten times a second. */
   protected tick(): void {}
 
@@ -373,18 +387,25 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
       return;
     }
     participant.state = 'ready';
+    participant.lanes = message.lanes;
+    participant.memoryBytes = message.memoryBytes;
+    participant.generator = message.generator;
     this.gotReady(participant, message);
   }
 
   protected start(participant: Participant): void {
     participant.state = 'running';
-    const { member } = participant;
-    const atAgentNs = member.clock.toAgent(latest(this.startNs, nowNs()));
-    const overAtAgentNs = this.overNs === undefined ? 0n : member.clock.toAgent(this.overNs);
+    const { clock } = participant.member;
     const hasRamp = this.countsFromNs > this.startNs;
-    const countFromAgentNs = hasRamp ? member.clock.toAgent(this.countsFromNs) : 0n;
-    const value = { stage: this.plan.wireStage, atAgentNs, overAtAgentNs, countFromAgentNs };
-    member.send({ $case: 'startStage', value });
+    const value = {
+      stage: this.plan.wireStage,
+      atAgentNs: clock.toAgent(latest(this.startNs, nowNs())),
+      commonStartAgentNs: clock.toAgent(this.startNs),
+      overAtAgentNs: this.overNs === undefined ? 0n : clock.toAgent(this.overNs),
+      countFromAgentNs: hasRamp ? clock.toAgent(this.countsFromNs) : 0n,
+      share: this.shareOf(participant),
+    };
+    participant.member.send({ $case: 'startStage', value });
   }
 
   /** The stage's time is over at this instant of the coordinator's clock. */
@@ -402,12 +423,15 @@ export abstract class Muster<Plan extends MusterPlan> implements MembersListener
   }
 
   #report(participant: Participant, report: Report): void {
+    const isNext = report.sequence === participant.totals.sequence + 1n;
+    if (isNext) this.seconds.check(participant, report.seconds, Number(nowNs() - this.startNs) / 1e9);
     const gains = participant.totals.take(report, nowNs());
     if (gains !== undefined) {
       for (const gain of gains) {
         this.classTimes.add(gain);
         if (!gain.part) this.latencyOfTick.add(gain.service);
       }
+      this.seconds.add(participant, report.seconds);
       participant.tellTime();
       this.note(participant, report.notes);
       this.reported(participant, report);

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { AgentProgress, AgentStageResult, ClassResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import { ClassTimes } from './class-totals.js';
+import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { coordinatorName } from './network-peers.js';
 import type { NetworkStage } from './network-stage.js';
@@ -119,6 +120,11 @@ export function networkResult(stage: NetworkStage): StageResult {
     folders: 0n,
     timed: undefined,
     classes: classResults(stage, seconds),
+    rate: undefined,
+    seconds: undefined,
+    cpuSecondsPerGb: cpuSecondsPerGb(all, total('bytes')),
+    memory: undefined,
+    headroom: undefined,
     store: undefined,
     network: {
       pattern: stage.pattern,
@@ -156,6 +162,7 @@ function agentResult(name: string, incarnations: readonly Participant[], seconds
     sentBytesPerSecond: rate('bytes'),
     receivedBytesPerSecond: rate('receivedBytes'),
     ...portResults(last?.totals.hostNetwork, seconds),
+    cpu: cpuResult(incarnations),
   };
 }
 
@@ -175,6 +182,7 @@ function hostResult(stage: NetworkStage, perSecond: (count: number) => number): 
       receivedBytesPerSecond: received,
       ports: [],
       tcpRetransmits: 0n,
+      cpu: undefined,
     },
   ];
 }

@@ -23,7 +23,11 @@ async function listen(agent: ScriptedAgent): Promise<ConnectPeers> {
   const { stage } = await agent.next('prepareNetwork');
   agent.stage = stage;
   const dataAddress = `${agent.name}:1`;
-  agent.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 1, dataAddress } });
+  const unmeasured = { generator: undefined, memoryBytes: 0n };
+  agent.say({
+    $case: 'stagePrepared',
+    value: { stage, error: undefined, notes: [], lanes: 1, dataAddress, ...unmeasured },
+  });
   return agent.next('connectPeers');
 }
 

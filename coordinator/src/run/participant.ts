@@ -1,5 +1,5 @@
 /** One incarnation of an agent in one stage: where it is between prepare and end, and what it did. */
-import type { FileWork } from '@seedstorm/proto';
+import type { FileWork, GeneratorSpeed } from '@seedstorm/proto';
 import type { Member } from '../membership/member.js';
 import { AgentTotals } from './agent-totals.js';
 
@@ -16,6 +16,16 @@ export class Participant {
   /** When it began and last came to an end of something, on the coordinator's clock; absent as long as it did not. */
   startedNs: bigint | undefined;
   lastDoneNs: bigint | undefined;
+  /** When the last operation under a rate came back, on the coordinator's clock; absent as long as none did. */
+  lastPacedNs: bigint | undefined;
+  /** When the first of its lanes was done with all that it did, on the coordinator's clock; absent as long as none is. */
+  firstDoneNs: bigint | undefined;
+  /** Memory that its host has for it. */
+  memoryBytes = 0n;
+  /** How fast its lanes deal with the data without storage, where that was measured. */
+  generator: GeneratorSpeed | undefined;
+  /** Lanes that take part, as it said when it was ready. */
+  lanes = 0;
   /** Whether it had work when the common start came. */
   startsTogether = false;
   /** Whether it was asked to make its writes durable since it was last given a lease. */
@@ -40,8 +50,10 @@ export class Participant {
    */
   tellTime(): void {
     const { clock } = this.member;
-    const { startedNs, lastDoneNs } = this.totals;
+    const { startedNs, firstDoneNs, lastDoneNs, lastPacedNs } = this.totals;
     if (startedNs > 0n) this.startedNs ??= clock.toCoordinator(startedNs);
+    if (firstDoneNs > 0n) this.firstDoneNs = clock.toCoordinator(firstDoneNs);
+    if (lastPacedNs > 0n) this.lastPacedNs = clock.toCoordinator(lastPacedNs);
     if (lastDoneNs > 0n) this.lastDoneNs = clock.toCoordinator(lastDoneNs);
   }
 }

@@ -4,6 +4,7 @@ import {
   Operation,
   type Overwrites,
   type PrepareStage,
+  type Rate,
   type Target,
   type TreeLayout,
 } from '@seedstorm/proto';
@@ -16,6 +17,7 @@ import {
   type LayoutTree,
   type ResolvedDataStage,
   type ResolvedPlan,
+  type ResolvedRate,
   type Stability,
   type SyncMode,
   type TreeNames,
@@ -60,6 +62,10 @@ export interface StagePlan extends MusterPlan {
   readonly sparedObjects: readonly number[];
   /** I/O errors that pass. */
   readonly errors: ErrorPolicy;
+  /** The rate that all agents keep together; absent: as fast as they can. */
+  readonly rate: ResolvedRate | undefined;
+  /** Whether agents measure how fast their lanes deal with the data without storage. */
+  readonly measuresGenerator: boolean;
   /** Whether each unit has one holder at a time: who mixes must know what a block holds. */
   readonly isExclusive: boolean;
 }
@@ -111,6 +117,9 @@ export function stagePlan(
     removesRunFolder: stage.kind === 'delete' && ['file', 's3'].includes(plan.target.kind),
     sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
+    rate: stage.rate,
+    measuresGenerator:
+      plan.headroom && goesToStorage(plan, stage) && (['write', 'verify', 'mixed'].includes(stage.kind)),
     isExclusive: stage.kind === 'mixed',
   };
 }
@@ -201,8 +210,16 @@ export function prepareStage(
         ofKind: Object.entries(plan.errors.ofKind).map(([kind, most]) => ({ kind, most: BigInt(most) })),
         inAll: BigInt(plan.errors.inAll),
       },
+      rate: rateMessage(plan),
+      measureGenerator: plan.measuresGenerator,
     },
   };
+}
+
+/** A stage's rate on the wire. Its random instants follow from the run's seed and the stage, so that a run can be repeated. */
+function rateMessage({ rate, content, index }: StagePlan): Rate | undefined {
+  if (rate === undefined) return undefined;
+  return { of: rate.of, arrivals: rate.arrivals, seed: BigInt.asUintN(64, content.seed + BigInt(index)) };
 }
 
 function treeMessage(tree: LayoutTree, { names, nextNames }: StagePlan): TreeLayout {

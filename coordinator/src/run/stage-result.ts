@@ -7,16 +7,21 @@ import type {
   PoolStageResult,
   Progress,
   QueueDepths,
+  SecondsResult,
   StageResult,
 } from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import type { Coverage } from '../ledger/index.js';
 import { cacheResult } from './cache-result.js';
 import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, mixedBytes, timedResult } from './counted.js';
+import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
+import { memoryResult } from './data-against-memory.js';
+import { headroomResult } from './headroom-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
+import { rateResult } from './rate-result.js';
 import type { Stage } from './stage.js';
 import { readsBack } from './stage-plan.js';
 import { storeResult } from './store-totals.js';
@@ -125,6 +130,14 @@ export function stageResult(stage: Stage): StageResult {
       bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
     })),
     network: undefined,
+    rate: rateResult(stage, all),
+    seconds: secondsResult(stage, all),
+    cpuSecondsPerGb: cpuSecondsPerGb(
+      all,
+      sum(all, ({ totals }) => totals.sum('bytes')),
+    ),
+    memory: readsBack(plan) ? memoryResult(plan.layout, plan.content, all, readsDirectly(stage, all)) : undefined,
+    headroom: headroomResult(plan.name, all, perSecond(counted.bytes)),
     mixed: mixedResult(stage, all),
     cellsInDoubt: BigInt(sum(all, (p) => p.totals.cellsInDoubt)),
     timed: timedResult(stage, coverage, counted),
@@ -134,6 +147,19 @@ export function stageResult(stage: Stage): StageResult {
     ),
     store: storeResult(all.map(({ totals }) => totals.store)),
   };
+}
+
+/** The stage's seconds, and when lanes came to their ends. */
+function secondsResult({ startNs, seconds }: Stage, all: readonly Participant[]): SecondsResult | undefined {
+  const firsts = all.flatMap(({ firstDoneNs }) => firstDoneNs ?? []);
+  const lasts = all.flatMap(({ lastDoneNs }) => lastDoneNs ?? []);
+  const lastDoneNs = latest(startNs, ...lasts);
+  return seconds.result(latest(0n, earliest(lastDoneNs, ...firsts) - startNs), lastDoneNs - startNs);
+}
+
+/** Whether nothing that the stage read can have come from a cache of the agents' hosts. */
+function readsDirectly({ plan: { target } }: Stage, all: readonly Participant[]): boolean {
+  return target.kind !== 'file' || cacheResult(all)?.reads === 'direct';
 }
 
 /** What a mixed stage did, beside what is in the classes of operations. */
@@ -184,6 +210,7 @@ function agentResult(
     sentBytesPerSecond: 0,
     receivedBytesPerSecond: 0,
     ...portResults(last?.totals.hostNetwork, seconds),
+    cpu: cpuResult(incarnations),
   };
 }
 

@@ -4,7 +4,7 @@
  * together and part is the muster's.
  */
 import { SeedstormError } from '@seedstorm/errors';
-import type { Finding, IoError, Progress, Report } from '@seedstorm/proto';
+import type { Finding, IoError, Progress, RateShare, Report } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import { Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
@@ -17,6 +17,7 @@ import type { MixedShards } from './mixed-history.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
 import { type Participant, participantKey } from './participant.js';
 import { Passes } from './passes.js';
+import { RateSharing } from './rate-sharing.js';
 import { Rereading } from './rereading.js';
 import type { RunLog } from './run-log.js';
 import { settle } from './settling.js';
@@ -51,6 +52,7 @@ export class Stage extends Muster<StagePlan> {
   readonly #kept: Finding[] = [];
   #noAgentsSinceMs: number | undefined;
   #leasing: Leasing | undefined;
+  readonly #rates: RateSharing | undefined;
   /** What is known of the data that it works on. */
   readonly #written: Written | undefined;
   /** The ledgers of earlier writes and deletes: whether somebody may still be at it. */
@@ -75,6 +77,7 @@ export class Stage extends Muster<StagePlan> {
     this.stability = plan.until && new Stability(plan.until.variation, plan.until.windowMs);
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
     this.#hanging = new Hanging(plan.label, log);
+    if (plan.rate !== undefined) this.#rates = new RateSharing(plan.rate, plan.wireStage, this.participants);
   }
 
   override get phase(): Phase {
@@ -88,6 +91,10 @@ export class Stage extends Muster<StagePlan> {
   /** Faults whose bytes no agent could keep. */
   get evidenceSkipped(): number {
     return [...this.participants.values()].reduce((sum, { totals }) => sum + totals.evidenceSkipped, 0);
+  }
+
+  protected override shareOf(participant: Participant): RateShare | undefined {
+    return this.#rates?.shareOf(participant);
   }
 
   /** The ledger of the first pass: the only one of a stage that changes what is on the target. */
@@ -300,6 +307,7 @@ export class Stage extends Muster<StagePlan> {
   protected override tick(): void {
     if (this.doing !== 'running') return;
     this.#leasing?.tick();
+    this.#rates?.tick();
     this.#watchStability();
     this.#watchForHanging();
     this.#watchForAgents();

@@ -108,7 +108,11 @@ export class ScriptedAgent {
     this.stage = stage;
     this.#sequence = 0n;
     this.#operations = 0n;
-    this.say({ $case: 'stagePrepared', value: { stage, error: undefined, notes: [], lanes: 2, dataAddress: '' } });
+    const unmeasured = { generator: undefined, memoryBytes: 0n };
+    this.say({
+      $case: 'stagePrepared',
+      value: { stage, error: undefined, notes: [], lanes: 2, dataAddress: '', ...unmeasured },
+    });
     await this.next('startStage');
   }
 

@@ -178,6 +178,7 @@ impl Case {
             lanes: Some(1),
             spared_objects: HashSet::new(),
             policy: Policy::default(),
+            rate: None,
         })
     }
 

@@ -10,6 +10,7 @@ use seedstorm_content::{CELL_BYTES, Content};
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lane::Lane;
+use crate::lanes::Lanes;
 use crate::survey::{Question, survey};
 
 /// The block where the machine does not tell the size of its L2: fits every server core's of the last ten years.
@@ -57,24 +58,47 @@ pub struct BenchResult {
 /// Called once, with the outcome.
 pub type Done = Box<dyn FnOnce(Result<BenchResult>) + Send>;
 
-/// Lets every lane generate for `seconds` into its buffer, then verify for `seconds`, all lanes at the same time.
-/// Returns at once; `done` is called on a lane at the end.
+/// How a bench is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BenchOptions {
+    /// How long each lane generates, and then verifies.
+    pub seconds: f64,
+    /// Bytes at a time, at most 1 MiB are taken. `None`: half of a core's L2.
+    pub block_bytes: Option<usize>,
+    /// How many lanes take part, spread over the pools. `None`: all.
+    pub lanes: Option<usize>,
+}
+
+/// Lets the lanes generate into their buffers, then verify, all lanes at the same time. Returns at once; `done` is called
+/// on a lane at the end.
 ///
 /// # Errors
-/// `InvalidArgument` for a time that is not above 0 and at most an hour; those of [`Engine::submit`]. `done` is then
-/// dropped without being called. It gets `SelfCheckFailed` when a lane's own bytes do not verify.
-pub fn bench(engine: &Engine, content: Arc<Content>, seconds: f64, done: Done) -> Result<()> {
+/// `InvalidArgument` for a time that is not above 0 and at most an hour, for blocks of nothing and for no lanes; those of
+/// [`Engine::submit`]. `done` is then dropped without being called. It gets `SelfCheckFailed` when a lane's own bytes do
+/// not verify.
+pub fn bench(engine: &Engine, content: Arc<Content>, options: BenchOptions, done: Done) -> Result<()> {
+    let BenchOptions { seconds, block_bytes: wanted, lanes } = options;
     if !(seconds > 0.0 && seconds <= MAX_SECONDS) {
         let what = format!("a bench of {seconds} seconds was asked for");
         return Err(Error::new(Code::InvalidArgument, what, "ask for more than 0 and at most 3600"));
     }
     // Half of the L2: the other half is for tables, stack and what else the core does.
     let half_l2 = engine.topology().l2_bytes_per_core().map(|bytes| bytes as usize / 2);
-    let block_bytes = half_l2.unwrap_or(USUAL_BLOCK_BYTES).min(MAX_BLOCK_BYTES) / CELL_BYTES * CELL_BYTES;
-    let block_bytes = block_bytes.max(CELL_BYTES);
+    let block_bytes = match wanted {
+        Some(0) => {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "a bench of blocks of 0 bytes was asked for",
+                "ask for more",
+            ));
+        }
+        Some(wanted) => wanted.min(MAX_BLOCK_BYTES),
+        None => half_l2.unwrap_or(USUAL_BLOCK_BYTES).clamp(CELL_BYTES, MAX_BLOCK_BYTES) / CELL_BYTES * CELL_BYTES,
+    };
+    let lanes = Lanes::of(engine.placement(), None, lanes)?;
     let bench = Bench { content, time: Duration::from_secs_f64(seconds), block_bytes };
     let done = Box::new(move |lanes: Result<_>| done(lanes.map(|lanes| BenchResult { block_bytes, lanes })));
-    survey(engine, bench, done)
+    survey(engine, lanes, bench, done)
 }
 
 struct Bench {
@@ -138,11 +162,31 @@ mod tests {
         Arc::new(Content::new(&Parameters::default()).unwrap())
     }
 
+    fn of(seconds: f64) -> BenchOptions {
+        BenchOptions { seconds, ..BenchOptions::default() }
+    }
+
+    #[test]
+    fn a_bench_of_a_plan_takes_its_blocks_and_as_many_lanes_as_it_uses() {
+        let engine = unpinned(3);
+        let (sender, outcome) = channel();
+        let options = BenchOptions { block_bytes: Some(5000), lanes: Some(2), ..of(0.01) };
+        bench(&engine, content(), options, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        let result = outcome.recv().unwrap().unwrap();
+        assert_eq!((result.block_bytes, result.lanes.len()), (5000, 2));
+        assert!(result.lanes.iter().all(|lane| lane.verified_bytes >= 5000 && lane.generated_bytes % 5000 == 0));
+        for options in [BenchOptions { block_bytes: Some(0), ..of(0.01) }, BenchOptions { lanes: Some(0), ..of(0.01) }]
+        {
+            let refused = bench(&engine, content(), options, Box::new(|_| unreachable!())).unwrap_err();
+            assert_eq!(refused.code, Code::InvalidArgument);
+        }
+    }
+
     #[test]
     fn every_lane_tells_how_much_it_generated_and_verified_and_how_long_it_took() {
         let engine = unpinned(3);
         let (sender, outcome) = channel();
-        bench(&engine, content(), 0.02, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        bench(&engine, content(), of(0.02), Box::new(move |done| sender.send(done).unwrap())).unwrap();
         let result = outcome.recv().unwrap().unwrap();
         assert_eq!(result.lanes.iter().map(|lane| lane.lane).collect::<Vec<_>>(), [0, 1, 2]);
         for lane in &result.lanes {
@@ -157,7 +201,7 @@ mod tests {
     fn closing_the_engine_ends_an_hour_long_bench_at_once() {
         let engine = unpinned(2);
         let (sender, outcome) = channel();
-        bench(&engine, content(), 3600.0, Box::new(move |done| sender.send(done).unwrap())).unwrap();
+        bench(&engine, content(), of(3600.0), Box::new(move |done| sender.send(done).unwrap())).unwrap();
         engine.close().unwrap();
         assert_eq!(outcome.recv().unwrap().unwrap_err().code, Code::EngineClosed);
     }
@@ -166,7 +210,7 @@ mod tests {
     fn a_time_that_is_none_is_refused() {
         let engine = unpinned(1);
         for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, 3601.0] {
-            let error = bench(&engine, content(), seconds, Box::new(|_| unreachable!())).unwrap_err();
+            let error = bench(&engine, content(), of(seconds), Box::new(|_| unreachable!())).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument);
         }
     }

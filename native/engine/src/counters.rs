@@ -2,9 +2,11 @@
 //! never know what the numbers are for.
 
 use std::ops::AddAssign;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::classes::{ByClass, Class};
+use crate::cpu::{self, CpuTime};
 use crate::histogram::LaneHistogram;
 
 /// Declares each counter once: as an atomic that a lane writes and as a number in a snapshot.
@@ -115,6 +117,58 @@ pub(crate) struct LaneCell {
     pub(crate) started_ns: Counter,
     /// When the last operation, sync or close came back, by CLOCK_MONOTONIC in ns; 0: none yet.
     pub(crate) last_done_ns: Counter,
+    /// The CPU time of the lane's thread.
+    pub(crate) cpu: LaneCpu,
+    /// Under a rate: when the last operation came back, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub(crate) last_paced_ns: Counter,
+    /// Under a rate: how long after its instant the last operation that came back was submitted, in ns.
+    pub(crate) late_ns: Counter,
+}
+
+/// The CPU time that a lane's thread uses for one task: from its own reading when it has left, until then from the
+/// system's account of its thread. Written by that lane only.
+#[derive(Default)]
+pub(crate) struct LaneCpu {
+    /// The thread's number in the system; 0: not begun.
+    thread: Counter,
+    /// What the thread had used before.
+    before_user_ns: Counter,
+    before_system_ns: Counter,
+    /// 1 once the lane has left.
+    left: Counter,
+    user_ns: Counter,
+    system_ns: Counter,
+}
+
+impl LaneCpu {
+    /// From here on the lane works for this task.
+    pub(crate) fn begin(&self) {
+        let CpuTime { user_ns, system_ns } = cpu::of_this_thread();
+        self.before_user_ns.set(user_ns);
+        self.before_system_ns.set(system_ns);
+        self.thread.set(cpu::this_thread());
+    }
+
+    /// It does not any more.
+    pub(crate) fn end(&self) {
+        let CpuTime { user_ns, system_ns } = cpu::of_this_thread() - self.before();
+        self.user_ns.set(user_ns);
+        self.system_ns.set(system_ns);
+        self.left.set(1);
+    }
+
+    /// What was used up to now. Of a lane at work it is in steps of 10 ms.
+    pub(crate) fn read(&self) -> CpuTime {
+        let thread = self.thread.get();
+        if self.left.get() == 0 && thread > 0 {
+            return cpu::of_thread(thread).map_or_else(CpuTime::default, |now| now - self.before());
+        }
+        CpuTime { user_ns: self.user_ns.get(), system_ns: self.system_ns.get() }
+    }
+
+    fn before(&self) -> CpuTime {
+        CpuTime { user_ns: self.before_user_ns.get(), system_ns: self.before_system_ns.get() }
+    }
 }
 
 /// What one lane counts of one class of operations.
@@ -128,6 +182,8 @@ pub(crate) struct ClassCell {
     pub(crate) errors: Counter,
     /// Service times of successful operations.
     pub(crate) service: LaneHistogram,
+    /// Under a rate: times of the same operations from the instants at which they were to begin.
+    pub(crate) response: OnceLock<Box<LaneHistogram>>,
 }
 
 impl LaneCell {
@@ -157,6 +213,12 @@ impl LaneCell {
         self.counters.operations.add(1);
         self.counters.bytes.add(bytes);
         self.counters.io_ns.add(service_ns);
+    }
+
+    /// Counts how long after the instant at which it was to begin a successful operation came back, beside
+    /// [`LaneCell::count`]. Only ever called by the cell's lane.
+    pub(crate) fn count_response(&self, class: Class, response_ns: u64) {
+        self.classes.of(class).response.get_or_init(Box::default).record(response_ns);
     }
 
     /// Counts an operation that failed. Only ever called by the cell's lane.

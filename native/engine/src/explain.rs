@@ -7,6 +7,7 @@ use crate::cpuset;
 use crate::engine::Engine;
 use crate::error::{Code, Error, Result};
 use crate::lane::Lane;
+use crate::lanes::Lanes;
 use crate::memory::{Pages, huge_bytes};
 use crate::survey::{Question, survey};
 
@@ -63,7 +64,7 @@ pub fn explain(engine: &Engine, done: Done) -> Result<()> {
             lanes
         }));
     });
-    survey(engine, Where { memory_nodes }, done)
+    survey(engine, Lanes::all(), Where { memory_nodes }, done)
 }
 
 struct Where {

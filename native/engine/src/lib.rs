@@ -9,6 +9,7 @@ pub mod check;
 pub mod classes;
 pub mod clock;
 pub mod counters;
+pub mod cpu;
 pub mod cpuset;
 pub mod engine;
 pub mod error;

@@ -3,6 +3,7 @@
 
 use crate::classes::Class;
 use crate::counters::{ClassCell, Counts, LaneCell};
+use crate::cpu::CpuTime;
 use crate::histogram::{Differences, SparseHistogram};
 
 /// What the lanes of one pool did.
@@ -16,6 +17,8 @@ pub struct PoolCounters {
     pub counts: Counts,
     /// The most blocks that one of its lanes had in flight at once.
     pub greatest_in_flight: u64,
+    /// CPU time of the lanes' threads.
+    pub cpu: CpuTime,
     /// The same by class of operations, those that there were.
     pub classes: Vec<ClassCounters>,
 }
@@ -33,6 +36,8 @@ pub struct ClassCounters {
     pub errors: u64,
     /// Service times of successful operations since the snapshot before.
     pub service: SparseHistogram,
+    /// Their times from the instants at which they were to begin, likewise. `None` where there was no rate to keep.
+    pub response: Option<SparseHistogram>,
 }
 
 impl PoolCounters {
@@ -52,7 +57,13 @@ impl PoolCounters {
 }
 
 /// What earlier snapshots gave out of one pool, by class.
-type OfPool = Vec<Option<Box<Differences>>>;
+type OfPool = Vec<Option<Box<OfClass>>>;
+
+#[derive(Default)]
+struct OfClass {
+    service: Differences,
+    response: Option<Differences>,
+}
 
 /// What earlier snapshots gave out, per pool.
 pub(crate) struct Given(Vec<OfPool>);
@@ -72,33 +83,38 @@ impl Given {
         let merged = |(pool, (numa_node, given)): (usize, (&u32, &mut OfPool))| {
             let of_pool = lanes.iter().filter(|(of, _)| *of == pool);
             let cells: Vec<&LaneCell> = of_pool.clone().filter_map(|(_, cell)| cell.map(|(cell, _)| cell)).collect();
-            let (mut counts, mut greatest_in_flight) = (Counts::default(), 0);
+            let (mut counts, mut greatest_in_flight, mut cpu) = (Counts::default(), 0, CpuTime::default());
             for (cell, of_lane) in of_pool.clone().filter_map(|(_, cell)| *cell) {
                 counts += of_lane;
                 greatest_in_flight = greatest_in_flight.max(cell.greatest_in_flight.get());
+                cpu += cell.cpu.read();
             }
             let classes = given.iter_mut().enumerate().filter_map(|(at, given)| class_of_pool(&cells, at, given));
             let classes = classes.collect();
-            PoolCounters { numa_node: *numa_node, lanes: of_pool.count(), counts, greatest_in_flight, classes }
+            PoolCounters { numa_node: *numa_node, lanes: of_pool.count(), counts, greatest_in_flight, cpu, classes }
         };
         std::iter::zip(numa_nodes, &mut self.0).enumerate().map(merged).collect()
     }
 }
 
 /// The class of this index over a pool's lanes, once there was something of it.
-fn class_of_pool(cells: &[&LaneCell], at: usize, given: &mut Option<Box<Differences>>) -> Option<ClassCounters> {
+fn class_of_pool(cells: &[&LaneCell], at: usize, given: &mut Option<Box<OfClass>>) -> Option<ClassCounters> {
     let of_lanes = cells.iter().filter_map(|cell| cell.classes.at(at));
     let sum = |of: fn(&ClassCell) -> u64| of_lanes.clone().map(of).sum();
     let (operations, errors): (u64, u64) = (sum(|of| of.operations.get()), sum(|of| of.errors.get()));
     if operations == 0 && errors == 0 {
         return None;
     }
+    let given = given.get_or_insert_default();
+    let mut responses = of_lanes.clone().filter_map(|of| of.response.get().map(|response| &**response)).peekable();
+    let is_paced = responses.peek().is_some();
     Some(ClassCounters {
         class: Class::at(at),
         operations,
         bytes: sum(|of| of.bytes.get()),
         errors,
-        service: given.get_or_insert_default().next(of_lanes.clone().map(|of| &of.service)),
+        service: given.service.next(of_lanes.clone().map(|of| &of.service)),
+        response: is_paced.then(|| given.response.get_or_insert_default().next(responses)),
     })
 }
 

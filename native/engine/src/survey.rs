@@ -1,4 +1,4 @@
-//! Asks every lane of an engine the same question and collects the answers.
+//! Asks every lane of an engine, or those chosen, the same question and collects the answers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lane::{Job, Lane};
+use crate::lanes::Lanes;
 
-/// What every lane is asked.
+/// What each lane is asked.
 pub(crate) trait Question: Send + Sync + 'static {
     /// What a lane answers.
     type Answer: Send + 'static;
@@ -20,18 +21,19 @@ pub(crate) trait Question: Send + Sync + 'static {
 /// Called once, with the answers in the order of lanes, or with the first error.
 pub(crate) type Done<T> = Box<dyn FnOnce(Result<Vec<T>>) + Send>;
 
-/// Asks. Returns at once; `done` is called on a lane at the end.
+/// Asks these lanes. Returns at once; `done` is called on a lane at the end.
 ///
 /// # Errors
 /// Those of [`Engine::submit`]; `done` is then dropped without being called.
-pub(crate) fn survey<Q: Question>(engine: &Engine, question: Q, done: Done<Q::Answer>) -> Result<()> {
-    engine.submit(Arc::new(Survey {
+pub(crate) fn survey<Q: Question>(engine: &Engine, lanes: Lanes, question: Q, done: Done<Q::Answer>) -> Result<()> {
+    let survey = Survey {
         question,
         stop: AtomicBool::new(false),
         answers: Mutex::new(Vec::with_capacity(engine.lane_count())),
         failure: Mutex::new(None),
         done: Mutex::new(Some(done)),
-    }))
+    };
+    engine.submit_to(lanes, Arc::new(survey))
 }
 
 struct Survey<Q: Question> {

@@ -7,7 +7,7 @@ use std::thread;
 use napi::bindgen_prelude::{BigInt, Object, Uint8Array};
 use napi::{Env, Result};
 use napi_derive::napi;
-use seedstorm_engine::bench::{self, BenchResult, LaneBench};
+use seedstorm_engine::bench::{self, BenchOptions, BenchResult, LaneBench};
 use seedstorm_engine::engine::{Engine, EngineOptions};
 use seedstorm_engine::error::{Code, Error};
 use seedstorm_engine::explain::{self, LaneExplanation};
@@ -236,9 +236,22 @@ impl NativeEngine {
         Ok(promise)
     }
 
-    /// Lets every lane generate into and then verify its own buffer, each for `seconds`.
+    /// Lets lanes generate into and then verify their own buffers, each for `seconds`: all lanes with blocks that fit their
+    /// caches, or so many lanes with blocks of so many bytes.
     #[napi(ts_return_type = "Promise<Array<JsLaneBench>>")]
-    pub fn bench<'env>(&self, env: &'env Env, content: ContentParameters, seconds: f64) -> Result<Object<'env>> {
+    pub fn bench<'env>(
+        &self,
+        env: &'env Env,
+        content: ContentParameters,
+        seconds: f64,
+        block_bytes: Option<f64>,
+        lanes: Option<f64>,
+    ) -> Result<Object<'env>> {
+        let options = BenchOptions {
+            seconds,
+            block_bytes: block_bytes.map(|bytes| whole("block", bytes)).transpose()?.map(|bytes| bytes as usize),
+            lanes: lanes.map(|lanes| whole("lanes", lanes)).transpose()?.map(|lanes| lanes as usize),
+        };
         let content = content_of(&content)?;
         let (settle, promise) = Settle::<Vec<JsLaneBench>>::new(env)?;
         let (refused, hold) = (settle.clone(), self.engine.clone());
@@ -246,7 +259,7 @@ impl NativeEngine {
             let _held_until_here = hold;
             settle.with(outcome.map(|result| value(|| result.lanes.into_iter().map(lane_bench).collect())));
         });
-        if let Err(error) = bench::bench(&self.engine, content, seconds, done) {
+        if let Err(error) = bench::bench(&self.engine, content, options, done) {
             refused.with(Err(error));
         }
         Ok(promise)

@@ -57,6 +57,10 @@ pub struct JsPoolCounters {
     pub greatest_in_flight: f64,
     /// In a network stage: bytes that peers sent and these lanes received.
     pub received_bytes: f64,
+    /// CPU time of the lanes' threads in their own code, in ns.
+    pub cpu_user_ns: f64,
+    /// In the kernel on their behalf.
+    pub cpu_system_ns: f64,
     /// Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed.
     pub existed: f64,
     /// Names that a list found and the layout does not make.
@@ -88,6 +92,8 @@ pub struct JsClassCounters {
     pub errors: f64,
     /// Service times since the snapshot before.
     pub service: JsHistogram,
+    /// Their times from the instants at which they were to begin, likewise; absent where there was no rate to keep.
+    pub response: Option<JsHistogram>,
 }
 
 /// An error as plain data.
@@ -145,6 +151,12 @@ pub struct JsTaskSnapshot {
     pub started_ns: BigInt,
     /// When the last operation, sync or close came back; 0: none yet.
     pub last_done_ns: BigInt,
+    /// When the first of the lanes that did anything came to its last end of something; 0: none yet.
+    pub first_done_ns: BigInt,
+    /// Under a rate: when the last operation came back, by the monotonic clock in ns; 0: none yet.
+    pub last_paced_ns: BigInt,
+    /// Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns.
+    pub late_ns: f64,
     /// What each pool did.
     pub pools: Vec<JsPoolCounters>,
     /// The ranges; one that has ended is in no later snapshot.
@@ -286,6 +298,9 @@ fn snapshot_of(snapshot: TaskSnapshot, origin: &Origin) -> JsTaskSnapshot {
         all_begun_ns: BigInt::from(snapshot.all_begun_ns),
         started_ns: BigInt::from(snapshot.started_ns),
         last_done_ns: BigInt::from(snapshot.last_done_ns),
+        first_done_ns: BigInt::from(snapshot.first_done_ns),
+        last_paced_ns: BigInt::from(snapshot.last_paced_ns),
+        late_ns: snapshot.late_ns as f64,
         pools: snapshot.pools.into_iter().map(pool_of).collect(),
         ranges: snapshot.ranges.into_iter().map(range_of).collect(),
         findings: snapshot.findings.into_iter().map(|finding| finding_of(finding, origin)).collect(),
@@ -337,7 +352,7 @@ fn error_row_of(row: ErrorRow) -> JsErrorRow {
 
 /// A pool's counters.
 pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
-    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, classes } = pool;
+    let PoolCounters { numa_node, lanes, counts, greatest_in_flight, cpu, classes } = pool;
     JsPoolCounters {
         numa_node,
         lanes: lanes as u32,
@@ -350,6 +365,8 @@ pub fn pool_of(pool: PoolCounters) -> JsPoolCounters {
         io_ns: counts.io_ns as f64,
         greatest_in_flight: greatest_in_flight as f64,
         received_bytes: counts.received_bytes as f64,
+        cpu_user_ns: cpu.user_ns as f64,
+        cpu_system_ns: cpu.system_ns as f64,
         existed: counts.existed as f64,
         foreign: counts.foreign as f64,
         folders: counts.folders as f64,
@@ -368,6 +385,7 @@ fn class_of(of: ClassCounters) -> JsClassCounters {
         bytes: of.bytes as f64,
         errors: of.errors as f64,
         service: histogram_of(of.service),
+        response: of.response.map(histogram_of),
     }
 }
 

@@ -13,7 +13,9 @@ use seedstorm_engine::layout::{Layout, Names, Sizes, Tree};
 use seedstorm_engine::sink::{
     Direct, FileOptions, FileWork, MemoryStore, Preallocate, Residency, SinkSpec, SyncPolicy,
 };
-use seedstorm_engine::task::{ErrorLimits, Operation, Place, Policy, RangeSpec, Task, TaskSpec, look_again};
+use seedstorm_engine::task::{
+    Arrivals, ErrorLimits, Moved, Operation, Place, Policy, RangeSpec, Rate, RateOf, Share, Task, TaskSpec, look_again,
+};
 
 use crate::block::{JsBlockPlace, place_of};
 use crate::content::{ContentParameters, content_of, generation_of, u64_of, whole};
@@ -81,6 +83,43 @@ pub struct JsTaskSpec {
     pub overwrites: Option<JsOverwrites>,
     /// I/O errors that a task lets pass: their units fail, and the range goes on. None when absent.
     pub errors: Option<JsErrorLimits>,
+    /// The rate that operations keep; as fast as they can when absent.
+    pub rate: Option<JsRate>,
+}
+
+/// A rate that the lanes of tasks keep together; each task is told its share.
+#[napi(object)]
+pub struct JsRate {
+    /// What it counts.
+    #[napi(ts_type = "'operations' | 'bytes'")]
+    pub of: String,
+    /// How the instants of operations lie: evenly, or at random.
+    #[napi(ts_type = "'constant' | 'poisson'")]
+    pub arrivals: String,
+    /// Of random instants: the same give the same.
+    pub seed: BigInt,
+}
+
+/// How much a task has done at an instant.
+#[napi(object, object_from_js = false)]
+pub struct JsMoved {
+    /// The instant, by the monotonic clock in ns.
+    pub at_ns: BigInt,
+    /// Operations that came back without an error.
+    pub operations: f64,
+    /// Bytes of those operations.
+    pub bytes: f64,
+}
+
+/// A task's share of a rate.
+#[napi(object)]
+pub struct JsShare {
+    /// Operations or bytes a second of each of its lanes.
+    pub per_lane: f64,
+    /// The number of its first lane among the lanes of all tasks.
+    pub first_lane: f64,
+    /// How many lanes all tasks have.
+    pub lanes: f64,
 }
 
 /// A tree of directories with many small files.
@@ -279,6 +318,20 @@ impl NativeTask {
         Ok(())
     }
 
+    /// The task's share of the rate from now on, or from the start on; its lanes begin nothing without one.
+    #[napi]
+    pub fn share_rate(&self, share: JsShare) -> Result<()> {
+        if !share.per_lane.is_finite() || share.per_lane < 0.0 {
+            return Err(unknown("the rate of a lane", &share.per_lane.to_string()));
+        }
+        self.task.share_rate(Share {
+            per_lane: share.per_lane,
+            first_lane: whole("first lane", share.first_lane)?,
+            lanes: whole("lanes", share.lanes)?,
+        });
+        Ok(())
+    }
+
     /// The task's time is over at this instant of the monotonic clock, in ns, unless it is moved.
     #[napi]
     pub fn end_at(&self, ns: BigInt) -> Result<()> {
@@ -327,6 +380,13 @@ impl NativeTask {
     #[napi]
     pub fn ended_work(&self) -> f64 {
         self.task.ended_work() as f64
+    }
+
+    /// Operations and bytes so far, at once: for callers that look at exact instants.
+    #[napi]
+    pub fn moved(&self) -> JsMoved {
+        let Moved { at_ns, operations, bytes } = self.task.moved();
+        JsMoved { at_ns: BigInt::from(at_ns), operations: operations as f64, bytes: bytes as f64 }
     }
 
     /// Counters and progress, gathered off JavaScript's thread; snapshots come in the order in which they are asked for.
@@ -421,7 +481,16 @@ pub fn task_spec(given: JsTaskSpec, memory: Option<Arc<MemoryStore>>) -> Result<
         io_engine: chosen("I/O engine", given.io_engine.as_deref().unwrap_or("auto"), IoEngine::NAMES)?,
         lanes: given.lanes.map(|lanes| whole("lanes", lanes).map(|lanes| lanes as usize)).transpose()?,
         spared_objects: spared?,
+        rate: given.rate.as_ref().map(rate_of).transpose()?,
         policy: Policy { evidence: given.evidence.unwrap_or(false), errors: limits_of(given.errors)? },
+    })
+}
+
+fn rate_of(given: &JsRate) -> Result<Rate> {
+    Ok(Rate {
+        of: chosen("what a rate counts", &given.of, RateOf::NAMES)?,
+        arrivals: chosen("arrivals", &given.arrivals, Arrivals::NAMES)?,
+        seed: u64_of("the seed of arrivals", &given.seed)?,
     })
 }
 

@@ -118,9 +118,17 @@ export class Engine {
     checkKept(destination, byteLength);
   }
 
-  /** Lets every lane generate into, and then verify, its own cache-sized buffer, each for `seconds`. */
-  bench(content: ContentParameters, seconds: number): Promise<LaneBench[]> {
-    return nativeAsync(() => this.inner.bench(content, seconds));
+  /**
+   * Lets lanes generate into, and then verify, their own buffers, each for `seconds`: every lane a cache-sized one, or so
+   * many lanes blocks of so many bytes.
+   * @throws SeedstormError INVALID_ARGUMENT, ENGINE_CLOSED, SELF_CHECK_FAILED.
+   */
+  bench(
+    content: ContentParameters,
+    seconds: number,
+    { blockBytes, lanes }: { blockBytes?: number; lanes?: number } = {},
+  ): Promise<LaneBench[]> {
+    return nativeAsync(() => this.inner.bench(content, seconds, blockBytes, lanes));
   }
 
   /** What was asked for and not got (such as memory on a node), and what changed since; each thing once. */

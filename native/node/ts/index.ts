@@ -31,6 +31,7 @@ export {
   type FileWork,
   lookAgain,
   MemoryStore,
+  type Moved,
   monotonicNs,
   type Overwrites,
   type Pattern,

@@ -1,11 +1,13 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
 import type {
   JsFileWork,
+  JsMoved,
   JsOverwrites,
   JsPattern,
   JsPlace,
   JsReread,
   JsShardHistory,
+  JsShare,
   JsTaskSnapshot,
   JsTaskSpec,
   NativeMemoryStore,
@@ -19,6 +21,10 @@ import { native, nativeAsync } from './errors.js';
 export type TaskSpec = JsTaskSpec;
 /** Counters and progress; counters are cumulative, histograms and findings are what came since the snapshot before. */
 export type TaskSnapshot = JsTaskSnapshot;
+/** How much a task has done at an instant. */
+export type Moved = JsMoved;
+/** A task's share of a rate that tasks keep together. */
+export type Share = JsShare;
 /** What overwrote single blocks of the data, and what a mixed task is to overwrite. */
 export type Overwrites = JsOverwrites;
 /** Which operations a mixed task does. */
@@ -98,6 +104,11 @@ export class Task {
     native(() => this.inner.setDeadline(ns));
   }
 
+  /** Its share of the rate from now on, or from the start on; its lanes begin nothing without one. */
+  shareRate(share: Share): void {
+    native(() => this.inner.shareRate(share));
+  }
+
   /**
    * The task's time is over at this instant of the monotonic clock: lanes submit nothing more, what is in flight comes back
    * and counts, and all ranges drain, also later ones. It may be moved until it has come.
@@ -129,6 +140,11 @@ export class Task {
   /** Begins to make durable what was written; the snapshot tells when it is. */
   sync(): void {
     native(() => this.inner.sync());
+  }
+
+  /** Operations and bytes so far, at once: for callers that look at exact instants. */
+  moved(): Moved {
+    return native(() => this.inner.moved());
   }
 
   /** How often a lane ended a range, a sync or a close: when it has changed, a snapshot has news. Cheap to ask often. */

@@ -25,10 +25,12 @@ impl Job for Shared {
             return;
         }
         cell.begun_ns.set(now_ns());
+        cell.cpu.begin();
         match Traffic::new(self, cell, seat.take()) {
             Ok(mut traffic) => traffic.run(sent, received),
             Err(error) => self.end_early(error),
         }
+        cell.cpu.end();
     }
 
     fn abort(&self, reason: &Error) {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::control::Parked;
 use super::lanes::{Flow, LaneRun};
+use super::pacing::submission_at;
 use super::queue::Fate;
 use super::range::{Opened, SeedRange};
 use super::way::Way;
 use crate::classes::Class;
 use crate::clock::now_ns;
-use crate::io::{FOR_EVER, Request};
+use crate::io::Request;
 
 /// As soon as blocks of this many bytes are ready they are handed over, while the next are made; smaller ones go together
 /// in one system call.
@@ -22,6 +23,15 @@ const HANDED_OVER_BYTES: usize = 64 << 10;
 pub(super) struct Submission {
     /// In ns; 0: it was not.
     pub(super) at_ns: u64,
+    /// When it was to be, under a rate; 0: there is none.
+    pub(super) intended_ns: u64,
+}
+
+impl Submission {
+    /// At this instant, as soon as could be.
+    pub(super) const fn at(at_ns: u64) -> Self {
+        Self { at_ns, intended_ns: 0 }
+    }
 }
 
 impl LaneRun<'_> {
@@ -61,12 +71,22 @@ impl LaneRun<'_> {
     fn push_ready(&mut self, at_ns: u64) {
         self.drop_stopped();
         let Some(io) = &mut self.io else { return };
-        let handed_over = self.queue.ready.len();
-        for at in 0..handed_over {
+        if self.cell.started_ns.get() == 0 {
+            self.cell.started_ns.set(at_ns);
+        }
+        let (ready, mut kept) = (self.queue.ready.len(), 0);
+        for at in 0..ready {
             let slot = self.queue.ready[at];
             let (of, hold) = self.queue.slot_and_hold(slot);
             if of.submission.at_ns == 0 {
-                of.submission.at_ns = at_ns;
+                match submission_at(&mut self.pacer, at_ns, of.block.bytes) {
+                    Some(submission) => of.submission = submission,
+                    None => {
+                        self.queue.ready[kept] = slot;
+                        kept += 1;
+                        continue;
+                    }
+                }
             }
             match (&mut *io, hold.file, &hold.opened) {
                 (Way::Files(io), Some(file), Opened::File(object)) => {
@@ -87,14 +107,11 @@ impl LaneRun<'_> {
                 _ => unreachable!("only blocks of objects that are open are made ready"),
             }
         }
-        if handed_over == 0 {
+        self.queue.ready.truncate(kept);
+        if kept == ready {
             return;
         }
-        self.queue.ready.clear();
-        self.queue.in_flight += handed_over;
-        if self.cell.started_ns.get() == 0 {
-            self.cell.started_ns.set(at_ns);
-        }
+        self.queue.in_flight += ready - kept;
         let in_flight = (self.queue.in_flight - self.answers.len()) as u64;
         if in_flight > self.cell.greatest_in_flight.get() {
             self.cell.greatest_in_flight.set(in_flight);
@@ -127,15 +144,16 @@ impl LaneRun<'_> {
         }
     }
 
-    /// Waits for something in flight, if nothing has been seen to come back, deals with all that has come, and makes new
-    /// blocks in between. What was handed over is submitted either way.
+    /// Waits for something in flight, if nothing has been seen to come back, or for the turn of what is ready; deals with
+    /// all that has come, and makes new blocks in between. What was handed over is submitted either way.
     pub(super) fn wait(&mut self) {
         if self.answers.is_empty() {
             self.unlooked_bytes = 0;
             self.note_content();
             self.unsubmitted = false;
+            let until_ns = self.next_turn_ns();
             if let Some(io) = &mut self.io {
-                io.wait(FOR_EVER, &mut self.answers);
+                io.wait(until_ns, &mut self.answers);
             }
             self.stamp(0);
         } else {
@@ -187,7 +205,7 @@ impl LaneRun<'_> {
             if self.cell.started_ns.get() == 0 {
                 self.cell.started_ns.set(now_ns);
             }
-            return Flow::Continue(Submission { at_ns: now_ns });
+            return Flow::Continue(Submission::at(now_ns));
         }
         self.wait_for_deadline(range)
     }
@@ -209,11 +227,19 @@ impl LaneRun<'_> {
     /// Counts an operation of this class that went well, by when it was submitted and when it was seen to be done.
     #[inline]
     pub(super) fn count(&mut self, class: Class, submission: Submission, done_ns: u64, bytes: u64) {
-        let service_ns = done_ns - submission.at_ns;
-        if submission.at_ns < self.shared.control.counts_from_ns() {
-            self.cell.count_in_ramp(class, service_ns, bytes);
+        let Submission { at_ns, intended_ns } = submission;
+        let is_paced = intended_ns > 0;
+        if at_ns < self.shared.control.counts_from_ns() {
+            self.cell.count_in_ramp(class, done_ns - at_ns, bytes);
         } else {
-            self.cell.count(class, service_ns, bytes);
+            self.cell.count(class, done_ns - at_ns, bytes);
+            if is_paced {
+                self.cell.count_response(class, done_ns - intended_ns);
+            }
+        }
+        if is_paced {
+            self.cell.late_ns.set(at_ns - intended_ns);
+            self.cell.last_paced_ns.set(done_ns);
         }
         self.cell.last_done_ns.set(done_ns);
     }

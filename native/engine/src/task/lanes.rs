@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::claims::Claim;
 use super::control::Work;
 use super::mixed::MixedLane;
+use super::pacing::LanePacer;
 use super::queue::{Fate, Hold, Queue, Through};
 use super::range::{Opened, SeedRange};
 use super::shared::{Shared, Sink};
@@ -45,17 +46,20 @@ impl Job for Shared {
             return;
         }
         cell.begun_ns.set(now_ns());
+        cell.cpu.begin();
         let memory = match &self.sink {
             Sink::Memory(store) => Some(MemoryLane::new(Arc::clone(store), lane.node)),
             _ => None,
         };
         let depth = self.spec.queue_depth;
+        let pacer = self.pacer_of(lane.index, cell);
         let mixed = MixedLane::of(self);
         LaneRun {
             shared: self,
             cell,
             index: lane.index,
             memory,
+            pacer,
             io,
             slots: Slots { base: lane.buffer.as_ptr(), stride: self.spec.slot_bytes() },
             queue: mixed.as_ref().map_or_else(|| Queue::new(depth), |mixed| Queue::with_works(depth, mixed.most())),
@@ -72,6 +76,7 @@ impl Job for Shared {
             since_ns: 0,
         }
         .serve();
+        cell.cpu.end();
     }
 
     fn abort(&self, reason: &Error) {
@@ -146,6 +151,8 @@ pub(super) struct LaneRun<'a> {
     /// The lane's number in the engine.
     pub(super) index: usize,
     pub(super) memory: Option<MemoryLane>,
+    /// Under a rate: when this lane's operations are to begin.
+    pub(super) pacer: Option<LanePacer<'a>>,
     /// The lane's way to its sink, where that takes its time.
     pub(super) io: Option<Way>,
     pub(super) slots: Slots,
@@ -205,6 +212,8 @@ impl LaneRun<'_> {
             self.hand_over();
             if self.queue.in_flight > 0 {
                 self.wait();
+            } else if !self.queue.ready.is_empty() {
+                self.doze();
             } else if self.queue.is_empty() && self.has_no_more() {
                 if self.mixed.as_ref().is_none_or(MixedLane::is_empty) {
                     break;
@@ -623,6 +632,7 @@ mod tests {
             lanes: None,
             spared_objects: HashSet::new(),
             policy: Policy::default(),
+            rate: None,
         };
         for _ in 0..2 {
             let tell = tell.lock().unwrap().clone();

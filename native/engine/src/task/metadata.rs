@@ -54,7 +54,7 @@ impl LaneRun<'_> {
         if !is_local && !is_owner {
             return Flow::Continue(());
         }
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, 0)?;
         let found = match self.length_of(object) {
             Ok(found) => found,
             Err(error) => return self.fail(range, error),

@@ -308,7 +308,7 @@ impl LaneRun<'_> {
             return self.keep(&range, block, buffer);
         }
         poison::fill(buffer);
-        let submission = self.may_submit(&range)?;
+        let submission = self.turn(&range, block.bytes)?;
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(&range, not_in_memory(unit));
         }

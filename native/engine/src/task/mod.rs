@@ -15,6 +15,8 @@ mod in_flight;
 mod lanes;
 mod metadata;
 mod mixed;
+mod pacer;
+mod pacing;
 mod pattern;
 mod poison;
 mod queue;
@@ -39,6 +41,7 @@ pub use cells::{FIRST_OVERWRITE, OVERWRITES};
 pub use control::MAX_RANGES;
 pub use errors::{ErrorLimits, ErrorRow};
 pub use findings::{Evidence, Finding, FindingCounts, FindingKind, MAX_FINDINGS};
+pub use pacer::{Arrivals, Rate, RateOf, Share};
 pub use pattern::{Order, PatternSpec};
 pub use range::{RangeProgress, RangeSpec};
 pub use replay::{CELL_BYTES, Layer, Overwrites, OwnShard, Prefix, ShardHistory};
@@ -55,6 +58,17 @@ use crate::sink::objects::ObjectSink;
 use range::SeedRange;
 use shards::Shards;
 use shared::{Shared, Sink};
+
+/// How much a task has done at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// The instant, by CLOCK_MONOTONIC in ns.
+    pub at_ns: u64,
+    /// Operations that came back without an error, since the beginning.
+    pub operations: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
 
 /// A task that an engine's lanes work on. All calls but [`Task::prepare`] return at once and do no I/O.
 ///
@@ -109,6 +123,14 @@ impl Task {
     /// written are no submissions. At first there is no deadline.
     pub fn set_deadline(&self, monotonic_ns: u64) {
         self.shared.control.set_deadline(monotonic_ns);
+    }
+
+    /// The task's share of the rate, from this moment on; the first one from the start on. Without one its lanes begin
+    /// nothing. Does nothing to a task without a rate.
+    pub fn share_rate(&self, share: Share) {
+        if let Some(pacing) = &self.shared.pacing {
+            pacing.tell(share, crate::clock::now_ns());
+        }
     }
 
     /// The task's time is over at this instant of CLOCK_MONOTONIC, in ns; at first that is never. From then on lanes submit
@@ -172,6 +194,16 @@ impl Task {
     /// atomic read, for callers that look often.
     pub fn ended_work(&self) -> u64 {
         self.shared.control.ended_work()
+    }
+
+    /// Operations and their bytes so far, of all lanes: a few atomic reads a lane, for callers that look at exact instants.
+    pub fn moved(&self) -> Moved {
+        let mut moved = Moved { at_ns: crate::clock::now_ns(), ..Moved::default() };
+        for (_, cell) in self.shared.cells() {
+            moved.operations += cell.counters.operations.get();
+            moved.bytes += cell.counters.bytes.get();
+        }
+        moved
     }
 
     /// What was done so far; also after the task ended. Copies counters and never waits for a lane.

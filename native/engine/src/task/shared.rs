@@ -9,6 +9,7 @@ use super::control::Control;
 use super::errors::Errors;
 use super::findings::Findings;
 use super::metadata::MAX_FOREIGN;
+use super::pacing::Pacing;
 use super::replay::Replays;
 use super::spec::{Operation, TaskSpec};
 use crate::counters::LaneCell;
@@ -93,6 +94,8 @@ pub(super) struct Shared {
     /// The L2 of a core, in bytes.
     pub(super) l2_bytes: usize,
     pub(super) given: Mutex<Given>,
+    /// Under a rate: the task's share of it.
+    pub(super) pacing: Option<Pacing>,
     notes: Vec<String>,
     /// Which ways the lanes' I/O goes, and what fell back there, each once.
     io: Mutex<(BTreeSet<&'static str>, BTreeSet<String>)>,
@@ -129,6 +132,7 @@ impl Shared {
             pus: placement.pools.iter().map(|pool| pus_of(engine, pool.numa_node)).collect(),
             l2_bytes: l2_bytes(engine.topology()),
             given: Mutex::new(Given::new(placement.pools.len())),
+            pacing: spec.rate.map(Pacing::new),
             io: Mutex::default(),
             foreign: Mutex::default(),
             ended: Mutex::new(Some(ended)),
@@ -143,8 +147,12 @@ impl Shared {
 
     /// Where a lane that takes part puts its counters.
     pub(super) fn cell_of(&self, lane: usize) -> Option<&OnceLock<Box<LaneCell>>> {
-        let member = self.members.binary_search_by_key(&lane, |member| member.lane).ok()?;
-        Some(&self.members[member].cell)
+        Some(&self.members[self.position_of(lane)?].cell)
+    }
+
+    /// Which of the lanes that take part it is.
+    pub(super) fn position_of(&self, lane: usize) -> Option<usize> {
+        self.members.binary_search_by_key(&lane, |member| member.lane).ok()
     }
 
     /// The counters of the lanes that have arrived.

@@ -21,6 +21,12 @@ pub struct TaskSnapshot {
     pub started_ns: u64,
     /// When the last operation, sync or close came back, by CLOCK_MONOTONIC in ns; 0: none yet.
     pub last_done_ns: u64,
+    /// When the first of the lanes that did anything came to its last end of something, likewise; 0: none yet.
+    pub first_done_ns: u64,
+    /// Under a rate: when the last operation came back, by CLOCK_MONOTONIC in ns; 0: none yet.
+    pub last_paced_ns: u64,
+    /// Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns.
+    pub late_ns: u64,
     /// What each pool did; pools of which no lane takes part have 0 lanes.
     pub pools: Vec<PoolCounters>,
     /// What each lane did.
@@ -77,6 +83,9 @@ impl Shared {
             all_begun_ns: self.all_begun_ns(),
             started_ns: started.min().unwrap_or(0),
             last_done_ns: self.cells().map(|(_, cell)| cell.last_done_ns.get()).max().unwrap_or(0),
+            first_done_ns: self.first_done_ns(),
+            last_paced_ns: self.cells().map(|(_, cell)| cell.last_paced_ns.get()).max().unwrap_or(0),
+            late_ns: self.cells().map(|(_, cell)| cell.late_ns.get()).max().unwrap_or(0),
             pools,
             lanes,
             ranges,
@@ -92,6 +101,10 @@ impl Shared {
                 _ => None,
             },
         }
+    }
+
+    fn first_done_ns(&self) -> u64 {
+        self.cells().map(|(_, cell)| cell.last_done_ns.get()).filter(|instant_ns| *instant_ns > 0).min().unwrap_or(0)
     }
 
     fn all_begun_ns(&self) -> u64 {

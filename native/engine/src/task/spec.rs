@@ -7,6 +7,7 @@ use seedstorm_content::Content;
 
 use super::claims::Claims;
 use super::errors::ErrorLimits;
+use super::pacer::Rate;
 use super::range::RangeSpec;
 use super::replay::{Overwrites, Replays};
 use crate::classes::{Class, OperationKind};
@@ -98,6 +99,8 @@ pub struct TaskSpec {
     pub spared_objects: HashSet<u64>,
     /// What is done about what goes wrong.
     pub policy: Policy,
+    /// The rate that operations keep, with shares that are told while the task runs. `None`: as fast as they can.
+    pub rate: Option<Rate>,
 }
 
 /// What a task does about what goes wrong. By default the first I/O error of a range fails it, and bytes of faults are
@@ -384,6 +387,7 @@ mod tests {
             lanes: None,
             spared_objects: HashSet::new(),
             policy: Policy::default(),
+            rate: None,
         }
     }
 

@@ -32,6 +32,11 @@ impl Start {
         self.bell.ring(EVERYBODY);
     }
 
+    /// The instant that was set, in ns.
+    pub(crate) fn begin_ns(&self) -> u64 {
+        self.begin_ns.load(Ordering::Acquire)
+    }
+
     /// Lets go of the lanes: there will be no start.
     pub(crate) fn call_off(&self) {
         self.called_off.store(true, Ordering::Release);

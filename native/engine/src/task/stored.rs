@@ -52,7 +52,7 @@ impl LaneRun<'_> {
         let opened = range.object(segment, || {
             let start_ns = now_ns();
             let upload = store.lane.begin_upload(object)?;
-            begun = Some(Submission { at_ns: start_ns });
+            begun = Some(Submission::at(start_ns));
             Ok(Opened::Upload(upload))
         });
         if let Some(submission) = begun {
@@ -68,11 +68,12 @@ impl LaneRun<'_> {
     pub(super) fn store_answered(&mut self, slot: u32, done: S3Done) {
         let S3Done { submitted_ns, attempt_ns, first_byte_ns, done_ns, outcome, .. } = done;
         let operation = self.shared.spec.operation;
-        let block = self.queue.slot(slot).block;
+        let of = self.queue.slot(slot);
+        let (block, intended_ns) = (of.block, of.submission.intended_ns);
         // What is measured as an operation is the last attempt; those before it kept a place in the queue.
         self.cell.counters.io_ns.add(attempt_ns - submitted_ns);
         let class = self.shared.spec.class_of_io(block.writes, block.bytes);
-        let submission = Submission { at_ns: attempt_ns };
+        let submission = Submission { at_ns: attempt_ns, intended_ns };
         let flow = match outcome {
             Ok(_) if operation == Operation::Delete => {
                 self.count(class, submission, done_ns, 0);
@@ -154,7 +155,7 @@ impl LaneRun<'_> {
         let outcome = store.lane.complete_upload(upload, parts, bytes);
         let class = Class::of(OperationKind::Complete, 0);
         match &outcome {
-            Ok(()) => self.count_now(class, Submission { at_ns: start_ns }, 0),
+            Ok(()) => self.count_now(class, Submission::at(start_ns), 0),
             Err(_) => self.cell.count_error(class),
         }
         outcome.map_err(|error| self.shared.of_store(error.error, ErrorKind::Sync, upload.object()))

@@ -94,7 +94,11 @@ impl LaneRun<'_> {
     fn generate(&mut self, range: &SeedRange, block: Block, buffer: &mut [u8]) -> Flow {
         let first = self.cell.started_ns.get() == 0;
         let late = self.since_ns >= self.shared.control.halt_ns();
-        let submission = if first || late { self.may_submit(range)? } else { Submission { at_ns: self.since_ns } };
+        let submission = if first || late || self.pacer.is_some() {
+            self.turn(range, block.bytes)?
+        } else {
+            Submission::at(self.since_ns)
+        };
         self.fill(block.offset, buffer, range)?;
         null::write(buffer);
         self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
@@ -116,7 +120,7 @@ impl LaneRun<'_> {
 
     /// Gives a block that is made to a sink that answers at once.
     pub(super) fn keep(&mut self, range: &SeedRange, block: Block, buffer: &[u8]) -> Flow {
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         let outcome = match &mut self.memory {
             Some(memory) => memory.write(block.offset, buffer),
             None => {
@@ -137,7 +141,7 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass. Nobody looks at all the bytes here, so marks are enough.
         poison::mark(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         if let Err(unit) = store.read(block.offset, buffer) {
             return self.fail(range, not_in_memory(unit));
         }
@@ -152,7 +156,7 @@ impl LaneRun<'_> {
         // A read that delivers nothing must not pass because the right bytes were in the buffer from before.
         poison::fill(buffer);
         let Sink::Memory(store) = &self.shared.sink else { unreachable!("refused when the task was prepared") };
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, block.bytes)?;
         if store.read(block.offset, buffer).is_ok() {
             self.count_now(self.shared.spec.class_of_io(block.writes, block.bytes), submission, block.bytes as u64);
             return self.check(range, block, buffer);

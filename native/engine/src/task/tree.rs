@@ -39,7 +39,7 @@ impl LaneRun<'_> {
         if claim.units.start != directory * shared.spec.layout.by_folder().units_per_object() {
             return Flow::Continue(());
         }
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, 0)?;
         match shared.files().make_directory(directory) {
             Ok(0) => self.found_made(),
             Ok(made) => {
@@ -61,7 +61,7 @@ impl LaneRun<'_> {
         // Its first bytes are made before the file is, so that the time that counts is the storage's alone.
         let mut block = self.block_at(segment, object, 0);
         self.fill_block(range, block)?;
-        let mut since_ns = self.may_submit(range)?.at_ns;
+        let Submission { at_ns: mut since_ns, intended_ns } = self.turn(range, bytes as usize)?;
         let file = match shared.files().create(&mut self.at_hand, object) {
             Ok(file) => file,
             Err(error) => return self.fail(range, error),
@@ -81,11 +81,17 @@ impl LaneRun<'_> {
             }
         }
         spent_ns += now_ns() - since_ns;
-        self.finish_new(range, file, spent_ns, bytes)
+        self.finish_new(range, file, (spent_ns, intended_ns), bytes)
     }
 
     /// Makes a new file durable, where the policy says so, and closes it.
-    fn finish_new(&mut self, range: &SeedRange, file: NewFile, spent_ns: u64, bytes: u64) -> Flow {
+    fn finish_new(
+        &mut self,
+        range: &SeedRange,
+        file: NewFile,
+        (spent_ns, intended_ns): (u64, u64),
+        bytes: u64,
+    ) -> Flow {
         let files = self.shared.files();
         if self.shared.spec.durable_apart()
             && let Err(error) = self.sync(|| files.sync_new(&file))
@@ -97,7 +103,7 @@ impl LaneRun<'_> {
             Ok(Made::Now) => {
                 let done_ns = now_ns();
                 let class = self.shared.spec.class_of(bytes as usize);
-                self.count(class, Submission { at_ns: close_ns - spent_ns }, done_ns, bytes);
+                self.count(class, Submission { at_ns: close_ns - spent_ns, intended_ns }, done_ns, bytes);
                 self.since_ns = done_ns;
             }
             Ok(Made::Before) => self.found_made(),
@@ -115,7 +121,7 @@ impl LaneRun<'_> {
 
     /// Gives a file its next name.
     fn rename(&mut self, range: &SeedRange, object: u64) -> Flow {
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, 0)?;
         match self.shared.files().rename(&mut self.at_hand, object) {
             Ok(Made::Now) => self.count_now(self.shared.spec.class_of(0), submission, 0),
             Ok(Made::Before) => self.found_made(),
@@ -128,7 +134,7 @@ impl LaneRun<'_> {
     fn read_file(&mut self, range: &SeedRange, segment: usize, object: u64) -> Flow {
         let shared = self.shared;
         let verifies = shared.spec.operation == Operation::Verify;
-        let submission = self.may_submit(range)?;
+        let submission = self.turn(range, shared.spec.layout.bytes_of(object) as usize)?;
         let file = match shared.files().open_at_hand(&mut self.at_hand, object) {
             Ok(Some(file)) => file,
             Ok(None) if verifies => {
@@ -152,7 +158,7 @@ impl LaneRun<'_> {
         }
         let done_ns = now_ns();
         let at_ns = close_ns - open_ns - read_ns;
-        self.count(shared.spec.class_of(got as usize), Submission { at_ns }, done_ns, got);
+        self.count(shared.spec.class_of(got as usize), Submission { at_ns, ..submission }, done_ns, got);
         self.since_ns = done_ns;
         Flow::Continue(())
     }

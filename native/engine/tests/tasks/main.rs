@@ -7,6 +7,7 @@ mod flow;
 mod in_flight;
 mod local_files;
 mod mixed;
+mod rates;
 mod round_trip;
 mod sinks;
 mod support;

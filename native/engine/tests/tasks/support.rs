@@ -14,7 +14,7 @@ use seedstorm_engine::error::{Error, Result};
 use seedstorm_engine::io::IoEngine;
 use seedstorm_engine::layout::Layout;
 use seedstorm_engine::sink::{Direct, FileOptions, FileWork, SinkSpec, SyncPolicy, folder_of_object};
-use seedstorm_engine::task::{Finding, Operation, Overwrites, Policy, RangeSpec, Task, TaskSnapshot, TaskSpec};
+use seedstorm_engine::task::{Finding, Operation, Overwrites, Policy, RangeSpec, Rate, Task, TaskSnapshot, TaskSpec};
 use seedstorm_engine::topology::{Topology, TopologySource};
 
 /// A test that takes longer hangs.
@@ -113,6 +113,7 @@ pub struct Plan {
     pub spared: HashSet<u64>,
     pub policy: Policy,
     pub overwrites: Option<Arc<Overwrites>>,
+    pub rate: Option<Rate>,
 }
 
 pub fn files(folder: PathBuf, sync: SyncPolicy) -> SinkSpec {
@@ -142,6 +143,7 @@ impl Plan {
             spared: HashSet::new(),
             policy: Policy::default(),
             overwrites: None,
+            rate: None,
         }
     }
 
@@ -159,6 +161,7 @@ impl Plan {
             lanes: self.lanes,
             spared_objects: self.spared.clone(),
             policy: self.policy,
+            rate: self.rate,
         }
     }
 

@@ -189,6 +189,9 @@ export interface AttendResponse {
     | //
     /** The time of a stage is over at another instant. */
     { $case: "moveStageEnd"; value: MoveStageEnd }
+    | //
+    /** The agent's share of a stage's rate is another one from now on. */
+    { $case: "shareRate"; value: ShareRate }
     | undefined;
 }
 
@@ -409,7 +412,43 @@ export interface PrepareStage {
     | TreeLayout
     | undefined;
   /** What overwrote single blocks of the data, and what a mixed stage is to overwrite; absent where nothing does. */
-  overwrites: Overwrites | undefined;
+  overwrites:
+    | Overwrites
+    | undefined;
+  /** The rate that operations keep; absent: as fast as they can. */
+  rate:
+    | Rate
+    | undefined;
+  /** Whether the agent first measures how fast its lanes make and compare such data, unless it has done so in this run. */
+  measureGenerator: boolean;
+}
+
+/** A rate that the lanes of all agents keep together. */
+export interface Rate {
+  /** operations or bytes. */
+  of: string;
+  /** How the instants of operations lie: constant (evenly) or poisson (at random). */
+  arrivals: string;
+  /** Of random instants. */
+  seed: bigint;
+}
+
+/** An agent's share of a rate. */
+export interface RateShare {
+  /** Operations or bytes a second of each of its lanes. */
+  perLane: number;
+  /** The number of its first lane among the lanes of all agents. */
+  firstLane: number;
+  /** How many lanes all agents have. */
+  lanes: number;
+}
+
+/** The agent's share of a stage's rate is another one from now on: agents came or went. */
+export interface ShareRate {
+  /** The stage. */
+  stage: number;
+  /** The share. */
+  share: RateShare | undefined;
 }
 
 /** What overwrote single blocks of the data, and what is to. */
@@ -512,6 +551,20 @@ export interface StagePrepared {
   lanes: number;
   /** In a network stage: where peers reach this agent, as host:port. */
   dataAddress: string;
+  /** How fast the lanes that take part make and compare the run's data; absent when it was not asked for. */
+  generator:
+    | GeneratorSpeed
+    | undefined;
+  /** Memory that the agent's host has for it, in bytes. */
+  memoryBytes: bigint;
+}
+
+/** How fast lanes deal with a run's data where no storage has a part in it. */
+export interface GeneratorSpeed {
+  /** Bytes that they make a second. */
+  generateBytesPerSecond: number;
+  /** Bytes that they compare a second with what they must be. */
+  verifyBytesPerSecond: number;
 }
 
 /** Get ready for a network stage: threads, memory, a port to listen on. */
@@ -586,6 +639,12 @@ export interface StartStage {
   overAtAgentNs: bigint;
   /** When the ramp is over, by the agent's monotonic clock, in ns: what is submitted before is told apart. 0: there is none. */
   countFromAgentNs: bigint;
+  /** The agent's share of the stage's rate; absent when it has none. */
+  share:
+    | RateShare
+    | undefined;
+  /** The common start by the agent's monotonic clock, in ns, also when it joins later: seconds are cut from it. */
+  commonStartAgentNs: bigint;
 }
 
 /** The time of a stage is over at another instant than StartStage said. */
@@ -667,6 +726,18 @@ export interface Report {
   pools: PoolCounters[];
   /** The same by pool and class of operations. */
   classes: ClassCounters[];
+  /** Under a rate: when the last operation came back, by the agent's clock, in ns; 0: none yet. */
+  lastPacedNs: bigint;
+  /** Under a rate: the longest that a lane's latest operation was submitted after its instant, in ns. */
+  lateNs: bigint;
+  /** When the first of the lanes that did anything came to its last end of something, by the agent's clock, in ns; 0: none. */
+  firstDoneNs: bigint;
+  /** Seconds since the common start that are over since the report before; in the last report also the one at hand. */
+  seconds: SecondCounters[];
+  /** CPU time of the agent's process in the stage, in its own code, in ns. */
+  processCpuUserNs: bigint;
+  /** In the kernel on its behalf. */
+  processCpuSystemNs: bigint;
   /** The leases that the agent holds. */
   leases: LeaseProgress[];
   /** Faults found since the report before, the first ones in full. */
@@ -701,6 +772,16 @@ export interface StoreWork {
   statuses: StatusCount[];
 }
 
+/** What an agent did in one second. */
+export interface SecondCounters {
+  /** Which second: 0 is the one that begins with the common start. */
+  index: number;
+  /** Bytes of operations that came back without an error in it. */
+  bytes: bigint;
+  /** Those operations. */
+  operations: bigint;
+}
+
 /** What one NUMA pool of an agent did of one class of operations in a stage. */
 export interface ClassCounters {
   /** Which pool: its place among the report's pools. */
@@ -718,7 +799,11 @@ export interface ClassCounters {
   /** Operations that failed, cumulative. */
   errors: bigint;
   /** Service times: what was gained since the report before. */
-  service: SparseHistogram | undefined;
+  service:
+    | SparseHistogram
+    | undefined;
+  /** Times from the instants at which operations were to begin, likewise; absent where there was no rate to keep. */
+  response: SparseHistogram | undefined;
 }
 
 /** How far a lease has come. */
@@ -1336,6 +1421,9 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "moveStageEnd":
         MoveStageEnd.encode(message.message.value, writer.uint32(1122).fork()).join();
         break;
+      case "shareRate":
+        ShareRate.encode(message.message.value, writer.uint32(1442).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1505,6 +1593,14 @@ export const AttendResponse: MessageFns<AttendResponse> = {
             message.message = { $case: "moveStageEnd", value: MoveStageEnd.decode(reader, reader.uint32()) };
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.message = { $case: "shareRate", value: ShareRate.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1634,6 +1730,12 @@ export const AttendResponse: MessageFns<AttendResponse> = {
       case "moveStageEnd": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "moveStageEnd", value: MoveStageEnd.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "shareRate": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "shareRate", value: ShareRate.fromPartial(object.message.value) };
         }
         break;
       }
@@ -2947,6 +3049,8 @@ function createBasePrepareStage(): PrepareStage {
     objectSizes: [],
     tree: undefined,
     overwrites: undefined,
+    rate: undefined,
+    measureGenerator: false,
   };
 }
 
@@ -3034,6 +3138,12 @@ export const PrepareStage: MessageFns<PrepareStage> = {
     }
     if (message.overwrites !== undefined) {
       Overwrites.encode(message.overwrites, writer.uint32(962).fork()).join();
+    }
+    if (message.rate !== undefined) {
+      Rate.encode(message.rate, writer.uint32(1442).fork()).join();
+    }
+    if (message.measureGenerator !== false) {
+      writer.uint32(1448).bool(message.measureGenerator);
     }
     return writer;
   },
@@ -3239,6 +3349,22 @@ export const PrepareStage: MessageFns<PrepareStage> = {
             message.overwrites = Overwrites.decode(reader, reader.uint32());
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.rate = Rate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.measureGenerator = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3292,6 +3418,238 @@ export const PrepareStage: MessageFns<PrepareStage> = {
       : undefined;
     message.overwrites = (object.overwrites !== undefined && object.overwrites !== null)
       ? Overwrites.fromPartial(object.overwrites)
+      : undefined;
+    message.rate = (object.rate !== undefined && object.rate !== null) ? Rate.fromPartial(object.rate) : undefined;
+    message.measureGenerator = object.measureGenerator ?? false;
+    return message;
+  },
+};
+
+function createBaseRate(): Rate {
+  return { of: "", arrivals: "", seed: 0n };
+}
+
+export const Rate: MessageFns<Rate> = {
+  encode(message: Rate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.of !== "") {
+      writer.uint32(10).string(message.of);
+    }
+    if (message.arrivals !== "") {
+      writer.uint32(18).string(message.arrivals);
+    }
+    if (message.seed !== 0n) {
+      if (BigInt.asUintN(64, message.seed) !== message.seed) {
+        throw new globalThis.Error("value provided for field message.seed of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.seed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.of = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.arrivals = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.seed = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Rate>, I>>(base?: I): Rate {
+    return Rate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Rate>, I>>(object: I): Rate {
+    const message = createBaseRate();
+    message.of = object.of ?? "";
+    message.arrivals = object.arrivals ?? "";
+    message.seed = (object.seed !== undefined && object.seed !== null) ? BigInt(object.seed) : 0n;
+    return message;
+  },
+};
+
+function createBaseRateShare(): RateShare {
+  return { perLane: 0, firstLane: 0, lanes: 0 };
+}
+
+export const RateShare: MessageFns<RateShare> = {
+  encode(message: RateShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.perLane !== 0) {
+      writer.uint32(9).double(message.perLane);
+    }
+    if (message.firstLane !== 0) {
+      writer.uint32(16).uint32(message.firstLane);
+    }
+    if (message.lanes !== 0) {
+      writer.uint32(24).uint32(message.lanes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RateShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRateShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.perLane = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.firstLane = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lanes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RateShare>, I>>(base?: I): RateShare {
+    return RateShare.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RateShare>, I>>(object: I): RateShare {
+    const message = createBaseRateShare();
+    message.perLane = object.perLane ?? 0;
+    message.firstLane = object.firstLane ?? 0;
+    message.lanes = object.lanes ?? 0;
+    return message;
+  },
+};
+
+function createBaseShareRate(): ShareRate {
+  return { stage: 0, share: undefined };
+}
+
+export const ShareRate: MessageFns<ShareRate> = {
+  encode(message: ShareRate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stage !== 0) {
+      writer.uint32(8).uint32(message.stage);
+    }
+    if (message.share !== undefined) {
+      RateShare.encode(message.share, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ShareRate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShareRate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stage = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.share = RateShare.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ShareRate>, I>>(base?: I): ShareRate {
+    return ShareRate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ShareRate>, I>>(object: I): ShareRate {
+    const message = createBaseShareRate();
+    message.stage = object.stage ?? 0;
+    message.share = (object.share !== undefined && object.share !== null)
+      ? RateShare.fromPartial(object.share)
       : undefined;
     return message;
   },
@@ -3986,7 +4344,7 @@ export const HostShare: MessageFns<HostShare> = {
 };
 
 function createBaseStagePrepared(): StagePrepared {
-  return { stage: 0, error: undefined, notes: [], lanes: 0, dataAddress: "" };
+  return { stage: 0, error: undefined, notes: [], lanes: 0, dataAddress: "", generator: undefined, memoryBytes: 0n };
 }
 
 export const StagePrepared: MessageFns<StagePrepared> = {
@@ -4005,6 +4363,15 @@ export const StagePrepared: MessageFns<StagePrepared> = {
     }
     if (message.dataAddress !== "") {
       writer.uint32(322).string(message.dataAddress);
+    }
+    if (message.generator !== undefined) {
+      GeneratorSpeed.encode(message.generator, writer.uint32(1442).fork()).join();
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
+      }
+      writer.uint32(1448).uint64(message.memoryBytes);
     }
     return writer;
   },
@@ -4062,6 +4429,22 @@ export const StagePrepared: MessageFns<StagePrepared> = {
             message.dataAddress = reader.string();
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.generator = GeneratorSpeed.decode(reader, reader.uint32());
+            continue;
+          }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.memoryBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4086,6 +4469,79 @@ export const StagePrepared: MessageFns<StagePrepared> = {
     message.notes = object.notes?.map((e) => e) || [];
     message.lanes = object.lanes ?? 0;
     message.dataAddress = object.dataAddress ?? "";
+    message.generator = (object.generator !== undefined && object.generator !== null)
+      ? GeneratorSpeed.fromPartial(object.generator)
+      : undefined;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseGeneratorSpeed(): GeneratorSpeed {
+  return { generateBytesPerSecond: 0, verifyBytesPerSecond: 0 };
+}
+
+export const GeneratorSpeed: MessageFns<GeneratorSpeed> = {
+  encode(message: GeneratorSpeed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generateBytesPerSecond !== 0) {
+      writer.uint32(9).double(message.generateBytesPerSecond);
+    }
+    if (message.verifyBytesPerSecond !== 0) {
+      writer.uint32(17).double(message.verifyBytesPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GeneratorSpeed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGeneratorSpeed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.generateBytesPerSecond = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.verifyBytesPerSecond = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GeneratorSpeed>, I>>(base?: I): GeneratorSpeed {
+    return GeneratorSpeed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GeneratorSpeed>, I>>(object: I): GeneratorSpeed {
+    const message = createBaseGeneratorSpeed();
+    message.generateBytesPerSecond = object.generateBytesPerSecond ?? 0;
+    message.verifyBytesPerSecond = object.verifyBytesPerSecond ?? 0;
     return message;
   },
 };
@@ -4558,7 +5014,7 @@ export const UnreachedPeer: MessageFns<UnreachedPeer> = {
 };
 
 function createBaseStartStage(): StartStage {
-  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, countFromAgentNs: 0n };
+  return { stage: 0, atAgentNs: 0n, overAtAgentNs: 0n, countFromAgentNs: 0n, share: undefined, commonStartAgentNs: 0n };
 }
 
 export const StartStage: MessageFns<StartStage> = {
@@ -4583,6 +5039,15 @@ export const StartStage: MessageFns<StartStage> = {
         throw new globalThis.Error("value provided for field message.countFromAgentNs of type uint64 too large");
       }
       writer.uint32(1128).uint64(message.countFromAgentNs);
+    }
+    if (message.share !== undefined) {
+      RateShare.encode(message.share, writer.uint32(1442).fork()).join();
+    }
+    if (message.commonStartAgentNs !== 0n) {
+      if (BigInt.asUintN(64, message.commonStartAgentNs) !== message.commonStartAgentNs) {
+        throw new globalThis.Error("value provided for field message.commonStartAgentNs of type uint64 too large");
+      }
+      writer.uint32(1448).uint64(message.commonStartAgentNs);
     }
     return writer;
   },
@@ -4632,6 +5097,22 @@ export const StartStage: MessageFns<StartStage> = {
             message.countFromAgentNs = reader.uint64() as bigint;
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.share = RateShare.decode(reader, reader.uint32());
+            continue;
+          }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.commonStartAgentNs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4656,6 +5137,12 @@ export const StartStage: MessageFns<StartStage> = {
       : 0n;
     message.countFromAgentNs = (object.countFromAgentNs !== undefined && object.countFromAgentNs !== null)
       ? BigInt(object.countFromAgentNs)
+      : 0n;
+    message.share = (object.share !== undefined && object.share !== null)
+      ? RateShare.fromPartial(object.share)
+      : undefined;
+    message.commonStartAgentNs = (object.commonStartAgentNs !== undefined && object.commonStartAgentNs !== null)
+      ? BigInt(object.commonStartAgentNs)
       : 0n;
     return message;
   },
@@ -5185,6 +5672,12 @@ function createBaseReport(): Report {
     lastDoneNs: 0n,
     pools: [],
     classes: [],
+    lastPacedNs: 0n,
+    lateNs: 0n,
+    firstDoneNs: 0n,
+    seconds: [],
+    processCpuUserNs: 0n,
+    processCpuSystemNs: 0n,
     leases: [],
     findings: [],
     findingCounts: [],
@@ -5232,6 +5725,39 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.classes) {
       ClassCounters.encode(v!, writer.uint32(1442).fork()).join();
+    }
+    if (message.lastPacedNs !== 0n) {
+      if (BigInt.asUintN(64, message.lastPacedNs) !== message.lastPacedNs) {
+        throw new globalThis.Error("value provided for field message.lastPacedNs of type uint64 too large");
+      }
+      writer.uint32(1448).uint64(message.lastPacedNs);
+    }
+    if (message.lateNs !== 0n) {
+      if (BigInt.asUintN(64, message.lateNs) !== message.lateNs) {
+        throw new globalThis.Error("value provided for field message.lateNs of type uint64 too large");
+      }
+      writer.uint32(1456).uint64(message.lateNs);
+    }
+    if (message.firstDoneNs !== 0n) {
+      if (BigInt.asUintN(64, message.firstDoneNs) !== message.firstDoneNs) {
+        throw new globalThis.Error("value provided for field message.firstDoneNs of type uint64 too large");
+      }
+      writer.uint32(1464).uint64(message.firstDoneNs);
+    }
+    for (const v of message.seconds) {
+      SecondCounters.encode(v!, writer.uint32(1474).fork()).join();
+    }
+    if (message.processCpuUserNs !== 0n) {
+      if (BigInt.asUintN(64, message.processCpuUserNs) !== message.processCpuUserNs) {
+        throw new globalThis.Error("value provided for field message.processCpuUserNs of type uint64 too large");
+      }
+      writer.uint32(1480).uint64(message.processCpuUserNs);
+    }
+    if (message.processCpuSystemNs !== 0n) {
+      if (BigInt.asUintN(64, message.processCpuSystemNs) !== message.processCpuSystemNs) {
+        throw new globalThis.Error("value provided for field message.processCpuSystemNs of type uint64 too large");
+      }
+      writer.uint32(1488).uint64(message.processCpuSystemNs);
     }
     for (const v of message.leases) {
       LeaseProgress.encode(v!, writer.uint32(66).fork()).join();
@@ -5341,6 +5867,54 @@ export const Report: MessageFns<Report> = {
             message.classes.push(ClassCounters.decode(reader, reader.uint32()));
             continue;
           }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.lastPacedNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 182: {
+            if (tag !== 1456) {
+              break;
+            }
+
+            message.lateNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 183: {
+            if (tag !== 1464) {
+              break;
+            }
+
+            message.firstDoneNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 184: {
+            if (tag !== 1474) {
+              break;
+            }
+
+            message.seconds.push(SecondCounters.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 185: {
+            if (tag !== 1480) {
+              break;
+            }
+
+            message.processCpuUserNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 186: {
+            if (tag !== 1488) {
+              break;
+            }
+
+            message.processCpuSystemNs = reader.uint64() as bigint;
+            continue;
+          }
           case 8: {
             if (tag !== 66) {
               break;
@@ -5447,6 +6021,20 @@ export const Report: MessageFns<Report> = {
       : 0n;
     message.pools = object.pools?.map((e) => PoolCounters.fromPartial(e)) || [];
     message.classes = object.classes?.map((e) => ClassCounters.fromPartial(e)) || [];
+    message.lastPacedNs = (object.lastPacedNs !== undefined && object.lastPacedNs !== null)
+      ? BigInt(object.lastPacedNs)
+      : 0n;
+    message.lateNs = (object.lateNs !== undefined && object.lateNs !== null) ? BigInt(object.lateNs) : 0n;
+    message.firstDoneNs = (object.firstDoneNs !== undefined && object.firstDoneNs !== null)
+      ? BigInt(object.firstDoneNs)
+      : 0n;
+    message.seconds = object.seconds?.map((e) => SecondCounters.fromPartial(e)) || [];
+    message.processCpuUserNs = (object.processCpuUserNs !== undefined && object.processCpuUserNs !== null)
+      ? BigInt(object.processCpuUserNs)
+      : 0n;
+    message.processCpuSystemNs = (object.processCpuSystemNs !== undefined && object.processCpuSystemNs !== null)
+      ? BigInt(object.processCpuSystemNs)
+      : 0n;
     message.leases = object.leases?.map((e) => LeaseProgress.fromPartial(e)) || [];
     message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
     message.findingCounts = object.findingCounts?.map((e) => FindingCount.fromPartial(e)) || [];
@@ -5536,8 +6124,105 @@ export const StoreWork: MessageFns<StoreWork> = {
   },
 };
 
+function createBaseSecondCounters(): SecondCounters {
+  return { index: 0, bytes: 0n, operations: 0n };
+}
+
+export const SecondCounters: MessageFns<SecondCounters> = {
+  encode(message: SecondCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      writer.uint32(8).uint32(message.index);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.operations !== 0n) {
+      if (BigInt.asUintN(64, message.operations) !== message.operations) {
+        throw new globalThis.Error("value provided for field message.operations of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.operations);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.operations = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SecondCounters>, I>>(base?: I): SecondCounters {
+    return SecondCounters.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SecondCounters>, I>>(object: I): SecondCounters {
+    const message = createBaseSecondCounters();
+    message.index = object.index ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.operations = (object.operations !== undefined && object.operations !== null)
+      ? BigInt(object.operations)
+      : 0n;
+    return message;
+  },
+};
+
 function createBaseClassCounters(): ClassCounters {
-  return { pool: 0, operation: "", size: "", part: false, operations: 0n, bytes: 0n, errors: 0n, service: undefined };
+  return {
+    pool: 0,
+    operation: "",
+    size: "",
+    part: false,
+    operations: 0n,
+    bytes: 0n,
+    errors: 0n,
+    service: undefined,
+    response: undefined,
+  };
 }
 
 export const ClassCounters: MessageFns<ClassCounters> = {
@@ -5574,6 +6259,9 @@ export const ClassCounters: MessageFns<ClassCounters> = {
     }
     if (message.service !== undefined) {
       SparseHistogram.encode(message.service, writer.uint32(66).fork()).join();
+    }
+    if (message.response !== undefined) {
+      SparseHistogram.encode(message.response, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -5655,6 +6343,14 @@ export const ClassCounters: MessageFns<ClassCounters> = {
             message.service = SparseHistogram.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.response = SparseHistogram.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5683,6 +6379,9 @@ export const ClassCounters: MessageFns<ClassCounters> = {
     message.errors = (object.errors !== undefined && object.errors !== null) ? BigInt(object.errors) : 0n;
     message.service = (object.service !== undefined && object.service !== null)
       ? SparseHistogram.fromPartial(object.service)
+      : undefined;
+    message.response = (object.response !== undefined && object.response !== null)
+      ? SparseHistogram.fromPartial(object.response)
       : undefined;
     return message;
   },

@@ -168,6 +168,10 @@ export interface PoolCounters {
   greatestInFlight: bigint;
   /** In a network stage: bytes that peers sent and this pool received; bytes is what it sent. */
   receivedBytes: bigint;
+  /** CPU time of the lanes' threads in their own code, in ns. */
+  cpuUserNs: bigint;
+  /** In the kernel on their behalf. */
+  cpuSystemNs: bigint;
   /** Files and directories that were to be made or renamed, and that an earlier attempt had made or renamed. */
   existed: bigint;
   /** Names that a list found and the layout does not make. */
@@ -606,6 +610,8 @@ function createBasePoolCounters(): PoolCounters {
     ioNs: 0n,
     greatestInFlight: 0n,
     receivedBytes: 0n,
+    cpuUserNs: 0n,
+    cpuSystemNs: 0n,
     existed: 0n,
     foreign: 0n,
     folders: 0n,
@@ -675,6 +681,18 @@ export const PoolCounters: MessageFns<PoolCounters> = {
         throw new globalThis.Error("value provided for field message.receivedBytes of type uint64 too large");
       }
       writer.uint32(320).uint64(message.receivedBytes);
+    }
+    if (message.cpuUserNs !== 0n) {
+      if (BigInt.asUintN(64, message.cpuUserNs) !== message.cpuUserNs) {
+        throw new globalThis.Error("value provided for field message.cpuUserNs of type uint64 too large");
+      }
+      writer.uint32(1440).uint64(message.cpuUserNs);
+    }
+    if (message.cpuSystemNs !== 0n) {
+      if (BigInt.asUintN(64, message.cpuSystemNs) !== message.cpuSystemNs) {
+        throw new globalThis.Error("value provided for field message.cpuSystemNs of type uint64 too large");
+      }
+      writer.uint32(1448).uint64(message.cpuSystemNs);
     }
     if (message.existed !== 0n) {
       if (BigInt.asUintN(64, message.existed) !== message.existed) {
@@ -810,6 +828,22 @@ export const PoolCounters: MessageFns<PoolCounters> = {
             message.receivedBytes = reader.uint64() as bigint;
             continue;
           }
+          case 180: {
+            if (tag !== 1440) {
+              break;
+            }
+
+            message.cpuUserNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 181: {
+            if (tag !== 1448) {
+              break;
+            }
+
+            message.cpuSystemNs = reader.uint64() as bigint;
+            continue;
+          }
           case 160: {
             if (tag !== 1280) {
               break;
@@ -885,6 +919,10 @@ export const PoolCounters: MessageFns<PoolCounters> = {
       : 0n;
     message.receivedBytes = (object.receivedBytes !== undefined && object.receivedBytes !== null)
       ? BigInt(object.receivedBytes)
+      : 0n;
+    message.cpuUserNs = (object.cpuUserNs !== undefined && object.cpuUserNs !== null) ? BigInt(object.cpuUserNs) : 0n;
+    message.cpuSystemNs = (object.cpuSystemNs !== undefined && object.cpuSystemNs !== null)
+      ? BigInt(object.cpuSystemNs)
       : 0n;
     message.existed = (object.existed !== undefined && object.existed !== null) ? BigInt(object.existed) : 0n;
     message.foreign = (object.foreign !== undefined && object.foreign !== null) ? BigInt(object.foreign) : 0n;

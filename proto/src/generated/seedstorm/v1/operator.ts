@@ -413,6 +413,118 @@ export interface StageResult {
     | undefined;
   /** Blocks of which nobody knows which of several generations they hold: their agent died, and nobody wrote them again. */
   cellsInDoubt: bigint;
+  /** How the plan's rate was kept; absent where there is none. */
+  rate:
+    | RateResult
+    | undefined;
+  /** What was done second by second; absent where no second was told of. */
+  seconds:
+    | SecondsResult
+    | undefined;
+  /** CPU seconds of the agents' processes for each GB (10⁹ bytes) that was moved; 0 when none was. */
+  cpuSecondsPerGb: number;
+  /** In a stage that reads: the data against the memory of the agents' hosts. */
+  memory:
+    | MemoryResult
+    | undefined;
+  /** How much faster the agents could have made or compared the data; absent where it was not measured. */
+  headroom: HeadroomResult | undefined;
+}
+
+/**
+ * What a stage did second by second, all agents, rework included. Seconds are those of the coordinator's clock from the
+ * common start.
+ */
+export interface SecondsResult {
+  /** How many seconds each entry is long: 1, and in stages of more than 86,400 seconds a power of two. */
+  width: number;
+  /** Bytes of each entry. */
+  bytes: bigint[];
+  /** Operations of each entry. */
+  operations: bigint[];
+  /** How many agents each entry covers. */
+  agents: number[];
+  /** Entries that are whole: all but the first and the last. */
+  whole: number;
+  /** The whole entry with the most bytes (or operations, where none has bytes); absent when there is none. */
+  fastest:
+    | SecondResult
+    | undefined;
+  /** The one in the middle. */
+  median:
+    | SecondResult
+    | undefined;
+  /** The one with the fewest. */
+  slowest:
+    | SecondResult
+    | undefined;
+  /** From the common start until the first and the last of the lanes that did anything was done, in ns. */
+  firstDoneNs: bigint;
+  /** See first_done_ns. */
+  lastDoneNs: bigint;
+}
+
+/** One entry of a stage's seconds. */
+export interface SecondResult {
+  /** When it began, in seconds since the common start. */
+  at: number;
+  /** Bytes a second. */
+  bytesPerSecond: number;
+  /** Operations a second. */
+  operationsPerSecond: number;
+}
+
+/** CPU time in a stage. */
+export interface CpuResult {
+  /** Of the lanes' threads in their own code, in ns. */
+  lanesUserNs: bigint;
+  /** In the kernel on their behalf. */
+  lanesSystemNs: bigint;
+  /** Of the agent's process, lanes included. */
+  processUserNs: bigint;
+  /** See process_user_ns. */
+  processSystemNs: bigint;
+}
+
+/** The data of a stage that reads against what its clients could keep in memory. */
+export interface MemoryResult {
+  /** Bytes of the run's data. */
+  dataBytes: bigint;
+  /** Memory of the agents' hosts, each host once. */
+  memoryBytes: bigint;
+  /** How many hosts. */
+  hosts: number;
+  /**
+   * Whether the hosts' caches could have answered reads: the data are less than twice the memory, and reads went through
+   * the page cache.
+   */
+  cacheable: boolean;
+}
+
+/** How fast the agents could make or compare a stage's data where no storage has a part in it. */
+export interface HeadroomResult {
+  /** Bytes a second of all agents together, on the lanes that took part and in the plan's blocks. */
+  nullBytesPerSecond: number;
+  /** That over what the stage reached. */
+  times: number;
+}
+
+/** How a stage kept the plan's rate. */
+export interface RateResult {
+  /** What the rate counts: operations or bytes. */
+  of: string;
+  /** How the instants of operations lay: constant or poisson. */
+  arrivals: string;
+  /** The plan's rate, a second, of all agents together. */
+  wanted: number;
+  /** What was done, rework included, over the time from the common start to the last operation's answer, a second. */
+  reached: number;
+  /** Times from the instants at which operations were to begin, all of them: what a client would have waited. */
+  response:
+    | Latency
+    | undefined;
+  /** The longest that a lane's last operation was submitted after its instant, in ns. */
+  lateNs: bigint;
 }
 
 /** What a stage asked of a store, all agents. */
@@ -486,7 +598,11 @@ export interface ClassResult {
   /** Bytes over the stage's duration. */
   bytesPerSecond: number;
   /** Service times. */
-  latency: Latency | undefined;
+  latency:
+    | Latency
+    | undefined;
+  /** Times from the instants at which operations were to begin; absent where there was no rate to keep. */
+  response: Latency | undefined;
 }
 
 /** How deep the lanes' queues were. */
@@ -576,6 +692,8 @@ export interface AgentStageResult {
   ports: PortResult[];
   /** Segments that TCP on its host sent again. */
   tcpRetransmits: bigint;
+  /** CPU time of its lanes and its process. */
+  cpu: CpuResult | undefined;
 }
 
 /** What a port of a host carried in a stage. */
@@ -2867,6 +2985,11 @@ function createBaseStageResult(): StageResult {
     store: undefined,
     mixed: undefined,
     cellsInDoubt: 0n,
+    rate: undefined,
+    seconds: undefined,
+    cpuSecondsPerGb: 0,
+    memory: undefined,
+    headroom: undefined,
   };
 }
 
@@ -3054,6 +3177,21 @@ export const StageResult: MessageFns<StageResult> = {
         throw new globalThis.Error("value provided for field message.cellsInDoubt of type uint64 too large");
       }
       writer.uint32(968).uint64(message.cellsInDoubt);
+    }
+    if (message.rate !== undefined) {
+      RateResult.encode(message.rate, writer.uint32(1450).fork()).join();
+    }
+    if (message.seconds !== undefined) {
+      SecondsResult.encode(message.seconds, writer.uint32(1458).fork()).join();
+    }
+    if (message.cpuSecondsPerGb !== 0) {
+      writer.uint32(1465).double(message.cpuSecondsPerGb);
+    }
+    if (message.memory !== undefined) {
+      MemoryResult.encode(message.memory, writer.uint32(1474).fork()).join();
+    }
+    if (message.headroom !== undefined) {
+      HeadroomResult.encode(message.headroom, writer.uint32(1482).fork()).join();
     }
     return writer;
   },
@@ -3391,6 +3529,46 @@ export const StageResult: MessageFns<StageResult> = {
             message.cellsInDoubt = reader.uint64() as bigint;
             continue;
           }
+          case 181: {
+            if (tag !== 1450) {
+              break;
+            }
+
+            message.rate = RateResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 182: {
+            if (tag !== 1458) {
+              break;
+            }
+
+            message.seconds = SecondsResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 183: {
+            if (tag !== 1465) {
+              break;
+            }
+
+            message.cpuSecondsPerGb = reader.double();
+            continue;
+          }
+          case 184: {
+            if (tag !== 1474) {
+              break;
+            }
+
+            message.memory = MemoryResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 185: {
+            if (tag !== 1482) {
+              break;
+            }
+
+            message.headroom = HeadroomResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3486,6 +3664,733 @@ export const StageResult: MessageFns<StageResult> = {
     message.cellsInDoubt = (object.cellsInDoubt !== undefined && object.cellsInDoubt !== null)
       ? BigInt(object.cellsInDoubt)
       : 0n;
+    message.rate = (object.rate !== undefined && object.rate !== null)
+      ? RateResult.fromPartial(object.rate)
+      : undefined;
+    message.seconds = (object.seconds !== undefined && object.seconds !== null)
+      ? SecondsResult.fromPartial(object.seconds)
+      : undefined;
+    message.cpuSecondsPerGb = object.cpuSecondsPerGb ?? 0;
+    message.memory = (object.memory !== undefined && object.memory !== null)
+      ? MemoryResult.fromPartial(object.memory)
+      : undefined;
+    message.headroom = (object.headroom !== undefined && object.headroom !== null)
+      ? HeadroomResult.fromPartial(object.headroom)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSecondsResult(): SecondsResult {
+  return {
+    width: 0,
+    bytes: [],
+    operations: [],
+    agents: [],
+    whole: 0,
+    fastest: undefined,
+    median: undefined,
+    slowest: undefined,
+    firstDoneNs: 0n,
+    lastDoneNs: 0n,
+  };
+}
+
+export const SecondsResult: MessageFns<SecondsResult> = {
+  encode(message: SecondsResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.width !== 0) {
+      writer.uint32(8).uint32(message.width);
+    }
+    if (message.bytes.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.bytes) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field bytes of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.operations.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.operations) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field operations of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.agents.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.agents) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.whole !== 0) {
+      writer.uint32(40).uint32(message.whole);
+    }
+    if (message.fastest !== undefined) {
+      SecondResult.encode(message.fastest, writer.uint32(50).fork()).join();
+    }
+    if (message.median !== undefined) {
+      SecondResult.encode(message.median, writer.uint32(58).fork()).join();
+    }
+    if (message.slowest !== undefined) {
+      SecondResult.encode(message.slowest, writer.uint32(66).fork()).join();
+    }
+    if (message.firstDoneNs !== 0n) {
+      if (BigInt.asUintN(64, message.firstDoneNs) !== message.firstDoneNs) {
+        throw new globalThis.Error("value provided for field message.firstDoneNs of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.firstDoneNs);
+    }
+    if (message.lastDoneNs !== 0n) {
+      if (BigInt.asUintN(64, message.lastDoneNs) !== message.lastDoneNs) {
+        throw new globalThis.Error("value provided for field message.lastDoneNs of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.lastDoneNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondsResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondsResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.width = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.bytes.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.bytes.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.operations.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.operations.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.agents.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.agents.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.whole = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fastest = SecondResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.median = SecondResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.slowest = SecondResult.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.firstDoneNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.lastDoneNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SecondsResult>, I>>(base?: I): SecondsResult {
+    return SecondsResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SecondsResult>, I>>(object: I): SecondsResult {
+    const message = createBaseSecondsResult();
+    message.width = object.width ?? 0;
+    message.bytes = object.bytes?.map((e) => BigInt(e)) || [];
+    message.operations = object.operations?.map((e) => BigInt(e)) || [];
+    message.agents = object.agents?.map((e) => e) || [];
+    message.whole = object.whole ?? 0;
+    message.fastest = (object.fastest !== undefined && object.fastest !== null)
+      ? SecondResult.fromPartial(object.fastest)
+      : undefined;
+    message.median = (object.median !== undefined && object.median !== null)
+      ? SecondResult.fromPartial(object.median)
+      : undefined;
+    message.slowest = (object.slowest !== undefined && object.slowest !== null)
+      ? SecondResult.fromPartial(object.slowest)
+      : undefined;
+    message.firstDoneNs = (object.firstDoneNs !== undefined && object.firstDoneNs !== null)
+      ? BigInt(object.firstDoneNs)
+      : 0n;
+    message.lastDoneNs = (object.lastDoneNs !== undefined && object.lastDoneNs !== null)
+      ? BigInt(object.lastDoneNs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseSecondResult(): SecondResult {
+  return { at: 0, bytesPerSecond: 0, operationsPerSecond: 0 };
+}
+
+export const SecondResult: MessageFns<SecondResult> = {
+  encode(message: SecondResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== 0) {
+      writer.uint32(8).uint32(message.at);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(17).double(message.bytesPerSecond);
+    }
+    if (message.operationsPerSecond !== 0) {
+      writer.uint32(25).double(message.operationsPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SecondResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecondResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.at = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.operationsPerSecond = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SecondResult>, I>>(base?: I): SecondResult {
+    return SecondResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SecondResult>, I>>(object: I): SecondResult {
+    const message = createBaseSecondResult();
+    message.at = object.at ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.operationsPerSecond = object.operationsPerSecond ?? 0;
+    return message;
+  },
+};
+
+function createBaseCpuResult(): CpuResult {
+  return { lanesUserNs: 0n, lanesSystemNs: 0n, processUserNs: 0n, processSystemNs: 0n };
+}
+
+export const CpuResult: MessageFns<CpuResult> = {
+  encode(message: CpuResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lanesUserNs !== 0n) {
+      if (BigInt.asUintN(64, message.lanesUserNs) !== message.lanesUserNs) {
+        throw new globalThis.Error("value provided for field message.lanesUserNs of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.lanesUserNs);
+    }
+    if (message.lanesSystemNs !== 0n) {
+      if (BigInt.asUintN(64, message.lanesSystemNs) !== message.lanesSystemNs) {
+        throw new globalThis.Error("value provided for field message.lanesSystemNs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.lanesSystemNs);
+    }
+    if (message.processUserNs !== 0n) {
+      if (BigInt.asUintN(64, message.processUserNs) !== message.processUserNs) {
+        throw new globalThis.Error("value provided for field message.processUserNs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.processUserNs);
+    }
+    if (message.processSystemNs !== 0n) {
+      if (BigInt.asUintN(64, message.processSystemNs) !== message.processSystemNs) {
+        throw new globalThis.Error("value provided for field message.processSystemNs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.processSystemNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CpuResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCpuResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lanesUserNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lanesSystemNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.processUserNs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.processSystemNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CpuResult>, I>>(base?: I): CpuResult {
+    return CpuResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CpuResult>, I>>(object: I): CpuResult {
+    const message = createBaseCpuResult();
+    message.lanesUserNs = (object.lanesUserNs !== undefined && object.lanesUserNs !== null)
+      ? BigInt(object.lanesUserNs)
+      : 0n;
+    message.lanesSystemNs = (object.lanesSystemNs !== undefined && object.lanesSystemNs !== null)
+      ? BigInt(object.lanesSystemNs)
+      : 0n;
+    message.processUserNs = (object.processUserNs !== undefined && object.processUserNs !== null)
+      ? BigInt(object.processUserNs)
+      : 0n;
+    message.processSystemNs = (object.processSystemNs !== undefined && object.processSystemNs !== null)
+      ? BigInt(object.processSystemNs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseMemoryResult(): MemoryResult {
+  return { dataBytes: 0n, memoryBytes: 0n, hosts: 0, cacheable: false };
+}
+
+export const MemoryResult: MessageFns<MemoryResult> = {
+  encode(message: MemoryResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataBytes !== 0n) {
+      if (BigInt.asUintN(64, message.dataBytes) !== message.dataBytes) {
+        throw new globalThis.Error("value provided for field message.dataBytes of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.dataBytes);
+    }
+    if (message.memoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.memoryBytes) !== message.memoryBytes) {
+        throw new globalThis.Error("value provided for field message.memoryBytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.memoryBytes);
+    }
+    if (message.hosts !== 0) {
+      writer.uint32(24).uint32(message.hosts);
+    }
+    if (message.cacheable !== false) {
+      writer.uint32(32).bool(message.cacheable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemoryResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemoryResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.dataBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hosts = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.cacheable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<MemoryResult>, I>>(base?: I): MemoryResult {
+    return MemoryResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<MemoryResult>, I>>(object: I): MemoryResult {
+    const message = createBaseMemoryResult();
+    message.dataBytes = (object.dataBytes !== undefined && object.dataBytes !== null) ? BigInt(object.dataBytes) : 0n;
+    message.memoryBytes = (object.memoryBytes !== undefined && object.memoryBytes !== null)
+      ? BigInt(object.memoryBytes)
+      : 0n;
+    message.hosts = object.hosts ?? 0;
+    message.cacheable = object.cacheable ?? false;
+    return message;
+  },
+};
+
+function createBaseHeadroomResult(): HeadroomResult {
+  return { nullBytesPerSecond: 0, times: 0 };
+}
+
+export const HeadroomResult: MessageFns<HeadroomResult> = {
+  encode(message: HeadroomResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nullBytesPerSecond !== 0) {
+      writer.uint32(9).double(message.nullBytesPerSecond);
+    }
+    if (message.times !== 0) {
+      writer.uint32(17).double(message.times);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeadroomResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeadroomResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.nullBytesPerSecond = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.times = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<HeadroomResult>, I>>(base?: I): HeadroomResult {
+    return HeadroomResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HeadroomResult>, I>>(object: I): HeadroomResult {
+    const message = createBaseHeadroomResult();
+    message.nullBytesPerSecond = object.nullBytesPerSecond ?? 0;
+    message.times = object.times ?? 0;
+    return message;
+  },
+};
+
+function createBaseRateResult(): RateResult {
+  return { of: "", arrivals: "", wanted: 0, reached: 0, response: undefined, lateNs: 0n };
+}
+
+export const RateResult: MessageFns<RateResult> = {
+  encode(message: RateResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.of !== "") {
+      writer.uint32(10).string(message.of);
+    }
+    if (message.arrivals !== "") {
+      writer.uint32(18).string(message.arrivals);
+    }
+    if (message.wanted !== 0) {
+      writer.uint32(25).double(message.wanted);
+    }
+    if (message.reached !== 0) {
+      writer.uint32(33).double(message.reached);
+    }
+    if (message.response !== undefined) {
+      Latency.encode(message.response, writer.uint32(42).fork()).join();
+    }
+    if (message.lateNs !== 0n) {
+      if (BigInt.asUintN(64, message.lateNs) !== message.lateNs) {
+        throw new globalThis.Error("value provided for field message.lateNs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.lateNs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RateResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRateResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.of = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.arrivals = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.wanted = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.reached = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.response = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lateNs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RateResult>, I>>(base?: I): RateResult {
+    return RateResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RateResult>, I>>(object: I): RateResult {
+    const message = createBaseRateResult();
+    message.of = object.of ?? "";
+    message.arrivals = object.arrivals ?? "";
+    message.wanted = object.wanted ?? 0;
+    message.reached = object.reached ?? 0;
+    message.response = (object.response !== undefined && object.response !== null)
+      ? Latency.fromPartial(object.response)
+      : undefined;
+    message.lateNs = (object.lateNs !== undefined && object.lateNs !== null) ? BigInt(object.lateNs) : 0n;
     return message;
   },
 };
@@ -3956,6 +4861,7 @@ function createBaseClassResult(): ClassResult {
     operationsPerSecond: 0,
     bytesPerSecond: 0,
     latency: undefined,
+    response: undefined,
   };
 }
 
@@ -3993,6 +4899,9 @@ export const ClassResult: MessageFns<ClassResult> = {
     }
     if (message.latency !== undefined) {
       Latency.encode(message.latency, writer.uint32(66).fork()).join();
+    }
+    if (message.response !== undefined) {
+      Latency.encode(message.response, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -4074,6 +4983,14 @@ export const ClassResult: MessageFns<ClassResult> = {
             message.latency = Latency.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.response = Latency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4102,6 +5019,9 @@ export const ClassResult: MessageFns<ClassResult> = {
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.latency = (object.latency !== undefined && object.latency !== null)
       ? Latency.fromPartial(object.latency)
+      : undefined;
+    message.response = (object.response !== undefined && object.response !== null)
+      ? Latency.fromPartial(object.response)
       : undefined;
     return message;
   },
@@ -4598,6 +5518,7 @@ function createBaseAgentStageResult(): AgentStageResult {
     receivedBytesPerSecond: 0,
     ports: [],
     tcpRetransmits: 0n,
+    cpu: undefined,
   };
 }
 
@@ -4638,6 +5559,9 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
         throw new globalThis.Error("value provided for field message.tcpRetransmits of type uint64 too large");
       }
       writer.uint32(344).uint64(message.tcpRetransmits);
+    }
+    if (message.cpu !== undefined) {
+      CpuResult.encode(message.cpu, writer.uint32(1442).fork()).join();
     }
     return writer;
   },
@@ -4735,6 +5659,14 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
             message.tcpRetransmits = reader.uint64() as bigint;
             continue;
           }
+          case 180: {
+            if (tag !== 1442) {
+              break;
+            }
+
+            message.cpu = CpuResult.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4764,6 +5696,7 @@ export const AgentStageResult: MessageFns<AgentStageResult> = {
     message.tcpRetransmits = (object.tcpRetransmits !== undefined && object.tcpRetransmits !== null)
       ? BigInt(object.tcpRetransmits)
       : 0n;
+    message.cpu = (object.cpu !== undefined && object.cpu !== null) ? CpuResult.fromPartial(object.cpu) : undefined;
     return message;
   },
 };
