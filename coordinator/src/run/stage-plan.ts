@@ -118,8 +118,7 @@ export function stagePlan(
     sparedObjects: stage.kind === 'delete' || stage.kind === 'list' ? sparedObjects : [],
     errors: plan.errors,
     rate: stage.rate,
-    measuresGenerator:
-      plan.headroom && goesToStorage(plan, stage) && (['write', 'verify', 'mixed'].includes(stage.kind)),
+    measuresGenerator: plan.headroom && goesToStorage(plan, stage) && ['write', 'verify', 'mixed'].includes(stage.kind),
     isExclusive: stage.kind === 'mixed',
   };
 }
