@@ -44,9 +44,26 @@ async function prepared(changes: Parameters<typeof prepareStage>[0] = {}): Promi
 }
 
 describe('a stage on an agent', () => {
+  test('tells how fast its lanes deal with such data without storage, measured once for a run', async () => {
+    for (const stage of [0, 1]) await (await prepared({ measureGenerator: true, stage })).abandon();
+    const [first, second] = heard('stagePrepared').map(({ generator }) => generator);
+    expect(first?.generateBytesPerSecond).toBeGreaterThan(1e7);
+    expect(first?.verifyBytesPerSecond).toBeGreaterThan(1e7);
+    expect(second).toEqual(first);
+  });
+
   test('gets ready, works off a lease, reports it, and ends', async () => {
     const work = await prepared();
-    expect(heard('stagePrepared')).toEqual([{ stage: 0, error: undefined, notes: [], lanes: 2, dataAddress: '' }]);
+    const { memoryBytes, ...rest } = heard('stagePrepared')[0] ?? {};
+    expect(rest).toEqual({
+      stage: 0,
+      error: undefined,
+      notes: [],
+      lanes: 2,
+      dataAddress: '',
+      generator: undefined,
+    });
+    expect(memoryBytes).toBeGreaterThan(0n);
     work.grant(grant(1n, 0n, 8n));
     work.start(startStage());
     await until(() => heard('report').some(isComplete));

@@ -150,7 +150,7 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
     [
       'a key that would reach into the prototype',
       `${good}__proto__: { polluted: true }`,
-      '8:1 UNKNOWN_KEY unknown key "__proto__" in the plan; the keys here are name, seed, namespace, data, target, load, agents, control, errors, assign, repeat, sweep and stages',
+      '8:1 UNKNOWN_KEY unknown key "__proto__" in the plan; the keys here are name, seed, namespace, data, target, headroom, load, agents, control, errors, assign, repeat, sweep and stages',
     ],
     ['a wrong stage', good.replace('write', 'wirte'), '7:5 UNKNOWN_KEY unknown stage "wirte"; did you mean "write"?'],
     [

@@ -51,6 +51,7 @@ describe('a resolved plan', () => {
       leaseMs: 10_000,
       settleTimeoutMs: 60_000,
       errors: { ofKind: {}, inAll: 0 },
+      headroom: true,
       stages: [{ kind: 'write', delayMs: 0, generation: 0 }],
       repeat: 1,
       points: [],

@@ -1,4 +1,5 @@
 /** The keys by which a stage keeps a rate. A part of schema-stages.ts. */
+import type { z } from 'zod';
 import { arrivals, defaults } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, rate } from './leaf.js';
@@ -18,3 +19,6 @@ export const rateKeys = {
     example: 'arrivals: poisson',
   }),
 };
+
+/** These keys as they were typed. */
+export type RateKeys = { readonly [K in keyof typeof rateKeys]?: z.output<(typeof rateKeys)[K]> };

@@ -4,7 +4,7 @@ import { type arrivals, defaults, networkDirections, networkPatterns, renameTarg
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
 import { type MixedKeys, mixedKeys } from './schema-mixed.js';
-import { rateKeys } from './schema-rates.js';
+import { type RateKeys, rateKeys } from './schema-rates.js';
 import { type TimeKeys, timeKeys } from './schema-time.js';
 import { formatDuration, formatSize, type Rate } from './units.js';
 
@@ -157,7 +157,7 @@ export const stage = z
     const options = item[kind];
     const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
     const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
-    const { rate, arrivals: lie } = options !== undefined && 'rate' in options ? options : {};
+    const { rate, arrivals: lie } = rateOf(options);
     const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
     return {
       kind,
@@ -172,6 +172,11 @@ export const stage = z
     };
   });
 /** The keys of time of a stage that has any. */
+/** The keys by which a stage keeps a rate, of one that may have them. */
+function rateOf(options: object | undefined): RateKeys {
+  return (options ?? {}) as RateKeys;
+}
+
 function timeOf(options: object | undefined): TimeKeys {
   const none = { duration: undefined, ramp: undefined, until: undefined };
   return { ...none, ...(options as Partial<TimeKeys> | undefined) };
