@@ -171,12 +171,13 @@ export const stage = z
       ...(item.rename === undefined ? {} : { rename: item.rename }),
     };
   });
-/** The keys of time of a stage that has any. */
+
 /** The keys by which a stage keeps a rate, of one that may have them. */
 function rateOf(options: object | undefined): RateKeys {
   return (options ?? {}) as RateKeys;
 }
 
+/** The keys of time of a stage that has any. */
 function timeOf(options: object | undefined): TimeKeys {
   const none = { duration: undefined, ramp: undefined, until: undefined };
   return { ...none, ...(options as Partial<TimeKeys> | undefined) };
