@@ -105,7 +105,9 @@ impl Shards {
     pub(super) fn progress(&self, has_ended: bool, is_durable: impl Fn(u64) -> bool) -> Vec<Prefix> {
         let of_shard = |(nth, shard): (usize, &RangeShard)| {
             let begun = shard.begun.load(Ordering::Acquire);
-            let ahead = (2 * (begun - shard.told.swap(begun, Ordering::Relaxed))).clamp(MIN_AHEAD, MAX_AHEAD);
+            // What was taken back is begun no more.
+            let since = begun.saturating_sub(shard.told.swap(begun, Ordering::Relaxed));
+            let ahead = (2 * since).clamp(MIN_AHEAD, MAX_AHEAD);
             let wanted = begun.saturating_add(ahead).min(shard.history.own.operations);
             let done =
                 if is_durable(nth as u64) { shard.done.load(Ordering::Acquire) } else { shard.history.own.before.done };
