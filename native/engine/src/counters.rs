@@ -187,6 +187,15 @@ pub(crate) struct ClassCell {
 }
 
 impl LaneCell {
+    /// Something came back at this instant; answers may be dealt with in another order than they came. Only ever called by the
+    /// cell's lane.
+    #[inline]
+    pub(crate) fn note_done(&self, instant_ns: u64) {
+        if instant_ns > self.last_done_ns.get() {
+            self.last_done_ns.set(instant_ns);
+        }
+    }
+
     /// Counts a successful operation that took so long. Only ever called by the cell's lane.
     #[inline]
     pub(crate) fn count(&self, class: Class, service_ns: u64, bytes: u64) {
@@ -241,6 +250,15 @@ mod tests {
         let sum = Counts { operations: 1, bytes: 4096, io_ns: 30, ..Counts::default() };
         assert_eq!(cell.counters.read(), sum);
         assert_eq!(cell.classes.of(Class::of(OperationKind::FirstByte, 1)).operations.get(), 1);
+    }
+
+    #[test]
+    fn the_last_thing_done_never_goes_back_whatever_is_dealt_with_first() {
+        let cell = LaneCell::default();
+        for instant_ns in [20, 10, 30, 25] {
+            cell.note_done(instant_ns);
+        }
+        assert_eq!(cell.last_done_ns.get(), 30);
     }
 
     #[test]

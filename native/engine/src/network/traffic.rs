@@ -112,7 +112,7 @@ impl<'a> Traffic<'a> {
         };
         let now_ns = now_ns();
         open.connection.link.bytes.add(bytes as u64);
-        self.cell.last_done_ns.set(now_ns);
+        self.cell.note_done(now_ns);
         if !sends {
             counters.received_bytes.add(bytes as u64);
             open.since_ns = now_ns;

@@ -185,7 +185,7 @@ impl LaneRun<'_> {
         if outcome.is_err() {
             self.cell.counters.errors.add(1);
         }
-        self.cell.last_done_ns.set(end_ns);
+        self.cell.note_done(end_ns);
         outcome
     }
 

@@ -241,7 +241,7 @@ impl LaneRun<'_> {
             self.cell.late_ns.set(at_ns - intended_ns);
             self.cell.last_paced_ns.set(done_ns);
         }
-        self.cell.last_done_ns.set(done_ns);
+        self.cell.note_done(done_ns);
     }
 
     /// Counts an operation that is done at this moment.

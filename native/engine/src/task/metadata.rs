@@ -188,6 +188,6 @@ impl LaneRun<'_> {
         }
         cell.counters.operations.add(entries);
         cell.counters.io_ns.add(service_ns);
-        cell.last_done_ns.set(done_ns);
+        cell.note_done(done_ns);
     }
 }

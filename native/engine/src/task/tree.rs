@@ -116,7 +116,7 @@ impl LaneRun<'_> {
     fn found_made(&mut self) {
         self.cell.counters.existed.add(1);
         self.since_ns = now_ns();
-        self.cell.last_done_ns.set(self.since_ns);
+        self.cell.note_done(self.since_ns);
     }
 
     /// Gives a file its next name.
