@@ -104,7 +104,7 @@ stages: [{ write: {} }, { verify: {} }, { read: {} }, { delete: {} }]
   test('tells a program everything: a JSON object a line, with every documented field', () => {
     expect(ended.stdout.trimEnd().split('\n')).toHaveLength(ended.lines.length);
     // Why it failed, and what only some stages and plans have.
-    const sometimes = ['error', 'network', 'timed', 'point', 'store', 'sweep'];
+    const sometimes = ['error', 'network', 'timed', 'point', 'store', 'sweep', 'rate', 'memory', 'mixed'];
     const fields = (whole: object): string[] => Object.keys(whole).filter((field) => !sometimes.includes(field));
     expect(Object.keys(result)).toEqual(expect.arrayContaining(fields(RunResult.fromPartial({}))));
     const stage = stageOf(result, 'write');
