@@ -120,6 +120,11 @@ impl LaneRun<'_> {
     /// flight.
     #[inline]
     pub(super) fn turn(&mut self, range: &SeedRange, bytes: usize) -> Flow<Submission> {
+        if self.pacer.is_none() { self.may_submit(range) } else { self.paced_turn(range, bytes) }
+    }
+
+    #[inline(never)]
+    fn paced_turn(&mut self, range: &SeedRange, bytes: usize) -> Flow<Submission> {
         loop {
             let Submission { at_ns, .. } = self.may_submit(range)?;
             if let Some(submission) = submission_at(&mut self.pacer, at_ns, bytes) {
