@@ -13,6 +13,7 @@ import {
   type LockTarget,
   type PrepareNetwork,
   type PrepareStage,
+  StageEnded,
   type TargetLocked,
   toErrorDetail,
 } from '@seedstorm/proto';
@@ -208,16 +209,8 @@ export class Agent implements ConnectionListener {
           this.#say({ $case: 'placeReread', value: { stage, id, reading } });
         } else if (message.$case === 'endStage') {
           // PrepareStage was lost on a stream that broke: there is nothing to end, which is an answer too.
-          const { stage } = message.value;
-          const nothing = {
-            error: undefined,
-            closeNs: 0n,
-            runFolderRemoved: true,
-            peers: [],
-            strangers: 0n,
-            fileWork: undefined,
-          };
-          this.#say({ $case: 'stageEnded', value: { stage, ...nothing } });
+          const value = StageEnded.fromPartial({ stage: message.value.stage, runFolderRemoved: true });
+          this.#say({ $case: 'stageEnded', value });
         }
     }
   }

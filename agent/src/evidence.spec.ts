@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskSnapshot } from '@seedstorm/native';
-import type { FileTarget, Finding } from '@seedstorm/proto';
+import type { Finding } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EvidenceKeeper } from './evidence.js';
-import { prepareStage } from './testing.js';
+import { fileTarget, prepareStage } from './testing.js';
 
 type Fault = TaskSnapshot['findings'][number];
 
@@ -60,16 +60,6 @@ function pathOf(kept: ReturnType<EvidenceKeeper['keep']>): string {
   if (typeof kept === 'string') throw new Error(`kept: ${kept}`);
   return kept.path;
 }
-
-const fileTarget = (path: string): FileTarget => ({
-  paths: [path],
-  runFolder: 'run',
-  direct: 'auto',
-  sync: 'range',
-  scope: 'shared',
-  preallocate: 'false',
-  shareTarget: false,
-});
 
 describe('the bytes of a fault', () => {
   test('are kept with what was expected, and with who wrote them, who read them, when, and what others saw', async () => {

@@ -27,6 +27,7 @@ import {
   type Reading,
   type RereadPlace,
   type Residency,
+  StageEnded,
   type StagePrepared,
   type StartStage,
   toErrorDetail,
@@ -296,11 +297,8 @@ export class StageWork {
       error ??= toErrorDetail(thrown);
     }
     if (this.#abandoned) return;
-    const nothing = { peers: [], strangers: 0n };
-    this.#ended = {
-      $case: 'stageEnded',
-      value: { ...nothing, stage: message.stage, error, closeNs, runFolderRemoved, fileWork },
-    };
+    const value = StageEnded.fromPartial({ stage: message.stage, error, closeNs, runFolderRemoved, fileWork });
+    this.#ended = { $case: 'stageEnded', value };
     this.host.say(this.#ended);
   }
 

@@ -75,9 +75,14 @@ export function checkQuestion(changes: Partial<CheckTarget> = {}): CheckTarget {
   };
 }
 
-/** Files in a folder. */
+/** Files in a folder, as a target. */
 export function filesIn(path: string, changes: Partial<FileTarget> = {}): Target {
-  const value = {
+  return { kind: { $case: 'file', value: fileTarget(path, changes) } };
+}
+
+/** Files in a folder. */
+export function fileTarget(path: string, changes: Partial<FileTarget> = {}): FileTarget {
+  return {
     paths: [path],
     runFolder: 'run',
     direct: 'auto',
@@ -87,5 +92,4 @@ export function filesIn(path: string, changes: Partial<FileTarget> = {}): Target
     shareTarget: false,
     ...changes,
   };
-  return { kind: { $case: 'file', value } };
 }

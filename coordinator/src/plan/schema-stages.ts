@@ -155,9 +155,9 @@ export const stage = z
       return z.NEVER;
     }
     const options = item[kind];
-    const dropCaches = options !== undefined && 'dropCaches' in options ? options.dropCaches : undefined;
-    const { duration, ramp, until } = timeOf(kind === 'network' ? undefined : options);
-    const { rate, arrivals: lie } = rateOf(options);
+    const { dropCaches, rate, arrivals: lie, ...time } = (options ?? {}) as SomeKeys;
+    // How long a network stage lasts is among its own keys.
+    const { duration, ramp, until } = kind === 'network' ? ({} as SomeKeys) : time;
     const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
     return {
       kind,
@@ -172,16 +172,7 @@ export const stage = z
     };
   });
 
-/** The keys by which a stage keeps a rate, of one that may have them. */
-function rateOf(options: object | undefined): RateKeys {
-  return (options ?? {}) as RateKeys;
-}
-
-/** The keys of time of a stage that has any. */
-function timeOf(options: object | undefined): TimeKeys {
-  const none = { duration: undefined, ramp: undefined, until: undefined };
-  return { ...none, ...(options as Partial<TimeKeys> | undefined) };
-}
-
+/** The keys that stages of some kinds have. */
+type SomeKeys = Partial<TimeKeys> & RateKeys & Pick<TypedStage, 'dropCaches'>;
 type NetworkKeys = z.output<typeof networkOptions>;
 type RenameKeys = z.output<typeof renameOptions>;

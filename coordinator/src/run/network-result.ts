@@ -1,13 +1,20 @@
 /** What a network stage says of itself: its progress once a second, and its result at the end. */
 import { hostname } from 'node:os';
-import type { AgentProgress, AgentStageResult, ClassResult, PairResult, Progress, StageResult } from '@seedstorm/proto';
+import {
+  type AgentProgress,
+  type AgentStageResult,
+  type ClassResult,
+  type PairResult,
+  type Progress,
+  StageResult,
+} from '@seedstorm/proto';
 import { nowNs } from '../clock.js';
 import { ClassTimes } from './class-totals.js';
 import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { coordinatorName } from './network-peers.js';
 import type { NetworkStage } from './network-stage.js';
-import { earliest, latest } from './numbers.js';
+import { between, earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import { byAgent, poolResults, sum } from './stage-result.js';
@@ -79,53 +86,29 @@ export function networkResult(stage: NetworkStage): StageResult {
   const starts = all.flatMap(({ startedNs }) => (startedNs === undefined ? [] : [startedNs]));
   const pairs = pairResults(stage, perSecond);
   return {
+    // What a network stage has not: units, faults, files.
+    ...StageResult.fromPartial({}),
     stage: plan.index,
     name: plan.name,
     label: plan.label,
     repetition: plan.place.repetition,
     point: plan.place.point,
     complete: stage.isComplete(),
-    units: 0n,
-    unitsDone: 0n,
     bytes: BigInt(total('receivedBytes')),
     durationNs,
     bytesPerSecond: perSecond(total('receivedBytes')),
     operationsPerSecond: perSecond(total('operations')),
     latency: latency.summary(),
-    corruptBlocks: 0n,
-    findingCounts: [],
     errors: BigInt(total('errors')),
-    unitsReworked: 0n,
-    unitsIndeterminate: 0n,
-    unitsLost: 0n,
-    unitsByTheirWriter: 0n,
-    unitsFailed: 0n,
-    unitsNotWritten: 0n,
-    ioErrors: [],
-    startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
+    startSkewNs: between(starts),
     clockErrorNs: stage.clockErrorNs,
     closeNs: latest(0n, ...all.map(({ closeNs }) => closeNs)),
     agents: [
       ...byAgent(stage).map(([name, incarnations]) => agentResult(name, incarnations, seconds)),
       ...hostResult(stage, perSecond),
     ],
-    queues: undefined,
-    cache: undefined,
-    preallocated: 0n,
-    preallocateNs: 0n,
-    mixed: undefined,
-    cellsInDoubt: 0n,
-    existed: 0n,
-    foreign: 0n,
-    folders: 0n,
-    timed: undefined,
     classes: classResults(stage, seconds),
-    rate: undefined,
-    seconds: undefined,
     cpuSecondsPerGb: cpuSecondsPerGb(all, total('bytes')),
-    memory: undefined,
-    headroom: undefined,
-    store: undefined,
     network: {
       pattern: stage.pattern,
       sentBytes: BigInt(total('bytes')),

@@ -28,3 +28,9 @@ export function earliest(first: bigint, ...more: bigint[]): bigint {
   for (const value of more) if (value < least) least = value;
   return least;
 }
+
+/** From the first to the last of some instants, in ns; 0 of none. */
+export function between(instantsNs: readonly bigint[]): bigint {
+  const last = latest(0n, ...instantsNs);
+  return last - earliest(last, ...instantsNs);
+}

@@ -18,7 +18,7 @@ import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { memoryResult } from './data-against-memory.js';
 import { headroomResult } from './headroom-result.js';
 import { LatencyTotals } from './latency-totals.js';
-import { earliest, latest } from './numbers.js';
+import { between, earliest, latest } from './numbers.js';
 import type { Participant } from './participant.js';
 import { portResults } from './port-results.js';
 import { rateResult } from './rate-result.js';
@@ -112,7 +112,7 @@ export function stageResult(stage: Stage): StageResult {
     unitsIndeterminate: BigInt(coverage?.indeterminate ?? 0),
     unitsLost: BigInt(stage.lostUnits),
     unitsByTheirWriter: BigInt(stage.passes?.unitsByTheirWriter ?? 0),
-    startSkewNs: latest(0n, ...starts) - earliest(latest(0n, ...starts), ...starts),
+    startSkewNs: between(starts),
     clockErrorNs: stage.clockErrorNs,
     unitsFailed: BigInt(coverage?.failed ?? 0),
     unitsNotWritten: BigInt(coverage?.leftOut ?? 0),

@@ -1,12 +1,5 @@
 /** Messages as an agent sends them, for specs. */
-import {
-  type ClassCounters,
-  encodeHistogram,
-  type Finding,
-  type Hello,
-  type PoolCounters,
-  type Report,
-} from '@seedstorm/proto';
+import { type ClassCounters, encodeHistogram, type Finding, type Hello, PoolCounters, Report } from '@seedstorm/proto';
 
 /** How an agent introduces itself. */
 export function hello(changes: Partial<Hello> = {}): Hello {
@@ -26,24 +19,8 @@ export function hello(changes: Partial<Hello> = {}): Hello {
 /** Counters of a pool. */
 export function counters(changes: Partial<PoolCounters> = {}): PoolCounters {
   return {
-    numaNode: 0,
+    ...PoolCounters.fromPartial({}),
     lanes: 2,
-    operations: 0n,
-    bytes: 0n,
-    errors: 0n,
-    corruptBlocks: 0n,
-    syncNs: 0n,
-    syncs: 0n,
-    ioNs: 0n,
-    greatestInFlight: 0n,
-    receivedBytes: 0n,
-    cpuUserNs: 0n,
-    cpuSystemNs: 0n,
-    existed: 0n,
-    foreign: 0n,
-    folders: 0n,
-    rampOperations: 0n,
-    rampBytes: 0n,
     ...changes,
   };
 }
@@ -67,29 +44,9 @@ export function classOf(changes: Partial<ClassCounters> = {}): ClassCounters {
 /** A report; it tells of no class of operations unless one is given. */
 export function report(changes: Partial<Report> = {}): Report {
   return {
-    stage: 0,
+    ...Report.fromPartial({}),
     sequence: 1n,
     agentNs: 1_000_000_000n,
-    startedNs: 0n,
-    lastDoneNs: 0n,
-    classes: [],
-    lastPacedNs: 0n,
-    lateNs: 0n,
-    firstDoneNs: 0n,
-    seconds: [],
-    processCpuUserNs: 0n,
-    processCpuSystemNs: 0n,
-    leases: [],
-    findings: [],
-    findingCounts: [],
-    notes: [],
-    ioEngine: '',
-    hostNetwork: undefined,
-    store: undefined,
-    errors: [],
-    evidenceSkipped: 0n,
-    cellsInDoubt: 0n,
-    pools: [],
     ...changes,
   };
 }

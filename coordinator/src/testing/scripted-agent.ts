@@ -17,6 +17,7 @@ import {
   insecureCredentials,
   type LeaseProgress,
   type Report,
+  StageEnded,
   tokenMetadata,
 } from '@seedstorm/proto';
 import { classOf, counters, hello, report } from './messages.js';
@@ -119,15 +120,7 @@ export class ScriptedAgent {
   /** Tells that it has ended its part, when it is asked to. */
   async end(): Promise<void> {
     const { stage } = await this.next('endStage');
-    const nothing = {
-      error: undefined,
-      closeNs: 0n,
-      runFolderRemoved: true,
-      peers: [],
-      strangers: 0n,
-      fileWork: undefined,
-    };
-    this.say({ $case: 'stageEnded', value: { stage, ...nothing } });
+    this.say({ $case: 'stageEnded', value: StageEnded.fromPartial({ stage, runFolderRemoved: true }) });
   }
 
   /** Its next report, not sent yet: `units` more operations than the one before, and how far this lease is. */
