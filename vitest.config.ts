@@ -8,7 +8,17 @@ const alone = ['test/page-cache.test.ts', 'test/faults/*.test.ts'];
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['*/src/**/*.spec.ts', 'native/node/ts/**/*.spec.ts'], pool: 'forks' } },
+      {
+        test: {
+          name: 'unit',
+          include: ['*/src/**/*.spec.ts', 'native/node/ts/**/*.spec.ts'],
+          pool: 'forks',
+          // Specs keep no state in modules, so files share a process: loading everything for each takes longer than they do.
+          isolate: false,
+          // Many wait for time-outs rather than for a core.
+          maxWorkers: 3,
+        },
+      },
       { test: { name: 'black-box', include: ['test/*.test.ts'], exclude: alone, maxWorkers: 2, ...blackBox } },
       { test: { name: 'alone', include: alone, fileParallelism: false, ...blackBox } },
       {

@@ -108,7 +108,8 @@ describe('a tree of small files', () => {
       'load: { lanesPerAgent: 1 }',
     );
     const run = sandbox.start('run', plan, '--agents', '2', '--json');
-    await run.midStage(stage);
+    // Deleting is over in a second: its first progress may come too late.
+    await (stage === 'delete' ? run.event('stage-started', stage) : run.midStage(stage));
     run.signalGroup('SIGINT');
     const ended = await run.ended;
     expect(ended.code, ended.stderr).toBe(130);
