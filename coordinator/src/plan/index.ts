@@ -23,8 +23,10 @@ export {
   resolvedPlanToJson,
   type Stability,
   type SweepPoint,
+  type SweepValues,
 } from './resolved.js';
 export { stagesOfRound } from './rounds.js';
 export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
 export type { Knee } from './schema-sweep.js';
 export { agentsNeeded, pointText } from './sweep.js';
+export type { Rate } from './units.js';

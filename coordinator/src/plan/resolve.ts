@@ -131,7 +131,9 @@ function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedSta
 
 function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
   rate?: ResolvedRate;
+  sweptRate?: ResolvedRate['arrivals'];
 } {
+  if (rate === 'sweep') return { sweptRate: arrivals };
   return rate === undefined ? {} : { rate: { ...rate, arrivals } };
 }
 
