@@ -65,7 +65,7 @@ describe('on an object store', () => {
     if (typeof started !== 'string') await started[Symbol.asyncDispose]();
   });
 
-  test.each(arrivals)('a rate of %s arrivals is kept by two agents together', async (lie, { sandbox, skip }) => {
+  test.for(arrivals)('a rate of %s arrivals is kept by two agents together', async (lie, { sandbox, skip }) => {
     needs(skip, typeof started !== 'string', `SeaweedFS (${started})`);
     if (typeof started === 'string') throw new Error(started);
     const rate = `rate: 100/s, arrivals: ${lie}`;

@@ -21,7 +21,7 @@ export function sweepResult(
   return {
     points: points.map(({ values }, at) => ({
       point: at + 1,
-      values: Object.entries(values).map(([key, value]) => valueOf(key, value)),
+      values: Object.entries(values).map(([key, value]) => wireValue(key, value)),
     })),
     rows,
     kneePercentile: knee?.percentile ?? '',
@@ -34,7 +34,7 @@ export function sweepResult(
   };
 }
 
-function valueOf(key: string, value: number | Rate): SweepValue {
+function wireValue(key: string, value: number | Rate): SweepValue {
   if (typeof value === 'number') return { key, value: BigInt(value), rateOf: '' };
   return { key, value: BigInt(value.perSecond), rateOf: value.of };
 }
