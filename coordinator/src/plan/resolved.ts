@@ -84,6 +84,8 @@ export type ResolvedTarget =
       readonly backoffMs: number;
       /** After this long an attempt is given up. */
       readonly timeoutMs: number;
+      /** Whether another run may use the target at the same time. */
+      readonly shareTarget: boolean;
     };
 
 /** A rate that all agents together keep. */

@@ -19,11 +19,11 @@ export type {
 } from './machine.js';
 export type { MemoryOptions } from './memory.js';
 export { Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget, type Unreached } from './network.js';
+export { listS3Notes, putS3Note, readS3Note, removeS3Note } from './notes.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';
 export { lookAtHost, type Readiness } from './readiness.js';
-export { listS3Notes, putS3Note, readS3Note, removeS3Note } from './notes.js';
 export { checkS3, clearS3, type S3Sink } from './s3.js';
 export { shutdown } from './shared-engine.js';
 export { type Cache, type SystemInformation, systemInformation } from './system.js';
