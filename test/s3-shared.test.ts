@@ -90,9 +90,12 @@ describe('a store that a run uses', () => {
     const left = await store.keys();
     expect(await store.notes()).toHaveLength(1);
     const plan = planFor(sandbox, store.endpoint, short);
-    const { code, result, stderr } = await sandbox.startWith(credentials, 'run', plan, '--json').ended;
+    const { code, lines, stderr } = await sandbox.startWith(credentials, 'run', plan, '--json').ended;
     expect(code, stderr).toBe(0);
-    expect(result.notes.join()).toMatch(/the lock of run \S+ in s3:\/\/qualify\/teams\/storage .* was cleared away/u);
+    const said = eventsOf(lines, 'note')
+      .map(({ text }) => text)
+      .join();
+    expect(said).toMatch(/the lock of run \S+ in s3:\/\/qualify\/teams\/storage .* was cleared away/u);
     expect(await store.keys()).toEqual(left);
     for (const key of left) await store.remove(key);
     await expectEmpty(store);
@@ -133,9 +136,8 @@ describe('that a store is one and the same', () => {
         const agent = cluster.startAgentSeeing(seen(address), '/etc/hosts', name);
         await agent.said(/joined the coordinator/u);
       }
-      const plan = planFor(sandbox, `http://store.test:${port}`, short, '');
-      const flags = ['--json'];
-      const run = await cluster.run(plan, ...flags);
+      const plan = planFor(sandbox, `http://store.test:${port}`, short);
+      const run = await cluster.run(plan, '--json');
       expect(run.code).toBe(1);
       expect(run.result.error?.code).toBe('SEEDSTORM_E_TARGET_NOT_SHARED');
       const said =

@@ -193,24 +193,25 @@ async function livingOthers(place: Notes, run: string, notes: string[]): Promise
 
 /** Looks at a lock until it is renewed, which its run does while it lives, or gone, or not renewed for too long. */
 async function watch(place: Notes, name: string): Promise<{ lives: boolean; lock: Lock | undefined }> {
-  const first = await readLock(place, name);
-  if (first === undefined) return { lives: false, lock: undefined };
-  if (isDeadHere(first)) return { lives: false, lock: first };
   const deadline = performance.now() + deadMs;
-  while (performance.now() < deadline) {
+  let first: Lock | undefined;
+  for (;;) {
+    const text = await place.read(name);
+    if (text === undefined) return { lives: false, lock: undefined };
+    // One that is being written may be read in parts: it says more at the next look, or is none of ours.
+    const now = lockOf(text);
+    first ??= now;
+    if (first !== undefined && isDeadHere(first)) return { lives: false, lock: first };
+    if (now !== undefined && now.beat !== first?.beat) return { lives: true, lock: now };
+    if (performance.now() > deadline) return { lives: false, lock: first };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const now = await readLock(place, name);
-    if (now === undefined) return { lives: false, lock: undefined };
-    if (now.beat !== first.beat) return { lives: true, lock: now };
   }
-  return { lives: false, lock: first };
 }
 
-/** What a lock says; undefined when it is gone, or no lock of ours. */
-async function readLock(place: Notes, name: string): Promise<Lock | undefined> {
-  const text = await place.read(name);
+/** What a lock says; undefined when it is no lock of ours. */
+function lockOf(text: string): Lock | undefined {
   try {
-    const lock = JSON.parse(text ?? '') as Lock;
+    const lock = JSON.parse(text) as Lock;
     return typeof lock.run === 'string' && typeof lock.process === 'string' ? lock : undefined;
   } catch {
     return undefined;
