@@ -15,7 +15,7 @@ export function putS3Note(sink: S3Sink, name: string, text: string): Promise<voi
 }
 
 /**
- * What a note says; undefined when it is not there, or is longer than any of ours.
+ * What a note says; undefined when it is not there, empty when it is longer than any of ours.
  * @throws SeedstormError as putS3Note.
  */
 export async function readS3Note(sink: S3Sink, name: string): Promise<string | undefined> {

@@ -30,7 +30,7 @@ impl S3Lane {
         Ok(self.ask(RequestKind::Put, &what, async |store, attempt| store.put_note(attempt, &key, text).await)?)
     }
 
-    /// What a note says; `None`: it is not there, or is no note of ours.
+    /// What a note says; empty when it is longer than any of ours; `None`: it is not there, or is no text.
     ///
     /// # Errors
     /// As for [`S3Lane::put_note`].
