@@ -177,6 +177,8 @@ stages:
     } finally {
       signal(pid, 'SIGCONT');
     }
+    // It was lost for good: when it wakes up it is told so, and ends.
+    expect((await cluster.agent('agent-2').ended).code).toBe(1);
     await cluster.stop();
     sandbox.expectNothingLeft();
   });
