@@ -77,6 +77,8 @@ impl S3Lane {
             names.extend(asked.names);
             page = asked.next;
             if page.is_none() {
+                // Of a folder that was emptied, SeaweedFS lists the folder itself.
+                names.retain(|name| folder.rsplit('/').next() != Some(name));
                 return Ok(names);
             }
         }
