@@ -137,7 +137,10 @@ function endAtOnce(cluster: LocalCluster | undefined, view: RunView, resolvedPla
   cluster.kill();
   const { target, earlier }: Pick<ResolvedPlan, 'target' | 'earlier'> = JSON.parse(resolvedPlan);
   view.close();
-  if (earlier !== undefined) return view.line('ended at once');
+  if (earlier !== undefined) {
+    view.line('ended at once');
+    return;
+  }
   if (target.kind === 'block') view.line(`ended at once; what the run wrote is left on ${target.device}`);
   if (target.kind === 'file') {
     view.line(`ended at once; what the run wrote may be left in ${target.runFolders.join(', ')}`);

@@ -8,8 +8,27 @@ import { planSchema } from './schema.js';
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
 export function planJsonSchema(): object {
   const schema = z.toJSONSchema(planSchema, { io: 'input', target: 'draft-7' });
-  return { ...schema, title: 'Seedstorm plan', description: 'What Seedstorm is asked to do, in one file.' };
+  return {
+    ...schema,
+    anyOf: [{ required: ['data', 'target'] }, ofEarlierRun],
+    title: 'Seedstorm plan',
+    description: 'What Seedstorm is asked to do, in one file.',
+  };
 }
+
+/** A plan whose data is that of an earlier run: a stage of it names the run. */
+const ofEarlierRun = {
+  properties: {
+    stages: {
+      contains: {
+        anyOf: ['verify', 'read', 'delete'].map((kind) => ({
+          required: [kind],
+          properties: { [kind]: { type: 'object', required: ['run'] } },
+        })),
+      },
+    },
+  },
+};
 
 /** The reference page in Markdown. */
 export function planReference(): string {

@@ -28,20 +28,20 @@ export function revisit(record: RunRecord, agents: readonly Member[], identity: 
   return { notes, absentHosts: write.absentHosts };
 }
 
-/** What an identity holds where it is bound to one boot of a host. */
-const boot = /@[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/u;
+/** What an identity has in it that does not outlast a boot of its host, or the attachment of a device. */
+const passing = /(?:-?disk\d+)?@[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/u;
 
 function deviceNote({ head }: RunRecord, identity: string): string | undefined {
   const { target, deviceIdentity = '' } = head;
   if (target.kind !== 'block' || (identity === deviceIdentity && identity !== '')) return undefined;
   const seen = identity === '' ? 'a device without an identity' : identity;
   const known = deviceIdentity === '' ? 'a device without an identity' : deviceIdentity;
-  if (identity.replace(boot, '') !== deviceIdentity.replace(boot, '')) {
+  if (identity.replace(passing, '') !== deviceIdentity.replace(passing, '')) {
     throw new SeedstormError({
       code: 'SEEDSTORM_E_DEVICE_IDENTITY',
       what: `${target.device} is ${seen}, and run ${head.runId} wrote to ${known}`,
       mend: 'attach the device that was written to under that path',
     });
   }
-  return `that ${target.device} is the device that was written to is shown by its data alone: its identity (${seen}) does not outlast a boot`;
+  return `that ${target.device} is the device that was written to is shown by its data alone: its identity (${seen}) does not outlast a boot, or its being detached`;
 }
