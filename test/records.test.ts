@@ -234,7 +234,7 @@ describe('a run whose coordinator was killed in mid-write', () => {
   test('before anything was known to be written is refused, instead of passing with nothing verified', async ({
     sandbox,
   }) => {
-    const slow = writing(sandbox.target, { stages: '{ write: { rate: 1MiB/s } }' });
+    const slow = writing(sandbox.target, { stages: '{ write: { rate: 64KiB/s } }' });
     const run = sandbox.start('run', sandbox.plan(slow), '--agents', '1', '--json');
     const { runId } = await run.progress('write', () => true, 'anything');
     const [coordinator] = sandbox.processes().filter(({ args }) => args.includes('coordinator'));
@@ -260,18 +260,15 @@ describe('a record', () => {
     expectError(known, 2, 'SEEDSTORM_E_RUN_RECORD_MISSING', new RegExp(`the newest: ${runId} \\(kept, kept\\)`, 'u'));
   });
 
-  test.for([
-    ['is cut short', (text: string) => text.slice(0, text.length / 2)],
-    ['is something else', () => 'hello\n'],
-    ['is of a newer version', (text: string) => text.replace('"version":1', '"version":2')],
-    ['leaves the data', (text: string) => text.replace('"ranges":[[0,', '"ranges":[[-1,')],
-  ] as const)('that %s is refused and left as it is', async ([, damage], { sandbox }) => {
+  test('that is damaged is refused and left as it is', async ({ sandbox }) => {
     const runId = await write(sandbox);
     const file = recordOf(sandbox, runId);
-    const damaged = damage(readFileSync(file, 'utf8'));
+    const damaged = readFileSync(file, 'utf8').slice(0, -40);
     writeFileSync(file, damaged);
     const ended = await later(sandbox, `{ verify: { run: ${runId} } }`);
     expectError(ended, 1, 'SEEDSTORM_E_RUN_RECORD_UNREADABLE', new RegExp(`${runId}/run.jsonl cannot be read: `, 'u'));
+    const listed = await sandbox.run('runs');
+    expect(listed.code).toBe(0);
     expect(readFileSync(file, 'utf8')).toBe(damaged);
     expect(sandbox.files().length).toBe(16);
   });
@@ -317,18 +314,10 @@ describe('a record', () => {
 });
 
 describe('a plan', () => {
-  test('about an earlier run that says what its record says, or is about two runs, is refused', async ({ sandbox }) => {
-    const id = '20200101-000000-00000000';
-    const refuse = async (plan: string, what: RegExp): Promise<void> =>
-      expectError(await sandbox.run('run', sandbox.plan(plan)), 2, 'SEEDSTORM_E_PLAN_INVALID', what);
-    await refuse(`seed: 7\nstages: [{ verify: { run: ${id} } }]`, /1:1: seed: the earlier run's record says it/u);
-    await refuse(
-      `stages: [{ verify: { run: ${id} } }, { read: { run: 20200101-000000-00000001 } }]`,
-      /stages\[1\]\.read\.run: other stages are about the data of run 20200101-000000-00000000/u,
-    );
-    await refuse(`stages: [{ verify: { run: ${id} } }, { delete: {} }]`, /stages\[1\]\.delete: says no run/u);
-    await refuse(`stages: [{ verify: { run: ${id} } }, { write: {} }]`, /stages\[1\]\.write: other stages are about/u);
-    await refuse('stages: [{ verify: { run: last } }]', /“last” is not a run id/u);
+  test('about an earlier run that says what its record says is refused before anything starts', async ({ sandbox }) => {
+    const plan = 'seed: 7\nstages: [{ verify: { run: 20200101-000000-00000000 } }]';
+    const ended = await sandbox.run('run', sandbox.plan(plan));
+    expectError(ended, 2, 'SEEDSTORM_E_PLAN_INVALID', /1:1: seed: the earlier run's record says it/u);
   });
 
   test('that repeats seed and namespace of a run on record is warned of by check', async ({ sandbox }) => {

@@ -7,28 +7,16 @@ import { planSchema } from './schema.js';
 
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
 export function planJsonSchema(): object {
-  const schema = z.toJSONSchema(planSchema, { io: 'input', target: 'draft-7' });
+  const { data, target } = planSchema.shape;
+  const own = planSchema.extend({ data: data.unwrap(), target: target.unwrap() });
+  const ofEarlierRun = planSchema.omit({ data: true, target: true, seed: true, namespace: true, sweep: true });
+  const schema = z.toJSONSchema(z.union([own, ofEarlierRun]), { io: 'input', target: 'draft-7', reused: 'ref' });
   return {
     ...schema,
-    anyOf: [{ required: ['data', 'target'] }, ofEarlierRun],
     title: 'Seedstorm plan',
     description: 'What Seedstorm is asked to do, in one file.',
   };
 }
-
-/** A plan whose data is that of an earlier run: a stage of it names the run. */
-const ofEarlierRun = {
-  properties: {
-    stages: {
-      contains: {
-        anyOf: ['verify', 'read', 'delete'].map((kind) => ({
-          required: [kind],
-          properties: { [kind]: { type: 'object', required: ['run'] } },
-        })),
-      },
-    },
-  },
-};
 
 /** The reference page in Markdown. */
 export function planReference(): string {
