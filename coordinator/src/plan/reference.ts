@@ -8,7 +8,10 @@ import { planSchema } from './schema.js';
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
 export function planJsonSchema(): object {
   const { data, target } = planSchema.shape;
-  const own = planSchema.extend({ data: data.unwrap(), target: target.unwrap() });
+  const own = planSchema.extend({
+    data: data.unwrap().meta(data.meta() ?? {}),
+    target: target.unwrap().meta(target.meta() ?? {}),
+  });
   const ofEarlierRun = planSchema.omit({ data: true, target: true, seed: true, namespace: true, sweep: true });
   const schema = z.toJSONSchema(z.union([own, ofEarlierRun]), { io: 'input', target: 'draft-7', reused: 'ref' });
   return {
