@@ -145,8 +145,7 @@ export async function findOtherRuns(target: Target): Promise<SeedstormError[]> {
  * the target is shared, and what is not the run's target has no lock of it.
  * @throws SeedstormError TARGET_NOT_SHARED.
  */
-export async function seeOwnLock(target: Target): Promise<void> {
-  const { run } = lockable(target) ?? { run: '' };
+export async function seeOwnLock(target: Target, run: string): Promise<void> {
   for (const place of placesOf(target, folderName).seen) {
     const deadline = performance.now() + seeMs;
     const isThere = async (): Promise<boolean> => (await place.names()).some((name) => name.startsWith(`${run}~`));

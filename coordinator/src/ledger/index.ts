@@ -3,5 +3,5 @@ export type { AgentCoverage, Coverage, Expiry, Handover, Unsettled } from './cov
 export { IntervalMap, IntervalSet, type Range } from './intervals.js';
 export type { Lease, LeaseEnd } from './lease.js';
 export { Ledger } from './ledger.js';
-export type { Assign, LedgerOptions, Member, Placement, WriterRange } from './options.js';
+export type { Assign, Deed, LedgerOptions, Member, Placement, WriterRange } from './options.js';
 export type { Refusal, Report, ReportOutcome } from './report.js';

@@ -19,7 +19,7 @@ import { formatRatio, formatSize } from './units.js';
 /** The sections of a plan that are valid by themselves. */
 export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
-/** What does not fit together. */
+/** What does not fit together in a plan that makes its data. */
 export function checkSections(sections: Sections): Problem[] {
   const problems = checkEach(sections);
   const { data, target, stages } = sections;
@@ -45,7 +45,9 @@ function checkEach(sections: Sections): Problem[] {
       : checkLoad({ data: sections.data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
-    ...(stages === undefined ? [] : checkRates(stages, sections.sweep, tree !== undefined && !tree.fileSize)),
+    ...(stages === undefined
+      ? []
+      : checkRates(stages, { swept: sections.sweep?.rate, hasEmptyFiles: tree !== undefined && !tree.fileSize })),
     ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
     ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
     sections.data === undefined ||
@@ -132,7 +134,11 @@ function checkMixedStages(stages: Plan['stages'], around: Sections & { readonly 
   return stages.flatMap(({ mixed }, index) => (mixed === undefined ? [] : checkMixed(index, mixed, around)));
 }
 
-function checkNetwork(path: (string | number)[], name: string, network: Plan['stages'][number]['network']): Problem[] {
+export function checkNetwork(
+  path: (string | number)[],
+  name: string,
+  network: Plan['stages'][number]['network'],
+): Problem[] {
   if (network?.direction !== 'one-way' || network.pattern === 'pairs' || network.pattern === 'coordinator') return [];
   const what = `${name}.direction: all-to-all is both ways by its nature`;
   return [invalid([...path, 'direction'], what, 'set pattern to pairs or coordinator, or leave direction out')];

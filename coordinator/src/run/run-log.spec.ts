@@ -23,6 +23,8 @@ const result: RunResult = {
   evidenceSkipped: 0n,
   spreads: [],
   sweep: undefined,
+  dataRunId: '',
+  dataStartedUnixMs: 0n,
 };
 
 /** A watcher and what it was told: kinds of events, or the message's own. */

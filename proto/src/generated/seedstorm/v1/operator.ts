@@ -215,7 +215,13 @@ export interface RunResult {
   /** How the repetitions of each stage spread, where there are any. */
   spreads: StageSpread[];
   /** What came of the sweep, where there is one. */
-  sweep: SweepResult | undefined;
+  sweep:
+    | SweepResult
+    | undefined;
+  /** The earlier run whose data it was about; empty: it made its own. */
+  dataRunId: string;
+  /** When that run began, in ms since 1970; 0 without one. */
+  dataStartedUnixMs: bigint;
 }
 
 /** How the repetitions of a stage spread. */
@@ -1963,6 +1969,8 @@ function createBaseRunResult(): RunResult {
     evidenceSkipped: 0n,
     spreads: [],
     sweep: undefined,
+    dataRunId: "",
+    dataStartedUnixMs: 0n,
   };
 }
 
@@ -2036,6 +2044,15 @@ export const RunResult: MessageFns<RunResult> = {
     }
     if (message.sweep !== undefined) {
       SweepResult.encode(message.sweep, writer.uint32(1130).fork()).join();
+    }
+    if (message.dataRunId !== "") {
+      writer.uint32(1602).string(message.dataRunId);
+    }
+    if (message.dataStartedUnixMs !== 0n) {
+      if (BigInt.asUintN(64, message.dataStartedUnixMs) !== message.dataStartedUnixMs) {
+        throw new globalThis.Error("value provided for field message.dataStartedUnixMs of type uint64 too large");
+      }
+      writer.uint32(1608).uint64(message.dataStartedUnixMs);
     }
     return writer;
   },
@@ -2197,6 +2214,22 @@ export const RunResult: MessageFns<RunResult> = {
             message.sweep = SweepResult.decode(reader, reader.uint32());
             continue;
           }
+          case 200: {
+            if (tag !== 1602) {
+              break;
+            }
+
+            message.dataRunId = reader.string();
+            continue;
+          }
+          case 201: {
+            if (tag !== 1608) {
+              break;
+            }
+
+            message.dataStartedUnixMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2244,6 +2277,10 @@ export const RunResult: MessageFns<RunResult> = {
     message.sweep = (object.sweep !== undefined && object.sweep !== null)
       ? SweepResult.fromPartial(object.sweep)
       : undefined;
+    message.dataRunId = object.dataRunId ?? "";
+    message.dataStartedUnixMs = (object.dataStartedUnixMs !== undefined && object.dataStartedUnixMs !== null)
+      ? BigInt(object.dataStartedUnixMs)
+      : 0n;
     return message;
   },
 };
