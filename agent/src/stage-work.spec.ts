@@ -33,6 +33,7 @@ const grant = (leaseId: bigint, first: bigint, end: bigint) => ({
   epoch: 1n,
   units: { first, end },
   shards: [],
+  late: [],
 });
 const isComplete = (report: Report): boolean => report.leases.some((lease) => lease.complete);
 

@@ -37,7 +37,7 @@ import type { ToCoordinator } from './connection.js';
 import type { EvidenceKeeper } from './evidence.js';
 import { runFolders } from './file-target.js';
 import type { GeneratorMeter } from './generator-meter.js';
-import { reservedBy, shardHistory } from './overwrites.js';
+import { lateWrites, reservedBy, shardHistory } from './overwrites.js';
 import { Ports } from './ports.js';
 import { ProcessCpu } from './process-cpu.js';
 import { readingOf, reportOf } from './report.js';
@@ -185,7 +185,7 @@ export class StageWork {
   }
 
   /** A seed range to work on; one that is known already was granted again after a break. */
-  grant({ leaseId, epoch, units, shards }: GrantLease): void {
+  grant({ leaseId, epoch, units, shards, late }: GrantLease): void {
     if (units === undefined || this.#epochs.has(leaseId) || this.#ending !== undefined) return;
     if (this.#epochs.size >= maxLeases) {
       throw new SeedstormError({
@@ -195,7 +195,7 @@ export class StageWork {
     }
     this.#epochs.set(leaseId, epoch);
     try {
-      this.#task?.addRange(leaseId, units.first, units.end, shards.map(shardHistory));
+      this.#task?.addRange(leaseId, units.first, units.end, shards.map(shardHistory), late.map(lateWrites));
     } catch (error) {
       this.#endEarly(error);
     }

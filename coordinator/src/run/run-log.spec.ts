@@ -23,6 +23,7 @@ const result: RunResult = {
   evidenceSkipped: 0n,
   spreads: [],
   sweep: undefined,
+  indeterminate: [],
 };
 
 /** A watcher and what it was told: kinds of events, or the message's own. */

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::bits::{Bits, Copied};
 use super::claims::{Claim, Claims};
+use super::late::Late;
 use super::replay::Prefix;
 use super::shards::Shards;
 use crate::error::{Error, Result};
@@ -111,6 +112,8 @@ pub(super) struct SeedRange {
     failed: OnceLock<Error>,
     /// What is known of overwritten blocks; empty where there are none.
     pub(super) shards: Shards,
+    /// Old content that is no fault in it.
+    pub(super) late: Late,
 }
 
 impl SeedRange {
@@ -137,6 +140,7 @@ impl SeedRange {
             lost: AtomicBool::new(false),
             failed: OnceLock::new(),
             shards: Shards::default(),
+            late: Late::default(),
             claims,
         }
     }
@@ -144,6 +148,11 @@ impl SeedRange {
     /// The same with what is known of its shards.
     pub(super) fn with_shards(self, shards: Shards) -> Self {
         Self { shards, ..self }
+    }
+
+    /// The same with what may have come late to its units.
+    pub(super) fn with_late(self, late: Late) -> Self {
+        Self { late, ..self }
     }
 
     /// Takes the next claim. None is left, or the range was stopped: `None`.

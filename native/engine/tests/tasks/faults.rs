@@ -8,7 +8,7 @@ use seedstorm_content::{FaultKind, Part, Place};
 use seedstorm_engine::error::ErrorKind;
 use seedstorm_engine::sink::SyncPolicy;
 use seedstorm_engine::task::{
-    ErrorLimits, Finding, FindingKind, Operation, Place as Spot, Policy, Saw, Way, look_again,
+    ErrorLimits, Finding, FindingKind, LateWrites, Operation, Place as Spot, Policy, RangeSpec, Saw, Way, look_again,
 };
 
 use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
@@ -112,6 +112,33 @@ fn an_old_generation_is_called_stale() {
     let finding = only(&outcome);
     assert_eq!((finding.unit, &finding.kind), (20, &FindingKind::Wrong(FaultKind::Stale { generation: 7 })));
     assert_eq!(finding.expected_generation, 0);
+}
+
+#[test]
+fn an_old_generation_that_a_lost_holder_may_have_written_late_is_indeterminate_and_counts_as_no_corruption() {
+    let target = Folder::new();
+    let plan = Plan { generation: 1, ..Plan::new(24, 10, files(target.run(), SyncPolicy::File)) };
+    let old = Plan { generation: 0, ..plan.clone() };
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    let (stale, file) = (old.bytes_of(2), open(&plan.file(2)));
+    // Of the late unit all but a half of one sector is old; the unit behind it is nobody's late write.
+    file.write_all_at(&stale[UNIT as usize..][..1024 + 256], UNIT).unwrap();
+    file.write_all_at(&stale[2 * UNIT as usize..][..512], 2 * UNIT).unwrap();
+    let run = plan.prepare(&engine, Operation::Verify).unwrap();
+    run.task.begin_at(0);
+    let late = vec![LateWrites { units: 21..22, generations: 0..1 }];
+    run.task.add_range_with(RangeSpec { id: 1, first: 0, end: 24 }, Vec::new(), late).unwrap();
+    let outcome = run.finish();
+    outcome.expect_all_done(24);
+    let found = |finding: &Finding| (finding.kind.name(), finding.unit, finding.offset_in_file, finding.length);
+    let mut all: Vec<_> = outcome.findings().iter().map(found).collect();
+    all.sort_by_key(|(_, _, offset, _)| *offset);
+    let expected = [("indeterminate", 21, UNIT, 1024), ("torn", 21, UNIT + 1024, 512), ("stale", 22, 2 * UNIT, 512)];
+    assert_eq!(all, expected);
+    assert_eq!(corrupt(&outcome).0, 2, "a torn sector and a stale one, and not what may be late");
+    let only_late = |finding: &&Finding| matches!(finding.kind, FindingKind::Indeterminate { generation: 0 });
+    assert_eq!(outcome.findings().iter().filter(only_late).count(), 1);
 }
 
 #[test]

@@ -215,7 +215,11 @@ export interface RunResult {
   /** How the repetitions of each stage spread, where there are any. */
   spreads: StageSpread[];
   /** What came of the sweep, where there is one. */
-  sweep: SweepResult | undefined;
+  sweep:
+    | SweepResult
+    | undefined;
+  /** The first places in full that hold an old generation, perhaps by a late write of an agent that was lost: no faults. */
+  indeterminate: Finding[];
 }
 
 /** How the repetitions of a stage spread. */
@@ -428,7 +432,14 @@ export interface StageResult {
     | MemoryResult
     | undefined;
   /** How much faster the agents could have made or compared the data; absent where it was not measured. */
-  headroom: HeadroomResult | undefined;
+  headroom:
+    | HeadroomResult
+    | undefined;
+  /**
+   * Places that hold an old generation, perhaps by a late write of an agent that was lost: nobody knows, and they are not among
+   * the faults.
+   */
+  indeterminatePlaces: bigint;
 }
 
 /**
@@ -545,9 +556,12 @@ export interface TimedResult {
   countedNs: bigint;
   /** Operations that count. */
   operations: bigint;
-  /** How often the data was gone through: 3.25 is three times and a quarter. */
+  /**
+   * How often the data was gone through: 3.25 is three times and a quarter. Of a mixed stage, the bytes of its operations over
+   * those of the data.
+   */
   passes: number;
-  /** Passes of which every unit was accounted for. */
+  /** Passes of which every unit was accounted for; of a mixed stage, rounds of which every shard was. */
   wholePasses: bigint;
   /** Whether it ended before its time, because there was nothing left to do. */
   endedEarly: boolean;
@@ -1941,6 +1955,7 @@ function createBaseRunResult(): RunResult {
     evidenceSkipped: 0n,
     spreads: [],
     sweep: undefined,
+    indeterminate: [],
   };
 }
 
@@ -2014,6 +2029,9 @@ export const RunResult: MessageFns<RunResult> = {
     }
     if (message.sweep !== undefined) {
       SweepResult.encode(message.sweep, writer.uint32(1130).fork()).join();
+    }
+    for (const v of message.indeterminate) {
+      Finding.encode(v!, writer.uint32(1762).fork()).join();
     }
     return writer;
   },
@@ -2175,6 +2193,14 @@ export const RunResult: MessageFns<RunResult> = {
             message.sweep = SweepResult.decode(reader, reader.uint32());
             continue;
           }
+          case 220: {
+            if (tag !== 1762) {
+              break;
+            }
+
+            message.indeterminate.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2222,6 +2248,7 @@ export const RunResult: MessageFns<RunResult> = {
     message.sweep = (object.sweep !== undefined && object.sweep !== null)
       ? SweepResult.fromPartial(object.sweep)
       : undefined;
+    message.indeterminate = object.indeterminate?.map((e) => Finding.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2990,6 +3017,7 @@ function createBaseStageResult(): StageResult {
     cpuSecondsPerGb: 0,
     memory: undefined,
     headroom: undefined,
+    indeterminatePlaces: 0n,
   };
 }
 
@@ -3192,6 +3220,12 @@ export const StageResult: MessageFns<StageResult> = {
     }
     if (message.headroom !== undefined) {
       HeadroomResult.encode(message.headroom, writer.uint32(1482).fork()).join();
+    }
+    if (message.indeterminatePlaces !== 0n) {
+      if (BigInt.asUintN(64, message.indeterminatePlaces) !== message.indeterminatePlaces) {
+        throw new globalThis.Error("value provided for field message.indeterminatePlaces of type uint64 too large");
+      }
+      writer.uint32(1760).uint64(message.indeterminatePlaces);
     }
     return writer;
   },
@@ -3569,6 +3603,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.headroom = HeadroomResult.decode(reader, reader.uint32());
             continue;
           }
+          case 220: {
+            if (tag !== 1760) {
+              break;
+            }
+
+            message.indeterminatePlaces = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3677,6 +3719,9 @@ export const StageResult: MessageFns<StageResult> = {
     message.headroom = (object.headroom !== undefined && object.headroom !== null)
       ? HeadroomResult.fromPartial(object.headroom)
       : undefined;
+    message.indeterminatePlaces = (object.indeterminatePlaces !== undefined && object.indeterminatePlaces !== null)
+      ? BigInt(object.indeterminatePlaces)
+      : 0n;
     return message;
   },
 };
