@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(parts(stale(2 * UNIT, UNIT, 0)), [(2 * UNIT, UNIT, false)], "nobody wrote that late");
         assert_eq!(
             parts(stale(UNIT + 4096, 4 * UNIT, 1)),
-            [(UNIT + 4096, 4096, false), (2 * UNIT, 2 * UNIT, true), (4 * UNIT, 4096, false)],
+            [(UNIT + 4096, 4096, false), (2 * UNIT, 2 * UNIT, true), (4 * UNIT, UNIT + 4096, false)],
         );
         assert_eq!(parts(stale(5 * UNIT, 2 * UNIT, 1003)), [(5 * UNIT, UNIT, true), (6 * UNIT, UNIT, false)]);
     }
