@@ -6,7 +6,7 @@ use std::path::Path;
 
 use seedstorm_content::{FaultKind, Part, Place};
 use seedstorm_engine::error::ErrorKind;
-use seedstorm_engine::sink::SyncPolicy;
+use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{
     ErrorLimits, Finding, FindingKind, LateWrites, Operation, Place as Spot, Policy, RangeSpec, Saw, Way, look_again,
 };
@@ -291,6 +291,46 @@ fn errors_that_the_plan_lets_pass_fail_their_units_alone_and_are_told_by_kind_fi
     plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 9;
     let outcome = plan.over_all(&engine, Operation::Read);
     assert_eq!(outcome.last.ranges.iter().filter(|range| range.failed.is_some()).count(), 1);
+}
+
+/// Reads 24 units in files of 10, 10 and 4, the first of which ends at `end`, in such blocks; errors pass.
+fn read_with_the_first_file_cut_at(end: u64, block: u64) -> Outcome {
+    let target = Folder::new();
+    let buffered = SinkSpec::File {
+        folders: vec![target.run()],
+        direct: Direct::No,
+        sync: SyncPolicy::File,
+        options: FileOptions::default(),
+    };
+    let mut plan = Plan::new(24, 10, buffered);
+    plan.block = block;
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    open(&plan.file(0)).set_len(end).unwrap();
+    plan.policy.errors.in_all = 100;
+    plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 100;
+    let run = plan.prepare(&engine, Operation::Read).unwrap();
+    run.task.begin_at(0);
+    run.add(1, 0..24);
+    run.finish()
+}
+
+#[test]
+fn a_block_that_cannot_be_read_costs_the_units_that_it_is_in_and_no_others() {
+    // Blocks of a unit and a half: three units are read in two blocks.
+    let outcome = read_with_the_first_file_cut_at(7 * UNIT + UNIT / 2 + 1, UNIT + UNIT / 2);
+    let range = &outcome.last.ranges[0];
+    assert!(range.complete && range.failed.is_none());
+    assert_eq!((&range.failed_units, &range.done), (&vec![(7, 10)], &vec![(0, 7), (10, 24)]));
+    assert_eq!(count(&outcome.last, |counts| counts.errors), 2);
+}
+
+#[test]
+fn each_block_of_a_unit_that_cannot_be_read_is_counted_not_only_the_first() {
+    let outcome = read_with_the_first_file_cut_at(9 * UNIT + UNIT / 4, UNIT / 4);
+    let range = &outcome.last.ranges[0];
+    assert_eq!((&range.failed_units, range.complete), (&vec![(9, 10)], true));
+    assert_eq!(count(&outcome.last, |counts| counts.errors), 3);
 }
 
 #[test]
