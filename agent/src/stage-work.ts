@@ -291,7 +291,8 @@ export class StageWork {
     // What is to be said of evidence goes with the last report.
     await this.host.evidence?.written();
     try {
-      // One that is under way comes before: snapshots come in the order in which they are asked for.
+      // One that is under way comes before: what it tells is told once, and nobody listens behind the end.
+      await this.#reporting;
       if (task !== undefined) await this.#report(task, true);
     } catch (thrown) {
       error ??= toErrorDetail(thrown);
