@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run two at a time, but for
+// Unit specs live beside the code; black-box suites, which start real processes, live in test/ and run three at a time, but for
 // those that need the whole machine's page cache to themselves; those in test/numa/ look into guests with several NUMA nodes.
 const blackBox = { pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const;
 const alone = ['test/page-cache.test.ts', 'test/faults/*.test.ts'];
@@ -19,7 +19,7 @@ export default defineConfig({
           maxWorkers: 3,
         },
       },
-      { test: { name: 'black-box', include: ['test/*.test.ts'], exclude: alone, maxWorkers: 2, ...blackBox } },
+      { test: { name: 'black-box', include: ['test/*.test.ts'], exclude: alone, maxWorkers: 3, ...blackBox } },
       { test: { name: 'alone', include: alone, fileParallelism: false, ...blackBox } },
       {
         test: {

@@ -1,10 +1,9 @@
 /** CPU time of this process since a stage began, user and system apart. */
 
+import type { Report } from '@seedstorm/proto';
+
 /** What a process has used, in ns. */
-export interface UsedCpu {
-  readonly userNs: bigint;
-  readonly systemNs: bigint;
-}
+export type UsedCpu = Pick<Report, 'processCpuUserNs' | 'processCpuSystemNs'>;
 
 /** A meter of one stage. */
 export class ProcessCpu {
@@ -17,8 +16,8 @@ export class ProcessCpu {
 
   /** What was used since; nothing before it began. */
   used(): UsedCpu {
-    if (this.#before === undefined) return { userNs: 0n, systemNs: 0n };
+    if (this.#before === undefined) return { processCpuUserNs: 0n, processCpuSystemNs: 0n };
     const { user, system } = process.cpuUsage(this.#before);
-    return { userNs: BigInt(user) * 1000n, systemNs: BigInt(system) * 1000n };
+    return { processCpuUserNs: BigInt(user) * 1000n, processCpuSystemNs: BigInt(system) * 1000n };
   }
 }

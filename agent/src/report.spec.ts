@@ -6,15 +6,12 @@ import { taskSpec } from './task-spec.js';
 import { prepareStage } from './testing.js';
 
 const context = {
-  stage: 3,
-  sequence: 7n,
+  frame: { stage: 3, sequence: 7n, hostNetwork: undefined, processCpuUserNs: 0n, processCpuSystemNs: 0n },
   reader: 'agent-1',
   epochs: new Map([[5n, 2n]]),
   keep: () => '',
   evidenceSkipped: () => 0,
-  hostNetwork: undefined,
   seconds: [],
-  processCpu: { userNs: 0n, systemNs: 0n },
 };
 
 const snapshot = (changes: Partial<TaskSnapshot>): TaskSnapshot => ({

@@ -2,7 +2,6 @@
 import type { Reread, TaskSnapshot } from '@seedstorm/native';
 import {
   classCounters,
-  type HostNetwork,
   type Interval,
   type LeaseProgress,
   poolCounters,
@@ -12,11 +11,14 @@ import {
   type StoreWork,
 } from '@seedstorm/proto';
 import { shardProgress } from './overwrites.js';
+import type { UsedCpu } from './process-cpu.js';
+
+/** What every report holds, whatever the stage does. */
+export type ReportFrame = Pick<Report, 'stage' | 'sequence' | 'hostNetwork' | keyof UsedCpu>;
 
 /** What a snapshot lacks for a report. */
 export interface ReportContext {
-  readonly stage: number;
-  readonly sequence: bigint;
+  readonly frame: ReportFrame;
   readonly reader: string;
   /** The epoch of each lease, by its id. */
   readonly epochs: ReadonlyMap<bigint, bigint>;
@@ -24,12 +26,8 @@ export interface ReportContext {
   readonly keep: (finding: TaskSnapshot['findings'][number]) => string;
   /** Faults whose bytes were to be kept and could not, beyond those of the snapshot. */
   readonly evidenceSkipped: () => number;
-  /** What the host's ports carried. */
-  readonly hostNetwork: HostNetwork | undefined;
   /** Seconds that were not told yet. */
   readonly seconds: readonly SecondCounters[];
-  /** CPU time of this process since the stage began. */
-  readonly processCpu: { readonly userNs: bigint; readonly systemNs: bigint };
 }
 
 /** What was asked of a store, on the wire. */
@@ -50,8 +48,7 @@ function storeWork({ store }: TaskSnapshot): StoreWork | undefined {
 /** The report of a snapshot. */
 export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report {
   return {
-    stage: context.stage,
-    sequence: context.sequence,
+    ...context.frame,
     agentNs: snapshot.takenNs,
     startedNs: snapshot.startedNs,
     lastDoneNs: snapshot.lastDoneNs,
@@ -61,8 +58,6 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     lateNs: BigInt(snapshot.lateNs),
     firstDoneNs: snapshot.firstDoneNs,
     seconds: [...context.seconds],
-    processCpuUserNs: context.processCpu.userNs,
-    processCpuSystemNs: context.processCpu.systemNs,
     leases: snapshot.ranges.flatMap((range) => leaseProgress(range, context)),
     findings: snapshot.findings.map((finding) => ({
       kind: finding.kind,
@@ -89,7 +84,6 @@ export function reportOf(snapshot: TaskSnapshot, context: ReportContext): Report
     findingCounts: snapshot.findingCounts.map(({ kind, count }) => ({ kind, count: BigInt(count) })),
     notes: snapshot.notes,
     ioEngine: snapshot.ioEngine,
-    hostNetwork: context.hostNetwork,
     store: storeWork(snapshot),
     errors: snapshot.errors.map(({ kind, path, lane, count, first: { code, what, mend } }) => ({
       kind,

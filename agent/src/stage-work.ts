@@ -1,7 +1,4 @@
-/**
- * One stage on this agent: the engine's task, the leases that it works on, and the reports about it. It must not know
- * how messages travel; a report that was not acknowledged is kept, since it may have to be sent again.
- */
+/** A stage over data on this agent: the engine's task, and the leases that it works on. It must not know how messages travel. */
 import { rmdir } from 'node:fs/promises';
 import { asSeedstormError, SeedstormError } from '@seedstorm/errors';
 import {
@@ -12,11 +9,11 @@ import {
   type MemoryStore,
   monotonicNs,
   Task,
+  type TaskSnapshot,
   type TaskSpec,
 } from '@seedstorm/native';
 import {
   type EndStage,
-  type ErrorDetail,
   type FileWork,
   type Finding,
   type GeneratorSpeed,
@@ -25,26 +22,19 @@ import {
   type PrepareStage,
   type RateShare,
   type Reading,
+  type Report,
   type RereadPlace,
   type Residency,
-  StageEnded,
-  type StagePrepared,
   type StartStage,
-  toErrorDetail,
 } from '@seedstorm/proto';
 import { memoryBytes } from './check/host.js';
-import type { ToCoordinator } from './connection.js';
-import type { EvidenceKeeper } from './evidence.js';
 import { runFolders } from './file-target.js';
-import type { GeneratorMeter } from './generator-meter.js';
 import { lateWrites, reservedBy, shardHistory } from './overwrites.js';
-import { Ports } from './ports.js';
-import { ProcessCpu } from './process-cpu.js';
-import { readingOf, reportOf } from './report.js';
+import { type ReportFrame, readingOf, reportOf } from './report.js';
 import { Seconds } from './seconds.js';
+import { type StageHost, StagePart } from './stage-part.js';
 import { seeOwnLock } from './target-lock.js';
 import { taskSpec } from './task-spec.js';
-import { Unacknowledged } from './unacknowledged.js';
 
 /** How often finished work is looked for, so that a fast agent is not idle until its next report. */
 const pollMs = 10;
@@ -55,87 +45,39 @@ const reportMs = 1000;
 /** Leases that the coordinator may have granted and this agent not yet finished. */
 const maxLeases = 4096;
 
-/** What a stage needs of the agent. */
-export interface StageHost {
-  readonly name: string;
-  /** Whether it reaches the coordinator by loopback: then that counts among its ports. */
-  readonly overLoopback: boolean;
-  /** Where the bytes of faults are kept; absent when they are not. */
-  readonly evidence?: EvidenceKeeper;
-  /** Knows how fast the lanes deal with data without storage. */
-  readonly generator: GeneratorMeter;
-  say(message: ToCoordinator): void;
-}
-
 /** One stage on this agent. */
-export class StageWork {
+export class StageWork extends StagePart<Task, TaskSnapshot> {
   readonly #epochs = new Map<bigint, bigint>();
-  readonly #unacknowledged = new Unacknowledged();
-  #task: Task | undefined;
-  readonly #cpu = new ProcessCpu();
   #seconds: Seconds | undefined;
-  #ports: Ports | undefined;
   #endedWork = 0;
   #lastReportNs = 0n;
-  /** Set while a report's counts are gathered. */
-  #reporting: Promise<void> | undefined;
   #deadlineNs = 0n;
-  #ended: ToCoordinator | undefined;
-  #prepared: ToCoordinator | undefined;
-  #ending: EndStage | undefined;
-  #poll: NodeJS.Timeout | undefined;
-  #preparing: Promise<void> | undefined;
   /** The last place that it looks at again; they are looked at one after the other. */
   #looking: Promise<void> = Promise.resolve();
   #evidenceSkipped = 0;
-  #abandoned = false;
 
   constructor(
     readonly message: PrepareStage,
-    private readonly host: StageHost,
-  ) {}
+    host: StageHost,
+  ) {
+    super(message.stage, host, pollMs);
+  }
 
   /** Gets ready and says so, or why not. */
   prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
-    this.#preparing = this.#prepare(engine, memory);
-    return this.#preparing;
-  }
-
-  async #prepare(engine: Promise<Engine>, memory: () => MemoryStore | undefined): Promise<void> {
-    const { stage } = this.message;
-    const answer: StagePrepared = {
-      stage,
-      error: undefined,
-      notes: [],
-      lanes: 0,
-      dataAddress: '',
-      generator: undefined,
-      memoryBytes: memoryBytes(),
-    };
-    try {
+    return this.getReady(async (answer) => {
+      answer.memoryBytes = memoryBytes();
       const running = await engine;
       const lanes = running.placement.reduce((sum, pool) => sum + pool.lanes.length, 0);
       await seeTarget(this.message);
       answer.notes.push(...(await dropCachesFor(this.message)));
       const spec = { ...taskSpec(this.message, lanes), evidence: this.host.evidence !== undefined };
       answer.generator = await this.#generator(running, spec);
-      const task = await Task.prepare(running, spec, memory());
-      this.#task = task;
-      this.#ports = await Ports.open(this.host.overLoopback);
-      if (this.#abandoned) return;
-      // One that ends by itself (a lane panicked, no memory) says so at once: its leases would be waited for for ever.
-      task.ended().catch((error: unknown) => this.#endEarly(error));
-      task.setDeadline(this.#deadlineNs);
-      answer.notes.push(...task.notes);
       answer.lanes = Math.min(lanes, spec.lanes ?? lanes);
-      this.#poll = setInterval(() => this.#look(), pollMs);
-      this.#prepared = { $case: 'stagePrepared', value: answer };
-    } catch (error) {
-      this.#prepared = { $case: 'stagePrepared', value: { ...answer, error: toErrorDetail(error) } };
-    }
-    if (this.#abandoned) return;
-    this.host.say(this.#prepared);
-    if (this.#ending !== undefined) await this.#finish(this.#ending);
+      const task = await Task.prepare(running, spec, memory());
+      task.setDeadline(this.#deadlineNs);
+      return task;
+    });
   }
 
   /** How fast the lanes that take part deal with the run's data without storage, where that is wanted. */
@@ -145,24 +87,17 @@ export class StageWork {
       : undefined;
   }
 
-  /** The coordinator may have missed what was said: says it again. */
-  repeat(): void {
-    if (this.#prepared !== undefined) this.host.say(this.#prepared);
-    for (const report of this.#unacknowledged.all) this.host.say({ $case: 'report', value: report });
-    if (this.#ended !== undefined) this.host.say(this.#ended);
-  }
-
   /**
    * All begin at an instant of this agent's clock, with a share of the stage's rate where it has one; the ramp and the time
    * are over at others, where these are not 0.
    */
   start({ atAgentNs, commonStartAgentNs, overAtAgentNs, countFromAgentNs, share }: StartStage): void {
-    const task = this.#task;
+    const task = this.work;
     if (task === undefined) return;
     if (share !== undefined) task.shareRate(share);
     if (overAtAgentNs > 0n) task.endAt(overAtAgentNs);
     if (countFromAgentNs > 0n) task.countFrom(countFromAgentNs);
-    this.#cpu.begin();
+    this.begins();
     // Told again after a break, it goes on.
     this.#seconds ??= new Seconds(() => task.moved(), commonStartAgentNs, atAgentNs);
     task.beginAt(atAgentNs);
@@ -170,23 +105,23 @@ export class StageWork {
 
   /** The share of the stage's rate is another one from now on. */
   shareRate(share: RateShare): void {
-    this.#task?.shareRate(share);
+    this.work?.shareRate(share);
   }
 
   /** The time is over at this instant of this agent's clock. */
   moveEnd(overAtNs: bigint): void {
-    this.#task?.endAt(overAtNs);
+    this.work?.endAt(overAtNs);
   }
 
   /** Leases end at this instant of this agent's clock, unless it is moved. */
   setDeadline(ns: bigint): void {
     this.#deadlineNs = ns;
-    this.#task?.setDeadline(ns);
+    this.work?.setDeadline(ns);
   }
 
   /** A seed range to work on; one that is known already was granted again after a break. */
   grant({ leaseId, epoch, units, shards, late }: GrantLease): void {
-    if (units === undefined || this.#epochs.has(leaseId) || this.#ending !== undefined) return;
+    if (units === undefined || this.#epochs.has(leaseId) || this.isEnding) return;
     if (this.#epochs.size >= maxLeases) {
       throw new SeedstormError({
         code: 'SEEDSTORM_E_LIMIT',
@@ -195,20 +130,20 @@ export class StageWork {
     }
     this.#epochs.set(leaseId, epoch);
     try {
-      this.#task?.addRange(leaseId, units.first, units.end, shards.map(shardHistory), late.map(lateWrites));
+      this.work?.addRange(leaseId, units.first, units.end, shards.map(shardHistory), late.map(lateWrites));
     } catch (error) {
-      this.#endEarly(error);
+      this.endEarly(error);
     }
   }
 
   /** A seed range that is not ours any more. */
   fence(leaseId: bigint): void {
-    this.#task?.fenceRange(leaseId);
+    this.work?.fenceRange(leaseId);
   }
 
   /** Makes durable what was written. */
   sync(): void {
-    this.#task?.sync();
+    this.work?.sync();
   }
 
   /** Looks at the place of a fault that another agent found. */
@@ -226,123 +161,58 @@ export class StageWork {
 
   /** A report was taken into the ledger, and those before it. */
   acknowledged(sequence: bigint): void {
-    for (const report of this.#unacknowledged.acknowledged(sequence)) {
+    for (const report of this.unacknowledged.acknowledged(sequence)) {
       // Whoever goes on when this process dies knows of them now.
-      for (const { leaseId, limits } of reservedBy(report)) this.#task?.allow(leaseId, limits);
+      for (const { leaseId, limits } of reservedBy(report)) this.work?.allow(leaseId, limits);
       // What is complete is never reported again.
       for (const lease of report.leases) if (lease.complete) this.#epochs.delete(lease.leaseId);
     }
   }
 
-  /** No more work comes: ends the task, reports once more, says that it has ended. */
-  async end(message: EndStage): Promise<void> {
-    if (this.#ended !== undefined) {
-      this.repeat();
-      return;
-    }
-    const first = this.#ending === undefined;
-    this.#ending = message;
-    if (message.cancel) this.#task?.cancel();
-    // A task that is still being prepared is ended as soon as it is there.
-    if (first && this.#prepared !== undefined) await this.#finish(message);
-  }
-
-  /** Stops whatever is left of it; for when the agent goes without the coordinator. */
-  async abandon(): Promise<void> {
-    this.#abandoned = true;
+  override async abandon(): Promise<void> {
     this.#seconds?.close();
-    this.#task?.cancel();
-    await this.#preparing?.catch(() => {});
-    clearInterval(this.#poll);
-    this.#task?.cancel();
-    await this.#task?.ended().catch(() => {});
+    await super.abandon();
   }
 
-  /** Ends without being told to, and says why. */
-  #endEarly(why: unknown): void {
-    if (this.#ending !== undefined || this.#abandoned) return;
-    this.#ending = { stage: this.message.stage, cancel: true, removeRunFolder: false };
-    void this.#finish(this.#ending, toErrorDetail(why));
-  }
-
-  async #finish(message: EndStage, why?: ErrorDetail): Promise<void> {
-    const task = this.#task;
-    const began = monotonicNs();
-    let error = why;
-    try {
-      if (message.cancel) task?.cancel();
-      else task?.finish();
-      await task?.ended();
-    } catch (thrown) {
-      const known = asSeedstormError(thrown);
-      if (known.code !== 'SEEDSTORM_E_CANCELLED') error = toErrorDetail(known);
-    }
-    const closeNs = monotonicNs() - began;
-    clearInterval(this.#poll);
-    if (this.#abandoned) return;
-    const fileWork = fileWorkOf(task);
-    let runFolderRemoved = true;
-    try {
-      if (message.removeRunFolder) runFolderRemoved = await clearRun(this.message);
-    } catch (thrown) {
-      error ??= toErrorDetail(thrown);
-      runFolderRemoved = false;
-    }
-    // What is to be said of evidence goes with the last report.
-    await this.host.evidence?.written();
-    try {
-      // One that is under way comes before: what it tells is told once, and nobody listens behind the end.
-      await this.#reporting;
-      if (task !== undefined) await this.#report(task, true);
-    } catch (thrown) {
-      error ??= toErrorDetail(thrown);
-    }
-    if (this.#abandoned) return;
-    const value = StageEnded.fromPartial({ stage: message.stage, error, closeNs, runFolderRemoved, fileWork });
-    this.#ended = { $case: 'stageEnded', value };
-    this.host.say(this.#ended);
-  }
-
-  #look(): void {
-    const task = this.#task;
-    // With a report under way, what is new since is in the next.
-    if (task === undefined || this.#reporting !== undefined || this.#unacknowledged.isFull) return;
-    const { endedWork } = task;
+  protected override reportIsDue({ endedWork }: Task): boolean {
     const sinceMs = Number(monotonicNs() - this.#lastReportNs) / 1e6;
     const tellsOfWork = endedWork !== this.#endedWork && (this.#epochs.size <= fewLeases || sinceMs >= workReportMs);
-    if (!tellsOfWork && sinceMs < reportMs) return;
+    if (!tellsOfWork && sinceMs < reportMs) return false;
     this.#endedWork = endedWork;
-    this.#reporting = this.#report(task)
-      .catch((error: unknown) => this.#endEarly(error))
-      .finally(() => {
-        this.#reporting = undefined;
-      });
+    this.#lastReportNs = monotonicNs();
+    return true;
   }
 
-  async #report(task: Task, last = false): Promise<void> {
-    this.#lastReportNs = monotonicNs();
-    const snapshot = await task.snapshot();
-    const hostNetwork = await this.#ports?.since(this.#ending !== undefined);
-    if (this.#abandoned) return;
-    const { stage } = this.message;
+  protected override reportOf(_task: Task, snapshot: TaskSnapshot, frame: ReportFrame, last: boolean): Report {
+    const { evidence } = this.host;
     const report = reportOf(snapshot, {
-      stage,
-      sequence: this.#unacknowledged.nextSequence(),
+      frame,
       reader: this.host.name,
       epochs: this.#epochs,
       keep: (finding) => {
-        const kept = this.host.evidence?.keep(this.message, finding);
+        const kept = evidence?.keep(this.message, finding);
         if (kept === 'full') this.#evidenceSkipped += 1;
         return typeof kept === 'object' ? kept.path : '';
       },
       evidenceSkipped: () => this.#evidenceSkipped,
-      hostNetwork,
       seconds: this.#seconds?.take(last) ?? [],
-      processCpu: this.#cpu.used(),
     });
-    report.notes.push(...(this.host.evidence?.takeNotes() ?? []));
-    this.#unacknowledged.keep(report);
-    this.host.say({ $case: 'report', value: report });
+    report.notes.push(...(evidence?.takeNotes() ?? []));
+    return report;
+  }
+
+  protected override comesToEnd(task: Task): void {
+    task.finish();
+  }
+
+  protected override async clearUp({ removeRunFolder }: EndStage): Promise<boolean> {
+    // What is to be said of evidence goes with the last report.
+    await this.host.evidence?.written();
+    return removeRunFolder ? await clearRun(this.message) : true;
+  }
+
+  protected override parting() {
+    return { fileWork: fileWorkOf(this.work) };
   }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::poll_fn;
@@ -84,8 +85,8 @@ impl Connections {
         let place = place(uri);
         while let Some(mut link) = self.idle.take(&place) {
             if now_ns() - link.idle_since_ns > FRESH_NS {
-                // Lets the runtime look at its sockets.
-                tokio::task::yield_now().await;
+                // Lets the runtime look at its sockets; a yield may not be woken, see the lane.
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             if poll_fn(|cx| Poll::Ready(link.is_ready(cx))).await {
                 return Ok(link);

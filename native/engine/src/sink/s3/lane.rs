@@ -1,5 +1,9 @@
 //! A lane's own runtime, connections and requests in flight. Everything runs on the lane's thread, and only while the
 //! lane calls: there is no other thread and no task that goes on by itself.
+//!
+//! A request must never be woken by way of the runtime's list of those that are to be woken later: the list is dropped,
+//! and the wake with it, when the lane is given control again. So requests have no budget of the runtime's (whoever has
+//! used his up is put on that list), and none of them yields to it.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -13,6 +17,7 @@ use http::Method;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use tokio::runtime::Runtime;
+use tokio::task::unconstrained;
 
 use super::answer::{may_pass, timed_out};
 use super::attempt::Attempt;
@@ -75,10 +80,10 @@ impl S3Lane {
     pub unsafe fn submit(&mut self, slot: usize, request: S3Request, memory: *mut u8, bytes: usize) {
         let memory = Memory { start: memory, bytes };
         let (store, deadline_ns) = (Rc::clone(&self.store), Rc::clone(&self.deadline_ns));
-        self.in_flight.push(Box::pin(async move {
+        self.in_flight.push(Box::pin(unconstrained(async move {
             // SAFETY: the caller's contract; this future is dropped with the lane at the latest.
             unsafe { run(&store, slot, &request, memory, &*deadline_ns).await }
-        }));
+        })));
         // The request goes out now, and not only when the lane has made its next block.
         let _inside = self.runtime.enter();
         collect(&mut self.in_flight, &mut self.ended, &mut Context::from_waker(Waker::noop()));

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 pub(super) enum Act {
     /// Reads the body and answers with this status line, headers and body.
     Answer(&'static str),
+    /// Answers with an object of so many bytes.
+    Object(usize),
     /// Answers without reading the body, and leaves the connection open.
     AnswerEarly(&'static str),
     /// Reads the body and never answers.
@@ -60,6 +62,13 @@ fn serve(mut stream: TcpStream, acts: &[Act], heads: &Mutex<Vec<String>>, next: 
         }
         match act {
             Act::Answer(answer) | Act::AnswerEarly(answer) => stream.write_all(answer.as_bytes()).unwrap(),
+            Act::Object(bytes) => {
+                let head = format!("HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: {bytes}\r\n\r\n");
+                // A client that has given up closes the connection.
+                if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![7; bytes])).is_err() {
+                    return;
+                }
+            }
             Act::Hang => {}
             Act::Close => return,
         }

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use super::scripted::{Act, Scripted};
 use super::weed::VERSIONED;
 use super::*;
 use crate::error::Code;
@@ -70,6 +73,33 @@ fn polling_alone_brings_a_request_to_its_end() {
         std::thread::yield_now();
     }
     assert_eq!(done[0].outcome.as_ref().unwrap(), &(4 * UNIT));
+}
+
+#[test]
+fn large_answers_come_to_their_end_however_often_the_lane_does_something_else() {
+    let (bytes, depth, rounds) = (8 << 20, 16, 4);
+    let server = Scripted::start(&[Act::Object(bytes)]);
+    let layout = Layout::new(UNIT, 1 << 20, bytes as u64 / UNIT).unwrap();
+    let spec = S3Spec { attempt_timeout_ns: 5 * SECOND, ..spec(&server.endpoint) };
+    let mut lane = S3Lane::new(with_layout(spec, layout), 0, || u64::MAX).unwrap();
+    let mut slots = vec![vec![0; bytes]; depth];
+    for _ in 0..rounds {
+        for (object, memory) in slots.iter_mut().enumerate() {
+            let request = S3Request::Get { object: object as u64, offset: 0 };
+            // SAFETY: the slots outlive the lane's use of them: all requests have ended below.
+            unsafe { lane.submit(object, request, memory.as_mut_ptr(), memory.len()) };
+        }
+        let mut done = Vec::new();
+        while done.len() < depth {
+            lane.poll(&mut done);
+            // Meanwhile the sockets fill.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for ended in done {
+            assert_eq!(ended.outcome.unwrap(), bytes as u64);
+        }
+    }
+    assert!(slots.iter().all(|memory| memory.iter().all(|byte| *byte == 7)));
 }
 
 #[test]
