@@ -1,10 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LostUnits } from '../ledger/index.js';
 import { finding } from '../testing/messages.js';
 import { LateWrites, lateMessages, lateWritersOf } from './late-writes.js';
 
-const lost = (agent: string, first: number, end: number): { allIndeterminate(): LostUnits[] } => ({
-  allIndeterminate: () => [{ agent, first, end }],
+const lost = (agent: string, first: number, end: number) => ({
+  allIndeterminate: (): LostUnits[] => [{ agent, first, end }],
+  isSettled: () => true,
 });
 
 function found(late: LateWrites, generation: number): (string | number)[][] {
@@ -53,6 +54,23 @@ describe('late writes of lost agents', () => {
       ['a', 0, 8, 0, 4],
       ['a', 0, 8, 1000, 65_000],
     ]);
+  });
+
+  test('who is still waited for when the next stage begins may be lost in it, and stages that ended well are forgotten', () => {
+    const late = new LateWrites();
+    const waited: LostUnits[] = [];
+    const asked = vi.fn((): LostUnits[] => []);
+    const well = { allIndeterminate: asked, isSettled: () => true };
+    late.wrote({ allIndeterminate: () => waited, isSettled: () => false }, 1, true);
+    late.wrote(well, 2, true);
+    late.wrote(lost('a', 4, 5), 3, true);
+    asked.mockClear();
+    waited.push({ agent: 'b', first: 0, end: 2 });
+    expect(found(late, 4)).toEqual([
+      ['b', 0, 2, 1, 2],
+      ['a', 4, 5, 3, 4],
+    ]);
+    expect(asked).not.toHaveBeenCalled();
   });
 
   test('with the data they are gone', () => {

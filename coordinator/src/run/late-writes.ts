@@ -21,6 +21,8 @@ export interface LateWrite extends LostUnits {
 /** Whoever knows which units lost agents had: a ledger, or the passes of a stage. */
 interface Source {
   allIndeterminate(): readonly LostUnits[];
+  /** Whether nobody is waited for any more. */
+  isSettled(): boolean;
 }
 
 /** A stage that wrote. */
@@ -39,12 +41,18 @@ export class LateWrites {
 
   /** A stage wrote all units, or was to. */
   wrote(source: Source, generation: number, isDurable: boolean): void {
-    this.#written.push({ source, generation, isMixed: false, isDurable });
+    this.#add({ source, generation, isMixed: false, isDurable });
   }
 
   /** A stage overwrites single blocks of data of `generation`; what it lacks counts from now on. */
   mixed(source: Source, generation: number, isDurable: boolean): void {
-    this.#written.push({ source, generation, isMixed: true, isDurable });
+    this.#add({ source, generation, isMixed: true, isDurable });
+  }
+
+  /** Of the stages before, those count on that somebody was lost in, or may turn out to have been. */
+  #add(written: Written): void {
+    const counts = ({ source }: Written): boolean => !source.isSettled() || source.allIndeterminate().length > 0;
+    this.#written = [...this.#written.filter(counts), written];
   }
 
   /** The data is gone. */

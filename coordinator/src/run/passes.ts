@@ -214,6 +214,11 @@ export class Passes {
     return [...over, ...this.#open.flatMap(({ ledger }) => ledger.allIndeterminate())];
   }
 
+  /** Whether nobody can have I/O in flight in any pass. */
+  isSettled(): boolean {
+    return this.#open.every(({ ledger }) => ledger.isSettled());
+  }
+
   /** Whether the only pass has everything accounted for. */
   isAccountedFor(): boolean {
     return this.next === undefined && this.first.isAccountedFor();

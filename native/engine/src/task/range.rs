@@ -282,7 +282,9 @@ impl SeedRange {
     pub(super) fn units_failed(&self, units: Range<u64>) {
         let all = self.claims.units();
         let failed = self.passed_over.get_or_init(|| Bits::new(all.end - all.start));
-        units.for_each(|unit| drop(failed.insert(unit - all.start)));
+        for unit in units {
+            let _ = failed.insert(unit - all.start);
+        }
     }
 
     /// Something is wrong in a unit of it. `true`: nothing was known to be before.
