@@ -142,11 +142,11 @@ export async function findOtherRuns(paths: readonly string[], shares: boolean): 
  * the target is shared, and what is not the run's target has no lock of it.
  * @throws SeedstormError TARGET_NOT_SHARED.
  */
-export async function seeOwnLock(target: FileTarget): Promise<void> {
+export async function seeOwnLock(target: FileTarget, run: string): Promise<void> {
   for (const path of targetPaths(target)) {
     const deadline = performance.now() + seeMs;
     const isThere = async (): Promise<boolean> =>
-      (await readdir(join(path, folderName)).catch(() => [])).some((name) => name.startsWith(`${target.runFolder}~`));
+      (await readdir(join(path, folderName)).catch(() => [])).some((name) => name.startsWith(`${run}~`));
     while (!(await isThere())) {
       if (performance.now() > deadline) {
         throw new SeedstormError({

@@ -36,11 +36,16 @@ export class LocalCluster {
 
   /**
    * Starts a coordinator on a free port of loopback, and `agents` agents; `tell` is told of one that ends by itself, and
-   * `evidence` is where the agents keep the bytes of faults.
+   * `evidence` is where the agents keep the bytes of faults, `data` where the coordinator keeps its records.
    */
-  static async start(agents: number, tell: (line: string) => void, evidence?: string): Promise<LocalCluster> {
+  static async start(
+    agents: number,
+    tell: (line: string) => void,
+    { evidence, data }: { readonly evidence?: string; readonly data?: string },
+  ): Promise<LocalCluster> {
     const token = newToken();
-    const coordinator = startChild(['coordinator', '--listen', '127.0.0.1:0'], token);
+    const kept = data === undefined ? [] : ['--data', data];
+    const coordinator = startChild(['coordinator', '--listen', '127.0.0.1:0', ...kept], token);
     const ready = await readyOf(coordinator);
     const address = ready.ready === 'coordinator' ? ready.address : '';
     const cluster = new LocalCluster(new OperatorClient(address, token), coordinator);

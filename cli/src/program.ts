@@ -7,6 +7,7 @@ import { version } from './version.js';
 const adders: Record<string, () => Promise<(program: Command) => void>> = {
   run: async () => (await import('./commands/run.js')).addRunCommand,
   check: async () => (await import('./commands/check.js')).addCheckCommand,
+  runs: async () => (await import('./commands/runs.js')).addRunsCommand,
   coordinator: async () => (await import('./commands/coordinator.js')).addCoordinatorCommand,
   agent: async () => (await import('./commands/agent.js')).addAgentCommand,
   bench: async () => (await import('./commands/bench.js')).addBenchCommand,

@@ -9,3 +9,13 @@ export function nowNs(): bigint {
 export function nowMs(): number {
   return Number(nowNs() / 1000n) / 1000;
 }
+
+/** A time of the coordinator's monotonic clock in ms, in ms since 1970. */
+export function unixMs(monotonicMs: number): number {
+  return Date.now() - (nowMs() - monotonicMs);
+}
+
+/** A time in ms since 1970, on the coordinator's monotonic clock in ms. */
+export function fromUnixMs(unix: number): number {
+  return nowMs() - (Date.now() - unix);
+}

@@ -1,17 +1,27 @@
 import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { clientChannelOptions, insecureCredentials, OperatorServiceClient, tokenMetadata } from '@seedstorm/proto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Coordinator } from './coordinator.js';
 import { ScriptedAgent } from './testing/scripted-agent.js';
 
 const token = 'secret';
+/** Nothing here writes data, so there is nothing to record. */
+const neverMade = join(tmpdir(), 'seedstorm-never-made');
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
 async function start(listen = '127.0.0.1:0'): Promise<Coordinator> {
-  const coordinator = await Coordinator.start({ listen, token, version: '0.1.0', log: () => {} });
+  const coordinator = await Coordinator.start({
+    listen,
+    token,
+    version: '0.1.0',
+    dataFolder: neverMade,
+    log: () => {},
+  });
   closing.push(() => coordinator.close());
   return coordinator;
 }

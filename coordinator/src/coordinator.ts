@@ -3,6 +3,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { SeedstormError } from '@seedstorm/errors';
 import { AgentServiceService, channelOptions, OperatorServiceService } from '@seedstorm/proto';
 import { Members } from './membership/members.js';
+import { RunRecords } from './record/run-records.js';
 import { Runs } from './runs.js';
 import { agentService } from './service/agent-service.js';
 import { operatorService } from './service/operator-service.js';
@@ -16,6 +17,8 @@ export interface CoordinatorOptions {
   readonly token: string;
   /** The software's version, told to agents. */
   readonly version: string;
+  /** Where the records of runs are kept. */
+  readonly dataFolder: string;
   /** Where lines for people go. */
   readonly log: (line: string) => void;
 }
@@ -43,7 +46,7 @@ export class Coordinator {
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const members = new Members(options.version);
     const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
-    const runs = new Runs(members, host);
+    const runs = new Runs(members, host, new RunRecords(options.dataFolder), options.version);
     const server = new Server({ ...channelOptions, interceptors: [tokenGuard(options.token)] });
     server.addService(AgentServiceService, agentService(members, options.log));
     server.addService(OperatorServiceService, operatorService(members, runs));

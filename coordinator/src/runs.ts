@@ -4,7 +4,10 @@ import { SeedstormError } from '@seedstorm/errors';
 import { defaultWindowBits } from '@seedstorm/native';
 import type { Plan as PlanMessage, RunSummary } from '@seedstorm/proto';
 import type { Members } from './membership/members.js';
-import { parsePlan, type ResolvedPlan, resolvePlan } from './plan/index.js';
+import { parseAnyPlan, type ResolvedPlan, resolvePlan, resolveRevisit } from './plan/index.js';
+import { earlierDataOf } from './record/earlier-data.js';
+import type { RunRecord } from './record/run-record.js';
+import type { RunRecords } from './record/run-records.js';
 import { Run, type RunOptions } from './run/run.js';
 import { RunLog } from './run/run-log.js';
 
@@ -20,14 +23,18 @@ export class Runs {
     private readonly members: Members,
     /** The host that the coordinator listens on. */
     private readonly listenHost: string,
+    readonly records: RunRecords,
+    /** The software's version. */
+    private readonly version: string,
   ) {}
 
   /**
    * Starts a run of a plan.
-   * @throws SeedstormError PLAN_… when the plan is wrong, RUN_BUSY when another run holds the agents.
+   * @throws SeedstormError PLAN_… when the plan is wrong, RUN_RECORD_… and RUN_DATA_… when it is about an earlier run whose
+   *   data cannot be verified, RUN_BUSY when another run holds the agents.
    */
-  submit(message: PlanMessage | undefined, options: Partial<RunOptions>): Run {
-    const plan = resolve(message, newRunId());
+  async submit(message: PlanMessage | undefined, options: Partial<RunOptions>): Promise<Run> {
+    const { plan, earlier } = await resolve(message, newRunId(), this.records);
     if (this.#current !== undefined) {
       throw new SeedstormError({
         code: 'SEEDSTORM_E_RUN_BUSY',
@@ -36,7 +43,11 @@ export class Runs {
     }
     const { agents = 0, agentsTimeoutMs = 0, keep = false } = options;
     const wanted = { agents: Math.max(agents, plan.agentsMinimum), agentsTimeoutMs, keep };
-    const run = new Run(plan.runId, plan, wanted, this.members, new RunLog(), this.listenHost);
+    const run = new Run(plan.runId, plan, wanted, this.members, new RunLog(), this.listenHost, {
+      records: this.records,
+      software: this.version,
+      ...(earlier === undefined ? {} : { earlier }),
+    });
     this.#runs.set(run.id, run);
     const [oldest] = this.#runs.keys();
     if (this.#runs.size > maxRuns && oldest !== undefined) this.#runs.delete(oldest);
@@ -75,19 +86,30 @@ export class Runs {
   }
 }
 
+/** A plan with every default filled in, and the record of the earlier run that it is about. */
+export interface ResolvedSubmission {
+  readonly plan: ResolvedPlan;
+  readonly earlier?: RunRecord;
+}
+
 /**
  * A plan from the wire, with every default filled in.
- * @throws SeedstormError PLAN_… with every mistake that was found.
+ * @throws SeedstormError PLAN_… with every mistake that was found, RUN_RECORD_… and RUN_DATA_… of the earlier run.
  */
-export function resolve(message: PlanMessage | undefined, runId: string): ResolvedPlan {
+export async function resolve(
+  message: PlanMessage | undefined,
+  runId: string,
+  records: RunRecords,
+): Promise<ResolvedSubmission> {
   if (message === undefined)
     throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'the call has no plan' });
-  return resolvePlan(parsePlan(message.text, message.fileName), {
-    runId,
-    randomSeed: randomBytes(8).readBigUInt64LE(),
-    defaultWindowBits,
-    planFolder: message.folder,
-  });
+  const plan = parseAnyPlan(message.text, message.fileName);
+  if ('revisits' in plan) {
+    const earlier = await records.read(plan.revisits);
+    return { plan: resolveRevisit(plan, runId, earlierDataOf(earlier)), earlier };
+  }
+  const randomSeed = randomBytes(8).readBigUInt64LE();
+  return { plan: resolvePlan(plan, { runId, randomSeed, defaultWindowBits, planFolder: message.folder }) };
 }
 
 /** When it began, to the second, and eight digits by chance: sorts by time, and names a folder. */

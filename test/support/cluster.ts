@@ -64,6 +64,13 @@ export class Cluster {
     return agent;
   }
 
+  /** Starts one more agent, on a host of another name. */
+  startAgentOnHost(host: string, name: string): Command {
+    const agent = this.sandbox.startOnHost(host, 'agent', '--name', name, ...this.flags);
+    this.#agents.set(name, agent);
+    return agent;
+  }
+
   /** Starts a run on this cluster. */
   start(plan: string, ...flags: string[]): Command {
     return this.sandbox.start('run', plan, ...this.flags, ...flags);

@@ -57,6 +57,12 @@ export class Sandbox implements AsyncDisposable {
     return new Command(args, { env: this.#environment(), under: ['unshare', '-m', 'sh', '-c', hide, 'sh'] });
   }
 
+  /** Starts the command on a host of another name. Needs root. */
+  startOnHost(host: string, ...args: string[]): Command {
+    const rename = `hostname '${host}' && exec "$@"`;
+    return new Command(args, { env: this.#environment(), under: ['unshare', '--uts', 'sh', '-c', rename, 'sh'] });
+  }
+
   /** Starts the command as another user. */
   startAs(user: number, ...args: string[]): Command {
     return new Command(args, { env: this.#environment(), user });

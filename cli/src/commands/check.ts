@@ -11,6 +11,7 @@ import {
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
+import { dataOption, refuseData } from '../data-folder.js';
 import { toJson } from '../json.js';
 import { LocalCluster } from '../local-cluster.js';
 import type { OperatorClient } from '../operator-client.js';
@@ -23,6 +24,7 @@ interface Options {
   readonly agentsTimeout: number;
   readonly coordinator?: string;
   readonly tokenFile?: string;
+  readonly data?: string;
   readonly json?: boolean;
 }
 
@@ -43,6 +45,7 @@ export function addCheckCommand(program: Command): void {
       argument(parseAddress),
     )
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
+    .addOption(dataOption())
     .option('--json', 'the answer as JSON')
     .addHelpText('after', '\nExample:\n  $ seedstorm check examples/quickstart.yaml')
     .action(check);
@@ -53,11 +56,14 @@ async function check(file: string, options: Options): Promise<void> {
   const isLocal = options.coordinator === undefined;
   const agents = Number(options.agents ?? agentsMinimum);
   if (isLocal) needAgents(agents);
+  refuseData(options.data, options.coordinator);
   const stop = new Stop(() => process.stderr.write('stopping\n'));
   let cluster: LocalCluster | undefined;
   let client: OperatorClient | undefined;
   try {
-    cluster = isLocal ? await LocalCluster.start(agents, (line) => void process.stderr.write(`${line}\n`)) : undefined;
+    cluster = isLocal
+      ? await LocalCluster.start(agents, (line) => void process.stderr.write(`${line}\n`), options)
+      : undefined;
     client = cluster?.client ?? operatorClient(options);
     stop.atOnce = () => cluster?.kill();
     const asked = client.check({ plan, agents, agentsTimeoutMs: options.agentsTimeout });

@@ -5,6 +5,7 @@ import { isLoopback } from '@seedstorm/proto';
 import type { Command } from 'commander';
 import { parseAddress, usualAddress } from '../address.js';
 import { argument } from '../arguments.js';
+import { dataFolder, dataOption } from '../data-folder.js';
 import { logLine, onOrphaned, onSignal, tellParent } from '../service-process.js';
 import { readToken, usualTokenFileName } from '../token.js';
 import { version } from '../version.js';
@@ -12,6 +13,7 @@ import { version } from '../version.js';
 interface Options {
   readonly listen: string;
   readonly tokenFile?: string;
+  readonly data?: string;
   readonly insecure?: boolean;
 }
 
@@ -28,12 +30,13 @@ export function addCoordinatorCommand(program: Command): void {
       '--token-file <file>',
       `what agents and operators must show; made when it is not there (default: ${usualTokenFileName})`,
     )
+    .addOption(dataOption())
     .option('--insecure', 'listen beyond loopback although nothing is encrypted')
     .addHelpText('after', '\nExample:\n  $ seedstorm coordinator --listen 127.0.0.1:7070')
     .action(serve);
 }
 
-async function serve({ listen, tokenFile, insecure = false }: Options): Promise<void> {
+async function serve({ listen, tokenFile, data, insecure = false }: Options): Promise<void> {
   const loopback = isLoopback(listen);
   if (!loopback && !insecure) {
     throw new SeedstormError({
@@ -45,7 +48,13 @@ async function serve({ listen, tokenFile, insecure = false }: Options): Promise<
   if (!loopback)
     logLine(`warning: listening on ${listen} without encryption: the token and the plan can be read on the way`);
   const token = readToken(tokenFile, { create: true });
-  const coordinator = await Coordinator.start({ listen, token, version, log: logLine });
+  const coordinator = await Coordinator.start({
+    listen,
+    token,
+    version,
+    dataFolder: dataFolder(data),
+    log: logLine,
+  });
   logLine(`listening on ${coordinator.address}`);
   await new Promise<void>((resolve) => {
     onSignal((signal) => {

@@ -1,12 +1,13 @@
 /** `seedstorm run`: submits a plan, follows the run, shows its result, and ends with the matching exit code. */
 import { dirname, resolve } from 'node:path';
-import { agentsNeeded, parsePlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
+import { agentsNeeded, parseAnyPlan, type ResolvedPlan, readPlanText } from '@seedstorm/coordinator';
 import { parseInteger } from '@seedstorm/coordinator/units';
 import { ExitCode, render, SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type Plan, type RunResult } from '@seedstorm/proto';
 import type { Command } from 'commander';
 import { parseAddress } from '../address.js';
 import { argument, durationOption } from '../arguments.js';
+import { dataOption, refuseData } from '../data-folder.js';
 import { evidenceOption } from '../evidence.js';
 import { LocalCluster } from '../local-cluster.js';
 import { brokenOff, OperatorClient } from '../operator-client.js';
@@ -23,6 +24,7 @@ interface Options {
   readonly keep?: boolean;
   readonly json?: boolean;
   readonly evidence?: string;
+  readonly data?: string;
 }
 
 /** Adds the command. */
@@ -43,6 +45,7 @@ export function addRunCommand(program: Command): void {
     .option('--coordinator <host:port>', 'run on the cluster of this coordinator', argument(parseAddress))
     .option('--token-file <file>', `what to show to that coordinator (default: ${usualTokenFileName})`)
     .addOption(evidenceOption())
+    .addOption(dataOption())
     .option('--keep', 'leave the data on the target, whatever happens')
     .option('--json', 'one JSON object a line on stdout: events, progress once a second, then the result')
     .addHelpText(
@@ -64,13 +67,14 @@ async function run(file: string, options: Options): Promise<void> {
       mend: 'give it to `seedstorm agent`',
     });
   }
+  refuseData(options.data, options.coordinator);
   const { agentsTimeout: agentsTimeoutMs, keep = false } = options;
   const view = runView(options.json === true);
   const stop = new Stop(() => view.line('stopping: the run ends gracefully; once more ends everything at once'));
   let cluster: LocalCluster | undefined;
   let client: OperatorClient | undefined;
   try {
-    cluster = isLocal ? await LocalCluster.start(agents, (line) => view.line(line), options.evidence) : undefined;
+    cluster = isLocal ? await LocalCluster.start(agents, (line) => view.line(line), options) : undefined;
     client = cluster?.client ?? operatorClient(options);
     stop.atOnce = () => cluster?.kill();
     if (stop.asked) {
@@ -97,7 +101,7 @@ async function run(file: string, options: Options): Promise<void> {
 /** The plan, read and checked here, so that a mistake is told before anything starts; and how many agents it needs. */
 export async function readPlan(file: string): Promise<{ plan: Plan; agentsMinimum: number }> {
   const text = await readPlanText(file);
-  const agentsMinimum = agentsNeeded(parsePlan(text, file));
+  const agentsMinimum = agentsNeeded(parseAnyPlan(text, file));
   return { plan: { text, fileName: file, folder: dirname(resolve(file)) }, agentsMinimum };
 }
 
@@ -131,8 +135,12 @@ async function follow(client: OperatorClient, runId: string, view: RunView): Pro
 function endAtOnce(cluster: LocalCluster | undefined, view: RunView, resolvedPlan: string): void {
   if (cluster === undefined) return;
   cluster.kill();
-  const { target }: Pick<ResolvedPlan, 'target'> = JSON.parse(resolvedPlan);
+  const { target, earlier }: Pick<ResolvedPlan, 'target' | 'earlier'> = JSON.parse(resolvedPlan);
   view.close();
+  if (earlier !== undefined) {
+    view.line('ended at once');
+    return;
+  }
   if (target.kind === 'block') view.line(`ended at once; what the run wrote is left on ${target.device}`);
   if (target.kind === 'file') {
     view.line(`ended at once; what the run wrote may be left in ${target.runFolders.join(', ')}`);

@@ -27,6 +27,10 @@ export function showResult(result: RunResult): void {
     '',
     `run ${result.runId}${result.name === '' ? '' : ` (${result.name})`}: ${result.outcome} in ${seconds.toFixed(1)} s · seed ${result.seed} · namespace ${result.namespace}`,
   ];
+  if (result.dataRunId !== '') {
+    const written = new Date(Number(result.dataStartedUnixMs)).toISOString();
+    lines.push(`data of run ${result.dataRunId} of ${written}`);
+  }
   const overData = result.stages.filter(({ network }) => network === undefined);
   // A sweep has so many stages that its own table says more.
   const whole = result.sweep === undefined ? overData : [];

@@ -25,6 +25,13 @@ export interface DoneRange {
   readonly agent: string;
 }
 
+/** Units [first, end) and the lease under which they were done. */
+export interface DonePart {
+  readonly first: number;
+  readonly end: number;
+  readonly record: LeaseRecord;
+}
+
 /** Pools, leases and done units of one ledger. */
 export class Accounts {
   readonly pools: Pools;
@@ -157,16 +164,25 @@ export class Accounts {
 
   /** All that is done, ascending and merged by agent; `members` are those whose running leases count too. */
   doneRanges(members: Iterable<MemberRecord>): DoneRange[] {
-    const parts = this.#done.entries.map(({ first, end, value }) => ({ first, end, agent: value.agent }));
-    for (const { agent, leases } of members) {
-      for (const { done } of leases) {
-        for (const [first, end] of done.ranges) parts.push({ first, end, agent });
+    const merged = new IntervalMap<string>();
+    for (const { first, end, record } of this.doneParts(members)) merged.set(first, end, record.lease.agent);
+    return merged.entries.map(({ first, end, value }) => ({ first, end, agent: value }));
+  }
+
+  /** All that is done, ascending, with the lease under which it was; `members` are those whose running leases count too. */
+  doneParts(members: Iterable<MemberRecord>): DonePart[] {
+    const parts: DonePart[] = [];
+    for (const { first, end, value } of this.#done.entries) {
+      const record = this.#leases.get(value.leaseId);
+      assert(record !== undefined, () => `no lease ${value.leaseId} of done units`);
+      parts.push({ first, end, record });
+    }
+    for (const { leases } of members) {
+      for (const record of leases) {
+        for (const [first, end] of record.done.ranges) parts.push({ first, end, record });
       }
     }
-    parts.sort((a, b) => a.first - b.first);
-    const merged = new IntervalMap<string>();
-    for (const { first, end, agent } of parts) merged.set(first, end, agent);
-    return merged.entries.map(({ first, end, value }) => ({ first, end, agent: value }));
+    return parts.sort((a, b) => a.first - b.first);
   }
 
   #checkSums(): void {

@@ -9,6 +9,7 @@ import { IntervalMap, IntervalSet, type Range } from './intervals.js';
 import type { Lease, LeaseEnd, LeaseRecord } from './lease.js';
 import { isPresent, type MemberRecord, Members } from './members.js';
 import {
+  type Deed,
   type LedgerOptions,
   MAX_OPEN_LEASES_PER_AGENT,
   type ResolvedOptions,
@@ -329,6 +330,18 @@ export class Ledger {
   writers(): WriterRange[] {
     const ranges = this.#accounts.doneRanges(this.#members.all());
     return ranges.map((range) => ({ ...range, host: this.#members.get(range.agent)?.host ?? '' }));
+  }
+
+  /** Who did what and when, ascending, also under leases that still run; times as {@link doneBy} has them. */
+  deeds(): Deed[] {
+    return this.#accounts.doneParts(this.#members.all()).map(({ first, end, record }) => ({
+      first,
+      end,
+      agent: record.lease.agent,
+      host: record.holder.host,
+      afterMs: record.grantedMs,
+      beforeMs: record.doneMs,
+    }));
   }
 
   /**

@@ -30,6 +30,12 @@ export interface WriterRange {
   readonly host: string;
 }
 
+/** Units [first, end), who did them, and between when. */
+export interface Deed extends WriterRange {
+  readonly afterMs: number;
+  readonly beforeMs: number;
+}
+
 /**
  * Which agent may take which units.
  * - `any`: whoever asks.

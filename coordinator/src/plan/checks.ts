@@ -18,7 +18,7 @@ import { formatRatio, formatSize } from './units.js';
 /** The sections of a plan that are valid by themselves. */
 export type Sections = { readonly [K in keyof Plan]?: Plan[K] | undefined };
 
-/** What does not fit together. */
+/** What does not fit together in a plan that makes its data. */
 export function checkSections(sections: Sections): Problem[] {
   const problems = checkEach(sections);
   const { data, target, stages } = sections;
@@ -100,18 +100,11 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, { kind, time, rate, arrivals }] of stages.entries()) {
+  for (const [index, stage] of stages.entries()) {
+    const { kind } = stage;
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    if (time !== undefined) problems.push(...checkTime(path, name, time));
-    if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
-      const what = `${name}.rate: its operations have no bytes`;
-      problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
-    }
-    if (arrivals !== undefined && rate === undefined) {
-      const what = `${name}.arrivals: there is no rate whose operations could arrive`;
-      problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
-    }
+    problems.push(...checkStageKeys(path, name, stage));
     if (refused.has(index)) {
       // One word about it is enough.
     } else if (kind === 'write') {
@@ -137,11 +130,33 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   return problems;
 }
 
+/** What must hold between the keys of one stage that say when it ends, and how fast it is. */
+export function checkStageKeys(
+  path: readonly (string | number)[],
+  name: string,
+  { kind, time, rate, arrivals }: Pick<Plan['stages'][number], 'kind' | 'time' | 'rate' | 'arrivals'>,
+): Problem[] {
+  const problems = time === undefined ? [] : checkTime(path, name, time);
+  if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
+    const what = `${name}.rate: its operations have no bytes`;
+    problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
+  }
+  if (arrivals !== undefined && rate === undefined) {
+    const what = `${name}.arrivals: there is no rate whose operations could arrive`;
+    problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
+  }
+  return problems;
+}
+
 function checkMixedStages(stages: Plan['stages'], around: Sections & { readonly target: Plan['target'] }): Problem[] {
   return stages.flatMap(({ mixed }, index) => (mixed === undefined ? [] : checkMixed(index, mixed, around)));
 }
 
-function checkNetwork(path: (string | number)[], name: string, network: Plan['stages'][number]['network']): Problem[] {
+export function checkNetwork(
+  path: (string | number)[],
+  name: string,
+  network: Plan['stages'][number]['network'],
+): Problem[] {
   if (network?.direction !== 'one-way' || network.pattern === 'pairs' || network.pattern === 'coordinator') return [];
   const what = `${name}.direction: all-to-all is both ways by its nature`;
   return [invalid([...path, 'direction'], what, 'set pattern to pairs or coordinator, or leave direction out')];

@@ -2,13 +2,14 @@
 import { formatBytes, formatCount } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
-import type {
-  ResolvedDataStage,
-  ResolvedMixedStage,
-  ResolvedPlan,
-  ResolvedStage,
-  ResolvedTarget,
-  ResolvedTime,
+import {
+  dataRunOf,
+  type ResolvedDataStage,
+  type ResolvedMixedStage,
+  type ResolvedPlan,
+  type ResolvedStage,
+  type ResolvedTarget,
+  type ResolvedTime,
 } from './resolved.js';
 import { pointText } from './sweep.js';
 import { formatDuration, formatRatio, formatSize } from './units.js';
@@ -21,7 +22,7 @@ export function describePlan(plan: ResolvedPlan): string[] {
   return [
     `run      ${plan.runId}${plan.name === undefined ? '' : ` (${plan.name})`}, seed ${content.seed}, namespace ${JSON.stringify(content.namespace)}`,
     `data     ${formatBytes(dataBytes, 'binary')} (${formatBytes(dataBytes)}): ${formatCount(layout.units)} units of ${formatSize(layout.unitBytes)}; ${dedupText(plan)}; ${compressText(plan)}`,
-    `target   ${targetText(plan.target, plan.runId)}`,
+    `target   ${targetText(plan.target, dataRunOf(plan))}`,
     ...(plan.target.kind === 'file' ? [`files    ${filesText(plan)}`] : []),
     ...(plan.target.kind === 'block' ? [`device   ${deviceText(plan)}`] : []),
     ...(plan.target.kind === 's3' ? [`objects  ${objectsText(plan, plan.target)}`] : []),

@@ -3,11 +3,13 @@
 export { describePlan } from './describe.js';
 export { bytesOfUnits, type Layout } from './geometry.js';
 export { firstNames, type LayoutTree, type TreeNames } from './geometry-tree.js';
-export { maxPlanBytes, parsePlan } from './parse.js';
+export { maxPlanBytes, parseAnyPlan, parsePlan } from './parse.js';
 export { readPlanText } from './read.js';
 export { planJsonSchema, planReference } from './reference.js';
 export { type ResolveContext, resolvePlan } from './resolve.js';
+export { type EarlierData, resolveRevisit } from './resolve-revisit.js';
 export {
+  dataRunOf,
   type ErrorPolicy,
   planAt,
   type ResolvedContent,
@@ -25,6 +27,16 @@ export {
   type SweepPoint,
 } from './resolved.js';
 export { stagesOfRound } from './rounds.js';
-export type { Codec, ErrorKind, NetworkDirection, NetworkPattern, Plan, Scope, StageKind, SyncMode } from './schema.js';
+export type {
+  Codec,
+  ErrorKind,
+  NetworkDirection,
+  NetworkPattern,
+  Plan,
+  RevisitPlan,
+  Scope,
+  StageKind,
+  SyncMode,
+} from './schema.js';
 export type { Knee } from './schema-sweep.js';
 export { agentsNeeded, pointText } from './sweep.js';

@@ -1,9 +1,10 @@
 /** From the text of a plan file to a plan, or to everything that is wrong with it, each with line and column. */
 import { isSeedstormError, SeedstormError } from '@seedstorm/errors';
 import { checkSections, type Sections } from './checks.js';
+import { checkRevisit, isRevisit } from './checks-revisit.js';
 import { readDocument } from './document.js';
-import { type Problem, problemsOf, withoutEchoes } from './problems.js';
-import { type Plan, planSchema } from './schema.js';
+import { missing, type Problem, problemsOf, withoutEchoes } from './problems.js';
+import { type Plan, planSchema, type RevisitPlan } from './schema.js';
 
 /**
  * The most bytes of UTF-8 that a plan may have. The YAML parser needs about a second for this much of its worst
@@ -14,11 +15,22 @@ export const maxPlanBytes = 128 * 1024;
 export const maxProblems = 20;
 
 /**
- * The plan that a text holds. `fileName` is only shown in messages.
+ * The plan that a text holds, where it makes its data. `fileName` is only shown in messages.
+ * @throws SeedstormError as {@link parseAnyPlan}, and PLAN_INVALID when the plan is about an earlier run
+ */
+export function parsePlan(text: string, fileName: string): Plan {
+  const plan = parseAnyPlan(text, fileName);
+  if (!('revisits' in plan)) return plan;
+  const what = `${fileName} is about the data of run ${plan.revisits}`;
+  throw new SeedstormError({ code: 'SEEDSTORM_E_PLAN_INVALID', what, mend: 'give a plan that makes its data' });
+}
+
+/**
+ * The plan that a text holds, which makes its data or is about the data of an earlier run.
  * @throws SeedstormError PLAN_SYNTAX, PLAN_UNKNOWN_KEY or PLAN_INVALID: the first problem in the order of the text,
  *   with the others, up to 20 in all, as its `details`
  */
-export function parsePlan(text: string, fileName: string): Plan {
+export function parseAnyPlan(text: string, fileName: string): Plan | RevisitPlan {
   if (Buffer.byteLength(text) > maxPlanBytes) {
     throw new SeedstormError({
       code: 'SEEDSTORM_E_PLAN_UNREADABLE',
@@ -30,12 +42,25 @@ export function parsePlan(text: string, fileName: string): Plan {
   if (document.problems.length > 0) throw together(document.problems);
 
   const result = planSchema.safeParse(document.value);
+  const sections = result.success ? result.data : validSections(document.value);
+  const revisits = isRevisit(document.value);
   const problems = withoutEchoes([
     ...(result.success ? [] : result.error.issues.flatMap((issue) => problemsOf(issue, document.value))),
-    ...checkSections(result.success ? result.data : validSections(document.value)),
+    ...(revisits ? checkRevisit(sections, document.value) : [...absent(document.value), ...checkSections(sections)]),
   ]);
-  if (result.success && problems.length === 0) return result.data;
+  if (result.success && problems.length === 0) {
+    const { data, target, ...others } = result.data;
+    if (data !== undefined && target !== undefined) return { ...others, data, target };
+    const earlier = others.stages.find(({ run }) => run !== undefined)?.run;
+    if (earlier !== undefined) return { ...others, revisits: earlier };
+  }
   throw together(problems.map((problem) => located(problem, document.place(problem.path, problem.at))));
+}
+
+/** What a plan lacks that makes its data. */
+function absent(plan: unknown): Problem[] {
+  if (typeof plan !== 'object' || plan === null || Array.isArray(plan)) return [];
+  return ['data', 'target'].filter((name) => !Object.hasOwn(plan, name)).map((name) => missing([name], plan));
 }
 
 function validSections(value: unknown): Sections {

@@ -38,6 +38,11 @@ export function invalid(path: Path, what: string, mend: string, at: 'key' | 'val
   return { code: 'SEEDSTORM_E_PLAN_INVALID', path, at, what, mend };
 }
 
+/** The problem with a key that is not there and must be. */
+export function missing(path: Path, root: unknown): Problem {
+  return invalid(path, `${pathText(path)} is missing`, `add it, such as ${wayToWrite(path, root)}`, 'key');
+}
+
 /** The problems that an issue of the schema stands for; `root` is the value that was checked. */
 export function problemsOf(issue: z.core.$ZodIssue, root: unknown): Problem[] {
   const path = issue.path as Path;
@@ -47,8 +52,7 @@ export function problemsOf(issue: z.core.$ZodIssue, root: unknown): Problem[] {
   if (path.length === 0 && value === null) {
     return [invalid(path, 'the plan is empty', 'write at least data, target and stages')];
   }
-  if (value === undefined)
-    return [invalid(path, `${name} is missing`, `add it, such as ${wayToWrite(path, root)}`, 'key')];
+  if (value === undefined) return [missing(path, root)];
   if (value === null)
     return [invalid(path, `${name} has no value`, `give it one, such as ${wayToWrite(path, root)}`, 'key')];
   switch (issue.code) {

@@ -7,8 +7,18 @@ import { planSchema } from './schema.js';
 
 /** JSON Schema (draft 7, which editors know best) of a plan as it stands in a YAML file. */
 export function planJsonSchema(): object {
-  const schema = z.toJSONSchema(planSchema, { io: 'input', target: 'draft-7' });
-  return { ...schema, title: 'Seedstorm plan', description: 'What Seedstorm is asked to do, in one file.' };
+  const { data, target } = planSchema.shape;
+  const own = planSchema.extend({
+    data: data.unwrap().meta(data.meta() ?? {}),
+    target: target.unwrap().meta(target.meta() ?? {}),
+  });
+  const ofEarlierRun = planSchema.omit({ data: true, target: true, seed: true, namespace: true, sweep: true });
+  const schema = z.toJSONSchema(z.union([own, ofEarlierRun]), { io: 'input', target: 'draft-7', reused: 'ref' });
+  return {
+    ...schema,
+    title: 'Seedstorm plan',
+    description: 'What Seedstorm is asked to do, in one file.',
+  };
 }
 
 /** The reference page in Markdown. */

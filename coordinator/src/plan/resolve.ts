@@ -13,6 +13,7 @@ import type {
   ResolvedPlan,
   ResolvedRate,
   ResolvedStage,
+  ResolvedTarget,
   ResolvedTime,
 } from './resolved.js';
 import type { Plan } from './schema.js';
@@ -64,7 +65,7 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     agentsMinimum: agentsNeeded(plan),
     leaseMs: control?.lease ?? defaults.leaseMs,
     settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
-    errors: resolveErrors(plan),
+    errors: resolveErrors(plan, plan.target),
     headroom: plan.headroom ?? defaults.headroom,
     ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
     stages: resolveStages(plan, layout.units * layout.unitBytes),
@@ -81,7 +82,7 @@ function resolveKnee({ sweep }: Plan): { knee?: Knee } {
 }
 
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
-function resolveErrors({ errors, target }: Plan): ErrorPolicy {
+export function resolveErrors({ errors }: Pick<Plan, 'errors'>, target: Pick<ResolvedTarget, 'kind'>): ErrorPolicy {
   if (errors === undefined || target.kind === 'null' || target.kind === 'memory') return { ofKind: {}, inAll: 0 };
   const { upTo } = errors;
   const named = errorKinds.filter((kind) => errors[kind] !== undefined);
@@ -129,7 +130,11 @@ function resolveStages({ stages, target }: Plan, dataBytes: number): ResolvedSta
   });
 }
 
-function resolveRate({ rate, arrivals = defaults.arrivals }: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
+/** The rate of a stage, where it has one. */
+export function resolveRate({
+  rate,
+  arrivals = defaults.arrivals,
+}: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
   rate?: ResolvedRate;
 } {
   return rate === undefined ? {} : { rate: { ...rate, arrivals } };
@@ -151,14 +156,16 @@ function resolveMix(mixed: Plan['stages'][number]['mixed'] = {}, dataBytes: numb
   };
 }
 
-function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
+/** What of a stage goes by time. */
+export function resolveTime({ duration, ramp, until }: TimeKeys): ResolvedTime {
   const rampMs = ramp === undefined || ramp === 0 ? {} : { rampMs: ramp };
   if (until === undefined) return { ...rampMs, ...(duration === undefined ? {} : { durationMs: duration }) };
   const { stable: variation, window: windowMs = defaults.stableWindowMs, atMost } = until;
   return { ...rampMs, durationMs: atMost ?? defaults.stableAtMostMs, until: { variation, windowMs } };
 }
 
-function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {
+/** A network stage. */
+export function resolveNetwork(delayMs: number, network: Plan['stages'][number]['network'] = {}): ResolvedNetworkStage {
   return {
     kind: 'network',
     delayMs,

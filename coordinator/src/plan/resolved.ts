@@ -192,6 +192,8 @@ export interface SweepPoint {
 /** A plan with every default filled in. */
 export interface ResolvedPlan {
   readonly runId: string;
+  /** The earlier run whose data it is about; absent where the run makes its own. */
+  readonly earlier?: { readonly runId: string; readonly startedUnixMs: number };
   readonly name?: string;
   readonly content: ResolvedContent;
   readonly layout: Layout;
@@ -227,6 +229,11 @@ export interface ResolvedPlan {
   readonly knee?: Knee;
   /** What was rounded or may surprise: sentences for the user. */
   readonly notes: readonly string[];
+}
+
+/** The run that the data on the target is called by: this one, or the earlier one that it is about. */
+export function dataRunOf({ runId, earlier }: Pick<ResolvedPlan, 'runId' | 'earlier'>): string {
+  return earlier?.runId ?? runId;
 }
 
 /** The resolved plan with the values of one of its points. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type arrivals, defaults, networkDirections, networkPatterns, renameTargets, stageKinds } from './choices.js';
 import { key } from './key-docs.js';
-import { choice, choiceOrBoolean, duration, integer, size } from './leaf.js';
+import { choice, choiceOrBoolean, duration, integer, size, text } from './leaf.js';
 import { type MixedKeys, mixedKeys } from './schema-mixed.js';
 import { type RateKeys, rateKeys } from './schema-rates.js';
 import { type TimeKeys, timeKeys } from './schema-time.js';
@@ -10,11 +10,29 @@ import { formatDuration, formatSize, type Rate } from './units.js';
 
 const MiB = 1024 ** 2;
 
+/** What run ids look like. */
+export const runIdPattern = /^\d{8}-\d{6}-[0-9a-f]{8}$/u;
+
 const delay = key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
   meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
   default: formatDuration(defaults.delayMs),
   example: 'delay: 30s',
 });
+
+const earlierRun = key(
+  text({
+    takes: 'a run id',
+    hint: 'write the id that the run had, such as 20261123-092613-bfd954bf; `seedstorm runs` lists those that are known',
+    pattern: '^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$',
+    fault: (id) => (runIdPattern.test(id) ? undefined : 'is not a run id'),
+  }).optional(),
+  {
+    meaning:
+      "An earlier run: the stage is about that run's data, from that run's record. The plan then has neither data nor target, and all of its stages are about the same run.",
+    default: "the plan's own data",
+    example: 'run: 20261123-092613-bfd954bf',
+  },
+);
 
 /** One stage as it was typed. */
 export interface TypedStage {
@@ -28,6 +46,8 @@ export interface TypedStage {
   readonly arrivals?: (typeof arrivals)[number];
   readonly mixed?: MixedKeys;
   readonly rename?: RenameKeys;
+  /** The earlier run that it is about. */
+  readonly run?: string;
 }
 
 const stageOptions = z.strictObject({ delay });
@@ -89,6 +109,9 @@ const readingOptions = timedOptions.extend({
 
 const mixedOptions = timedOptions.extend(mixedKeys);
 
+/** What a stage has that may be about the data of an earlier run. */
+const revisitingOptions = readingOptions.extend({ run: earlierRun });
+
 /** One stage, as it is typed. */
 export const stage = z
   .strictObject({
@@ -96,11 +119,11 @@ export const stage = z
       meaning: 'Writes every unit. A second write stage over the same data writes the next generation of it.',
       example: '- write: {}',
     }),
-    read: key(readingOptions.optional(), {
+    read: key(revisitingOptions.optional(), {
       meaning: 'Reads every unit and looks at none of the bytes: how fast the storage reads.',
       example: '- read: {}',
     }),
-    verify: key(readingOptions.optional(), {
+    verify: key(revisitingOptions.optional(), {
       meaning: 'Reads every unit and compares every byte with what was written.',
       example: '- verify: { delay: 30s }',
     }),
@@ -140,8 +163,8 @@ export const stage = z
       meaning: 'Renames every file of target.tree; later stages know it by its new name.',
       example: '- rename: { into: next }',
     }),
-    delete: key(stageOptions.optional(), {
-      meaning: 'Removes what the run wrote.',
+    delete: key(stageOptions.extend({ run: earlierRun }).optional(), {
+      meaning: 'Removes what the run wrote. The data of an earlier run is only ever removed by a stage that names it.',
       example: '- delete: {}',
     }),
   })
@@ -155,7 +178,7 @@ export const stage = z
       return z.NEVER;
     }
     const options = item[kind];
-    const { dropCaches, rate, arrivals: lie, ...time } = (options ?? {}) as SomeKeys;
+    const { dropCaches, rate, arrivals: lie, run, ...time } = (options ?? {}) as SomeKeys;
     // How long a network stage lasts is among its own keys.
     const { duration, ramp, until } = kind === 'network' ? ({} as SomeKeys) : time;
     const byTime = duration !== undefined || ramp !== undefined || until !== undefined;
@@ -169,10 +192,11 @@ export const stage = z
       ...(item.network === undefined ? {} : { network: item.network }),
       ...(item.mixed === undefined ? {} : { mixed: item.mixed }),
       ...(item.rename === undefined ? {} : { rename: item.rename }),
+      ...(run === undefined ? {} : { run }),
     };
   });
 
 /** The keys that stages of some kinds have. */
-type SomeKeys = Partial<TimeKeys> & RateKeys & Pick<TypedStage, 'dropCaches'>;
+type SomeKeys = Partial<TimeKeys> & RateKeys & Pick<TypedStage, 'dropCaches' | 'run'>;
 type NetworkKeys = z.output<typeof networkOptions>;
 type RenameKeys = z.output<typeof renameOptions>;

@@ -31,6 +31,8 @@ import { formatDuration } from './units.js';
 
 const TiB = 1024 ** 4;
 
+const needed = 'needed, unless the stages are about an earlier run, whose record says it';
+
 const nullTarget = z.strictObject({
   // An unquoted null is YAML's null to an editor, and a word to Seedstorm, which goes by the source text.
   kind: key(z.literal('null').meta({ type: undefined, const: undefined, enum: ['null', null] }), {
@@ -83,9 +85,14 @@ export const planSchema = z.strictObject({
       example: 'namespace: host-7',
     },
   ),
-  data: key(data, { meaning: 'What is written.', example: 'data: { size: 4GiB }' }),
-  target: key(z.discriminatedUnion('kind', [nullTarget, memoryTarget, fileTarget, blockTarget, s3Target]), {
+  data: key(data.optional(), {
+    meaning: 'What is written.',
+    default: needed,
+    example: 'data: { size: 4GiB }',
+  }),
+  target: key(z.discriminatedUnion('kind', [nullTarget, memoryTarget, fileTarget, blockTarget, s3Target]).optional(), {
     meaning: 'Where it is written to.',
+    default: needed,
     example: 'target: { kind: file, path: /mnt/scratch }',
   }),
   headroom: key(choiceOrBoolean([]).optional(), {
@@ -188,7 +195,17 @@ export const planSchema = z.strictObject({
  * A plan as it was typed, each value parsed: sizes in bytes, durations in milliseconds, ratios × 1000, `window` as
  * the exponent of its power of two. Keys that were left out are left out here too.
  */
-export type Plan = z.output<typeof planSchema>;
+type TypedPlan = z.output<typeof planSchema>;
+/** A plan that makes its data. */
+export type Plan = Omit<TypedPlan, 'data' | 'target'> & {
+  readonly data: NonNullable<TypedPlan['data']>;
+  readonly target: NonNullable<TypedPlan['target']>;
+};
+/** A plan about the data of an earlier run: what it is and where comes from that run's record. */
+export type RevisitPlan = Omit<TypedPlan, 'data' | 'target' | 'seed' | 'namespace' | 'sweep'> & {
+  /** The earlier run. */
+  readonly revisits: string;
+};
 /** Data of a size that the plan says. */
 export type SizedData = Plan['data'] & { readonly size: bigint };
 /** Whether the plan says the size of the data; with a tree of files it does not. */

@@ -10,7 +10,7 @@ import { formatSize } from './units.js';
 export type SweepValues = SweepPoint['values'];
 
 /** How many agents a plan needs: its minimum, and as many as its sweep goes up to. */
-export function agentsNeeded({ agents, sweep }: Pick<Plan, 'agents' | 'sweep'>): number {
+export function agentsNeeded({ agents, sweep }: Pick<Plan, 'agents'> & { readonly sweep?: Plan['sweep'] }): number {
   return Math.max(agents?.minimum ?? defaults.agentsMinimum, ...(sweep?.agents ?? []));
 }
 

@@ -4,7 +4,7 @@ import { CheckLevel, type TargetChecked, toErrorDetail } from '@seedstorm/proto'
 import { hostShares } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import type { Members } from '../membership/members.js';
-import { bytesOfUnits, type ResolvedPlan } from '../plan/index.js';
+import { bytesOfUnits, dataRunOf, type ResolvedPlan } from '../plan/index.js';
 import { askAgents, newQuestion } from './ask-agents.js';
 import { type Checked, refuseOtherDevices } from './cluster-check.js';
 import { proveShared } from './shared-target.js';
@@ -34,7 +34,7 @@ export async function checkTarget(
       $case: 'checkTarget',
       value: {
         id,
-        target: targetMessage(plan.target, runId),
+        target: targetMessage(plan.target, dataRunOf(plan)),
         blockBytes: BigInt(plan.blockBytes),
         bytes: bytesOf(plan, member, asked),
         unitBytes: BigInt(layout.unitBytes),

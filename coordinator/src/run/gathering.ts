@@ -42,7 +42,8 @@ export async function gather(
 }
 
 /**
- * Refuses to begin what would fail for want of space or rights, with any block size of a sweep.
+ * Refuses to begin what would fail for want of space or rights, with any block size of a sweep. Gives what the agents say that
+ * the block device is known by; empty where there is none.
  * @throws SeedstormError of the first finding that is an error.
  */
 export async function preflight(
@@ -50,10 +51,12 @@ export async function preflight(
   plan: ResolvedPlan,
   runId: string,
   cancelled: () => boolean,
-): Promise<void> {
+): Promise<string> {
+  let identity = '';
   for (const heaviest of plansToCheck(plan)) {
     const checks = await checkTarget(members, heaviest, runId, cancelled);
     for (const { name, checked } of checks) {
+      if (checked.identity !== '') identity = checked.identity;
       for (const { level, detail } of checked.findings) {
         if (level === 'CHECK_LEVEL_ERROR' && detail !== undefined) {
           throw SeedstormError.fromJSON({ ...detail, what: `agent ${name}: ${detail.what}` });
@@ -61,4 +64,5 @@ export async function preflight(
       }
     }
   }
+  return identity;
 }

@@ -24,6 +24,8 @@ const result: RunResult = {
   spreads: [],
   sweep: undefined,
   indeterminate: [],
+  dataRunId: '',
+  dataStartedUnixMs: 0n,
 };
 
 /** A watcher and what it was told: kinds of events, or the message's own. */

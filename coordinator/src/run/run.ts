@@ -7,7 +7,8 @@ import { type RunResult, type StageResult, toErrorDetail } from '@seedstorm/prot
 import type { Range } from '../ledger/index.js';
 import type { Member } from '../membership/member.js';
 import { type Members, usualLeaseMs } from '../membership/members.js';
-import type { ResolvedDataStage, ResolvedNetworkStage, ResolvedPlan } from '../plan/index.js';
+import { dataRunOf, type ResolvedDataStage, type ResolvedNetworkStage, type ResolvedPlan } from '../plan/index.js';
+import { type Recorded, RunRecorder } from '../record/run-recorder.js';
 import { Findings } from './findings.js';
 import { gather, preflight } from './gathering.js';
 import { MixedHistory, type MixedLayer } from './mixed-history.js';
@@ -15,6 +16,7 @@ import type { StageOutcome } from './muster.js';
 import { networkResult } from './network-result.js';
 import { NetworkStage, networkPlan } from './network-stage.js';
 import { sweepResult } from './points.js';
+import { revisit } from './revisit.js';
 import { noPlace, type Place, type Round, roundsOf, roundText } from './rounds.js';
 import type { RunLog } from './run-log.js';
 import { spreadsOf } from './spread.js';
@@ -63,6 +65,11 @@ export class Run {
   #evidenceSkipped = 0;
   /** Objects that were left on the target for their faults. */
   #spared = 0;
+  readonly #recorder: RunRecorder;
+  /** What agents say that the block device is known by. */
+  #identity = '';
+  /** Hosts of an earlier run's node-local data that no agent is on. */
+  #absentHosts: readonly string[] = [];
 
   constructor(
     readonly id: string,
@@ -72,8 +79,13 @@ export class Run {
     readonly log: RunLog,
     /** The host that the coordinator listens on. */
     private readonly listenHost: string,
+    private readonly recorded: Recorded,
   ) {
     this.#notes = [...plan.notes];
+    this.#recorder = new RunRecorder(recorded, this.startedUnixMs, ({ code, what }) => {
+      log.event('warning', 'not-recorded', `${code}: ${what}`);
+      this.#note(`${what}: the data cannot be verified by the run's id later`);
+    });
     this.#lock = new TargetLock(members, plan, log);
     const { shardUnits, layout } = plan;
     this.#mixed = shardUnits === undefined ? undefined : new MixedHistory({ ...layout, shardUnits });
@@ -82,7 +94,8 @@ export class Run {
   /** The run's own folders, or the beginning of its keys, where there are any. */
   get folders(): readonly string[] {
     const { target } = this.plan;
-    if (target.kind === 's3') return [`s3://${[target.bucket, target.prefix, this.id].filter(Boolean).join('/')}/`];
+    if (target.kind === 's3')
+      return [`s3://${[target.bucket, target.prefix, dataRunOf(this.plan)].filter(Boolean).join('/')}/`];
     return target.kind === 'file' ? target.runFolders : [];
   }
 
@@ -100,8 +113,11 @@ export class Run {
     let failure: SeedstormError | undefined;
     try {
       await gather(this.members, this.options, () => this.#cancelled, this.log);
-      if (!this.#cancelled) await preflight(this.members, this.plan, this.id, () => this.#cancelled);
+      if (!this.#cancelled) {
+        this.#identity = await preflight(this.members, this.plan, this.id, () => this.#cancelled);
+      }
       if (!this.#cancelled) await this.#lock.take(() => this.#cancelled);
+      if (!this.#cancelled) this.#revisit();
       failure = await this.#runStages();
       failure ??= this.#lossOfUnits();
     } catch (error) {
@@ -129,6 +145,16 @@ export class Run {
     const kept = this.options.keep ? 'kept' : 'removed';
     this.log.event('warning', 'cancelled', `the run is being stopped; what it wrote is ${kept}`);
     this.#stage?.cancel();
+  }
+
+  /** The data of an earlier run is there, where the plan is about one. */
+  #revisit(): void {
+    const { earlier } = this.recorded;
+    if (earlier === undefined) return;
+    const { notes, absentHosts } = revisit(earlier, this.members.working(), this.#identity, this.#standing);
+    for (const note of notes) this.log.event('warning', 'note', note);
+    this.#notes.push(...notes);
+    this.#absentHosts = absentHosts;
   }
 
   async #runStages(): Promise<SeedstormError | undefined> {
@@ -227,7 +253,10 @@ export class Run {
     // Who reads without looking, or writes or removes everything, need not know what single blocks hold.
     const shards = plan.name === 'mixed' || plan.name === 'verify' ? this.#mixed?.shards(own) : undefined;
     const stage = new Stage(plan, this.members, this.log, this.findings, standing, shards, unknown);
+    await this.#recorder.begins(planOfRound, resolved, this.#identity);
+    const unfollow = makesData(resolved.kind) ? this.#recorder.follow(() => stage.ledger) : undefined;
     const outcome = await this.#perform(stage);
+    await unfollow?.();
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (stage.ledger !== undefined && makesData(resolved.kind))
@@ -241,6 +270,7 @@ export class Run {
       const what = `${resolved.kind}: ${failedUnits} units failed with I/O errors that the plan lets pass`;
       this.#note(makesData(resolved.kind) ? `${what}; they are not read or verified` : what);
     }
+    await this.#recorder.ended(planOfRound, resolved, stage.ledger, outcome.complete && failedUnits === 0);
     const unwritten = resolved.kind === 'write' && stage.ranItsTime ? (stage.ledger?.unfinished() ?? []) : [];
     if (unwritten.length > 0) {
       const units = unwritten.reduce((sum, [first, end]) => sum + end - first, 0) - failedUnits;
@@ -332,9 +362,13 @@ export class Run {
   /** Stages went on without what was lost, but a run that did not cover its data has not passed. */
   #lossOfUnits(): SeedstormError | undefined {
     if (this.#lostUnits === 0) return undefined;
+    const went =
+      this.#absentHosts.length === 0
+        ? 'went with the agents that wrote them'
+        : `could not be reached: no agent is on ${this.#absentHosts.join(', ')}, which wrote them`;
     return new SeedstormError({
       code: 'SEEDSTORM_E_UNITS_LOST',
-      what: `${this.#lostUnits} units of node-local data went with the agents that wrote them; all others were covered`,
+      what: `${this.#lostUnits} units of node-local data ${went}; all others were covered`,
     });
   }
 
@@ -361,6 +395,8 @@ export class Run {
       evidenceSkipped: BigInt(this.#evidenceSkipped),
       spreads: spreadsOf(this.#results),
       sweep: sweepResult(this.plan, this.#results),
+      dataRunId: this.plan.earlier?.runId ?? '',
+      dataStartedUnixMs: BigInt(Math.round(this.plan.earlier?.startedUnixMs ?? 0)),
     };
   }
 

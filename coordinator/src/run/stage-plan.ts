@@ -12,6 +12,7 @@ import type { Assign, Member as LedgerMember, LedgerOptions, Range, WriterRange 
 import type { HostShare } from '../membership/host-shares.js';
 import type { Member } from '../membership/member.js';
 import {
+  dataRunOf,
   type ErrorPolicy,
   firstNames,
   type LayoutTree,
@@ -29,6 +30,8 @@ import { labelOf, noPlace, type Place } from './rounds.js';
 export interface StagePlan extends MusterPlan {
   readonly place: Place;
   readonly runId: string;
+  /** The run that the data is called by on the target. */
+  readonly dataRunId: string;
   readonly name: ResolvedDataStage['kind'];
   readonly generation: number;
   readonly names: ResolvedDataStage['names'];
@@ -86,6 +89,7 @@ export function stagePlan(
     agents,
     label: labelOf(stage.kind, place),
     runId,
+    dataRunId: dataRunOf(plan),
     index,
     wireStage,
     name: stage.kind,
@@ -197,7 +201,7 @@ export function prepareStage(
       tree: layout.tree === undefined ? undefined : treeMessage(layout.tree, plan),
       blockBytes: BigInt(plan.blockBytes),
       lanes: plan.lanesPerAgent ?? 0,
-      target: targetMessage(plan.target, plan.runId),
+      target: targetMessage(plan.target, plan.dataRunId),
       share: shares.get(member.name) ?? { index: 0, of: 1 },
       sparedObjects: plan.sparedObjects.map(BigInt),
       leaseMs: plan.leaseMs,

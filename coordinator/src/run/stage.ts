@@ -5,7 +5,7 @@
  */
 import { SeedstormError } from '@seedstorm/errors';
 import type { Finding, IoError, Progress, RateShare, Report } from '@seedstorm/proto';
-import { nowMs, nowNs } from '../clock.js';
+import { nowMs, nowNs, unixMs } from '../clock.js';
 import { Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members } from '../membership/members.js';
@@ -380,9 +380,4 @@ export class Stage extends Muster<StagePlan> {
     // Who may take what also changes by time alone, when agents fall silent.
     if (this.doing === 'running' && !this.over()) this.#leasing?.supplyAll();
   }
-}
-
-/** A time of the coordinator's monotonic clock in ms, in ms since 1970. */
-function unixMs(monotonicMs: number): number {
-  return Date.now() - (nowMs() - monotonicMs);
 }

@@ -42,6 +42,13 @@ export class Standing {
     return this.#holders.entries.map(({ first, end, value }) => ({ first, end, ...value }));
   }
 
+  /** The data of an earlier run is there, and is not this run's to remove. */
+  found(written: Written, generation: number): void {
+    this.written = written;
+    this.generation = generation;
+    for (const { first, end, agent, host } of written.writers()) this.#holders.set(first, end, { agent, host });
+  }
+
   /** A write is over, complete or not. `isDurable`: done meant durable. */
   wrote(ledger: Ledger, generation: number, isDurable: boolean): void {
     this.written = ledger;

@@ -5,6 +5,7 @@ import { type OperatorServiceServer, toStatus } from '@seedstorm/proto';
 import { nowMs } from '../clock.js';
 import type { Members } from '../membership/members.js';
 import { describePlan, resolvedPlanToJson } from '../plan/index.js';
+import { repeatedData } from '../record/repeated-data.js';
 import { checkTarget } from '../run/check.js';
 import { clusterFindings } from '../run/cluster-check.js';
 import { inFlight } from '../run/in-flight.js';
@@ -16,8 +17,8 @@ const agentsPollMs = 50;
 /** The service that operators call. */
 export function operatorService(members: Members, runs: Runs): OperatorServiceServer {
   return {
-    submitRun: unary(({ plan, agents, agentsTimeoutMs, keep }) => {
-      const run = runs.submit(plan, { agents, agentsTimeoutMs, keep });
+    submitRun: unary(async ({ plan, agents, agentsTimeoutMs, keep }) => {
+      const run = await runs.submit(plan, { agents, agentsTimeoutMs, keep });
       return { runId: run.id, resolvedPlan: JSON.stringify(resolvedPlanToJson(run.plan)) };
     }),
     watchRun: (call) => {
@@ -43,7 +44,7 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
       return {};
     }),
     checkPlan: unary(async ({ plan: message, agents, agentsTimeoutMs }) => {
-      const plan = resolve(message, newRunId());
+      const { plan } = await resolve(message, newRunId(), runs.records);
       await present(members, Math.max(1, agents), agentsTimeoutMs);
       // Of a sweep, the point with the most in flight.
       const [heaviest] = plansToCheck(plan);
@@ -53,7 +54,7 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
         description: describePlan(plan),
         agents: checks,
         inFlight: inFlight(lanes, heaviest.queueDepth, heaviest.blockBytes),
-        findings: clusterFindings(plan, checks),
+        findings: [...clusterFindings(plan, checks), ...(await repeatedData(plan, runs.records))],
         resolvedPlan: JSON.stringify(resolvedPlanToJson(plan)),
       };
     }),

@@ -1,4 +1,6 @@
 /** A real server and a real client: what the guard stands before is what it must keep closed. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client, type Metadata, Metadata as NoMetadata, type ServiceError, status } from '@grpc/grpc-js';
 import {
   AgentServiceClient,
@@ -21,6 +23,8 @@ beforeAll(async () => {
     listen: '127.0.0.1:0',
     token: 'the right one',
     version: '0.1.0',
+    // No run is let in, so there is nothing to record.
+    dataFolder: join(tmpdir(), 'seedstorm-never-made'),
     log: (line) => void log.push(line),
   });
 });

@@ -1,4 +1,7 @@
 /** A real coordinator and an operator of it, for agents that a spec plays. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   clientChannelOptions,
   type Event,
@@ -24,6 +27,7 @@ export interface Watched {
 export class ScriptedCluster {
   /** What the coordinator wrote into its log. */
   readonly log: string[] = [];
+  readonly #dataFolder = mkdtempSync(join(tmpdir(), 'seedstorm-spec-'));
   readonly #agents: ScriptedAgent[] = [];
   #coordinator: Coordinator | undefined;
   #operator: OperatorServiceClient | undefined;
@@ -31,7 +35,13 @@ export class ScriptedCluster {
   static async start(): Promise<ScriptedCluster> {
     const cluster = new ScriptedCluster();
     const log = (line: string) => void cluster.log.push(line);
-    const coordinator = await Coordinator.start({ listen: '127.0.0.1:0', token, version: '0.1.0', log });
+    const coordinator = await Coordinator.start({
+      listen: '127.0.0.1:0',
+      token,
+      version: '0.1.0',
+      dataFolder: cluster.#dataFolder,
+      log,
+    });
     cluster.#coordinator = coordinator;
     cluster.#operator = new OperatorServiceClient(coordinator.address, insecureCredentials, clientChannelOptions);
     return cluster;
@@ -79,6 +89,7 @@ export class ScriptedCluster {
     for (const agent of this.#agents) agent.close();
     this.#operator?.close();
     await this.#coordinator?.close();
+    rmSync(this.#dataFolder, { recursive: true, force: true });
   }
 
   private get operator(): OperatorServiceClient {

@@ -220,6 +220,10 @@ export interface RunResult {
     | undefined;
   /** The first places in full that hold an old generation, perhaps by a late write of an agent that was lost: no faults. */
   indeterminate: Finding[];
+  /** The earlier run whose data it was about; empty: it made its own. */
+  dataRunId: string;
+  /** When that run began, in ms since 1970; 0 without one. */
+  dataStartedUnixMs: bigint;
 }
 
 /** How the repetitions of a stage spread. */
@@ -1956,6 +1960,8 @@ function createBaseRunResult(): RunResult {
     spreads: [],
     sweep: undefined,
     indeterminate: [],
+    dataRunId: "",
+    dataStartedUnixMs: 0n,
   };
 }
 
@@ -2032,6 +2038,15 @@ export const RunResult: MessageFns<RunResult> = {
     }
     for (const v of message.indeterminate) {
       Finding.encode(v!, writer.uint32(1762).fork()).join();
+    }
+    if (message.dataRunId !== "") {
+      writer.uint32(1602).string(message.dataRunId);
+    }
+    if (message.dataStartedUnixMs !== 0n) {
+      if (BigInt.asUintN(64, message.dataStartedUnixMs) !== message.dataStartedUnixMs) {
+        throw new globalThis.Error("value provided for field message.dataStartedUnixMs of type uint64 too large");
+      }
+      writer.uint32(1608).uint64(message.dataStartedUnixMs);
     }
     return writer;
   },
@@ -2201,6 +2216,22 @@ export const RunResult: MessageFns<RunResult> = {
             message.indeterminate.push(Finding.decode(reader, reader.uint32()));
             continue;
           }
+          case 200: {
+            if (tag !== 1602) {
+              break;
+            }
+
+            message.dataRunId = reader.string();
+            continue;
+          }
+          case 201: {
+            if (tag !== 1608) {
+              break;
+            }
+
+            message.dataStartedUnixMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2249,6 +2280,10 @@ export const RunResult: MessageFns<RunResult> = {
       ? SweepResult.fromPartial(object.sweep)
       : undefined;
     message.indeterminate = object.indeterminate?.map((e) => Finding.fromPartial(e)) || [];
+    message.dataRunId = object.dataRunId ?? "";
+    message.dataStartedUnixMs = (object.dataStartedUnixMs !== undefined && object.dataStartedUnixMs !== null)
+      ? BigInt(object.dataStartedUnixMs)
+      : 0n;
     return message;
   },
 };
