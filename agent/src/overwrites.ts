@@ -1,7 +1,13 @@
 /** What overwrote single blocks of the data, from the wire to the engine and back. Pure. */
 import { SeedstormError } from '@seedstorm/errors';
-import type { Overwrites, Pattern, ShardHistory } from '@seedstorm/native';
-import type { MixedPattern, Report, ShardProgress, Overwrites as WireOverwrites } from '@seedstorm/proto';
+import type { LateWrites, Overwrites, Pattern, ShardHistory } from '@seedstorm/native';
+import type {
+  MixedPattern,
+  Report,
+  ShardProgress,
+  LateWrites as WireLateWrites,
+  Overwrites as WireOverwrites,
+} from '@seedstorm/proto';
 
 const orders = ['sequential', 'random', 'strided', 'zipfian'] as const;
 
@@ -41,6 +47,11 @@ export function shardHistory(shard: {
   const { layers, done, reserved, limit, operations } = shard;
   const own = { done: Number(done), reserved: Number(reserved) };
   return { layers: layers.map(Number), ...own, limit: Number(limit), operations: Number(operations) };
+}
+
+/** What may have come late to a range. */
+export function lateWrites({ units, firstGeneration, endGeneration }: WireLateWrites): LateWrites {
+  return { first: Number(units?.first ?? 0n), end: Number(units?.end ?? 0n), firstGeneration, endGeneration };
 }
 
 /** How far shards have come, which the engine tells flat: done, reserved, done, reserved, … */

@@ -189,6 +189,7 @@ export abstract class StagePart<Work extends NativeWork<Snapshot>, Snapshot> {
       error ??= toErrorDetail(thrown);
     }
     try {
+      // What one that is under way tells is told once, and nobody listens behind the end.
       await this.#reporting;
       if (work !== undefined) await this.#report(work, true);
     } catch (thrown) {

@@ -1,4 +1,4 @@
-import { Engine, type Engine as EngineType } from '@seedstorm/native';
+import { Engine, type Engine as EngineType, Task } from '@seedstorm/native';
 import type { Report } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ToCoordinator } from './connection.js';
@@ -33,6 +33,7 @@ const grant = (leaseId: bigint, first: bigint, end: bigint) => ({
   epoch: 1n,
   units: { first, end },
   shards: [],
+  late: [],
 });
 const isComplete = (report: Report): boolean => report.leases.some((lease) => lease.complete);
 
@@ -76,6 +77,27 @@ describe('a stage on an agent', () => {
       .at(-1)
       ?.pools.reduce((total, pool) => total + pool.operations, 0n);
     expect(sum).toBe(8n);
+  });
+
+  test('a report that is slow to be made when the stage ends is said before the end: nobody listens behind it', async () => {
+    const snapshot = Task.prototype.snapshot;
+    let slow: Promise<unknown> | undefined;
+    const spy = vi.spyOn(Task.prototype, 'snapshot').mockImplementationOnce(async function (this: Task) {
+      const made = await snapshot.call(this);
+      slow = new Promise((resolve) => setTimeout(resolve, 100));
+      await slow;
+      return made;
+    });
+    const work = await prepared();
+    work.grant(grant(1n, 0n, 8n));
+    work.start(startStage());
+    await until(() => slow !== undefined);
+    await work.end({ stage: 0, cancel: false, removeRunFolder: false });
+    await slow;
+    await new Promise((resolve) => setImmediate(resolve));
+    spy.mockRestore();
+    expect(said.at(-1)?.$case).toBe('stageEnded');
+    expect(heard('report').filter(isComplete)).toHaveLength(1);
   });
 
   test('after a break says again what was not acknowledged, in its order, and nothing that was', async () => {

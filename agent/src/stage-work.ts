@@ -29,7 +29,7 @@ import {
 } from '@seedstorm/proto';
 import { memoryBytes } from './check/host.js';
 import { runFolders } from './file-target.js';
-import { reservedBy, shardHistory } from './overwrites.js';
+import { lateWrites, reservedBy, shardHistory } from './overwrites.js';
 import { type ReportFrame, readingOf, reportOf } from './report.js';
 import { Seconds } from './seconds.js';
 import { type StageHost, StagePart } from './stage-part.js';
@@ -120,7 +120,7 @@ export class StageWork extends StagePart<Task, TaskSnapshot> {
   }
 
   /** A seed range to work on; one that is known already was granted again after a break. */
-  grant({ leaseId, epoch, units, shards }: GrantLease): void {
+  grant({ leaseId, epoch, units, shards, late }: GrantLease): void {
     if (units === undefined || this.#epochs.has(leaseId) || this.isEnding) return;
     if (this.#epochs.size >= maxLeases) {
       throw new SeedstormError({
@@ -130,7 +130,7 @@ export class StageWork extends StagePart<Task, TaskSnapshot> {
     }
     this.#epochs.set(leaseId, epoch);
     try {
-      this.work?.addRange(leaseId, units.first, units.end, shards.map(shardHistory));
+      this.work?.addRange(leaseId, units.first, units.end, shards.map(shardHistory), late.map(lateWrites));
     } catch (error) {
       this.endEarly(error);
     }

@@ -90,8 +90,11 @@ export declare class NativeTask {
   endAt(ns: bigint): void
   /** What is submitted before this instant of the monotonic clock, in ns, is told apart and not timed. */
   countFrom(ns: bigint): void
-  /** Adds units [first, end), with what is known of their shards where blocks were overwritten. */
-  addRange(id: bigint, first: bigint, end: bigint, shards?: Array<JsShardHistory> | undefined | null): void
+  /**
+   * Adds units [first, end), with what is known of their shards where blocks were overwritten, and what may have come
+   * late to them.
+   */
+  addRange(id: bigint, first: bigint, end: bigint, shards?: Array<JsShardHistory> | undefined | null, late?: Array<JsLateWrites> | undefined | null): void
   /** Allows operations below these limits on the shards of a range, in order. */
   allow(id: bigint, limits: Array<number>): void
   /** Takes a range back. */
@@ -425,7 +428,7 @@ export interface JsFileWork {
 
 /** A place where the storage gave back something else than it was given. */
 export interface JsFinding {
-  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long". */
+  /** "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated", "too long" or "indeterminate". */
   kind: string
   /** Number of the object in the layout. */
   object: number
@@ -557,6 +560,18 @@ export interface JsLanePlacement {
   pu: number
   /** Position of its core in the topology's `cores`. */
   core: number
+}
+
+/** What a lost holder may have written late, or may never have written. */
+export interface JsLateWrites {
+  /** The first unit. */
+  first: number
+  /** The unit behind the last one. */
+  end: number
+  /** The first generation that may be found there. */
+  firstGeneration: number
+  /** The generation behind the last one. */
+  endGeneration: number
 }
 
 /** A mixed task that is over. */

@@ -32,7 +32,10 @@ const fault: Finding = {
 const result = (findings: Finding[]): RunResult =>
   ({
     findings,
-    stages: [{ name: 'verify', findingCounts: [{ kind: 'stale', count: BigInt(findings.length) }] }],
+    indeterminate: [],
+    stages: [
+      { name: 'verify', indeterminatePlaces: 0n, findingCounts: [{ kind: 'stale', count: BigInt(findings.length) }] },
+    ],
   }) as never;
 
 test('a fault is told with its place, who wrote it and when, who read it, who else saw it, and where its bytes are', () => {
@@ -42,6 +45,20 @@ test('a fault is told with its place, who wrote it and when, who read it, who el
       'written by agent-1 between 1970-01-01T00:00:01.000Z and 1970-01-01T00:00:02.500Z; persistent: read again, ' +
       'agent-2 saw the same, agent-3 saw zeroed (not directly), agent-4 could not look (no answer came)',
     '    evidence: /home/u/.seedstorm/evidence/run/f.{actual,expected,json} on h2',
+  ]);
+});
+
+test('what may be a late write of a lost agent is told apart from faults, with the agent', () => {
+  const late: Finding = {
+    ...fault,
+    kind: 'indeterminate',
+    detail: 'it holds generation 1: possible late write by agent-9',
+  };
+  const stage = { name: 'verify', label: 'verify #2', findingCounts: [], indeterminatePlaces: 7n };
+  const lines = faultLines({ findings: [], indeterminate: [late], stages: [stage] } as never);
+  expect(lines).toEqual([
+    'places that are indeterminate, and no faults: 7 in verify #2',
+    '  it holds generation 1: possible late write by agent-9: /t/run/f00000003 at offset 4096, 512 bytes, unit 24, generation 2; read by agent-2',
   ]);
 });
 

@@ -6,8 +6,28 @@ import type { Finding, RunResult } from '@seedstorm/proto';
 /** Faults that are listed; the others are in the JSON. */
 const maxListed = 20;
 
-/** How many there are of each kind, and the first of them. */
-export function faultLines({ findings, stages }: RunResult): string[] {
+/** How many there are of each kind, and the first of them; then what may be a late write, which is no fault. */
+export function faultLines(result: RunResult): string[] {
+  return [...wrongLines(result), ...indeterminateLines(result)];
+}
+
+/** Old generations that may be late writes. */
+function indeterminateLines({ indeterminate, stages }: RunResult): string[] {
+  const counts = stages
+    .filter(({ indeterminatePlaces }) => indeterminatePlaces > 0n)
+    .map(({ indeterminatePlaces, label }) => `${formatCount(indeterminatePlaces)} in ${label}`);
+  if (counts.length === 0) return [];
+  const lines = [`places that are indeterminate, and no faults: ${counts.join(', ')}`];
+  for (const { path, offset, length, unit, generation, detail, reader } of indeterminate.slice(0, maxListed)) {
+    const place = `${path} at offset ${offset}, ${length} bytes, unit ${unit}, generation ${generation}`;
+    lines.push(printable(`  ${detail}: ${place}; read by ${reader}`));
+  }
+  if (indeterminate.length > maxListed)
+    lines.push(`  … and ${formatCount(indeterminate.length - maxListed)} more, in the JSON result`);
+  return lines;
+}
+
+function wrongLines({ findings, stages }: RunResult): string[] {
   const counts = stages.flatMap((stage) =>
     stage.findingCounts.map(({ kind, count }) => `${formatCount(count)} × ${kind} in ${stage.name}`),
   );

@@ -170,12 +170,11 @@ function namesRemark({ name, existed, foreign, folders }: StageResult): string[]
 }
 
 /** What is to be known of a stage that goes by time. */
-function timedRemarks({ timed, durationNs }: StageResult): string[] {
+function timedRemarks({ timed, durationNs, mixed }: StageResult): string[] {
   if (timed === undefined) return [];
   const { rampNs, passes, wholePasses, plannedMs, stability } = timed;
   const ramp = rampNs > 0n ? [`of ${seconds(durationNs)} s in all, the first ${seconds(rampNs)} s not counted`] : [];
-  const times =
-    plannedMs > 0n ? [`${passes.toFixed(2)} times through the data (${formatCount(wholePasses)} whole)`] : [];
+  const times = plannedMs > 0n ? [timesThrough(passes, wholePasses, mixed !== undefined)] : [];
   if (stability === undefined) return [...ramp, ...times];
   const { reached, afterNs, variation, wanted, windowMs } = stability;
   const varied = variation > 0 || reached ? ` (${percentOf(variation)} over ${Number(windowMs) / 1000} s)` : '';
@@ -183,6 +182,14 @@ function timedRemarks({ timed, durationNs }: StageResult): string[] {
     ? `stable after ${seconds(afterNs)} s${varied}`
     : `NOT stable after ${seconds(afterNs)} s${varied}, and ${percentOf(wanted)} was wanted`;
   return [...ramp, stable, ...times];
+}
+
+/** Operations of a mixed stage meet some blocks often and others never, so that it never is through. */
+function timesThrough(passes: number, whole: bigint, isMixed: boolean): string {
+  const times = passes.toFixed(2);
+  return isMixed
+    ? `operations of ${times} times the size of the data (${formatCount(whole)} whole rounds)`
+    : `${times} times through the data (${formatCount(whole)} whole)`;
 }
 
 function seconds(ns: bigint): string {

@@ -19,7 +19,7 @@ import {
 import { choosePool, isGone } from './placement.js';
 import type { Pool } from './pools.js';
 import { type Report, type ReportOutcome, refusalOf, refused } from './report.js';
-import { Settling } from './settling.js';
+import { type LostUnits, Settling } from './settling.js';
 
 /**
  * Accounts for units 0…N−1 of one pass of one stage, each exactly once.
@@ -373,6 +373,11 @@ export class Ledger {
    */
   indeterminate(agent: string): Range[] {
     return this.#settling.indeterminateOf(agent);
+  }
+
+  /** The same of every agent. */
+  allIndeterminate(): LostUnits[] {
+    return this.#settling.allIndeterminate;
   }
 
   /** Lost holders whose writes may still arrive. */

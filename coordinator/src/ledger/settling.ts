@@ -5,6 +5,13 @@
 import type { Unsettled } from './coverage.js';
 import { IntervalSet, type Range, unionUnits } from './intervals.js';
 
+/** Units [first, end) that a lost agent had. */
+export interface LostUnits {
+  readonly agent: string;
+  readonly first: number;
+  readonly end: number;
+}
+
 /** What is waited for, and where waiting ended without an answer. */
 export class Settling {
   #pending: Unsettled[] = [];
@@ -52,6 +59,13 @@ export class Settling {
   /** Units that may hold what `agent` wrote late, or miss what it never made durable. */
   indeterminateOf(agent: string): Range[] {
     return this.#indeterminate.get(agent)?.ranges ?? [];
+  }
+
+  /** The same of every agent. */
+  get allIndeterminate(): LostUnits[] {
+    return [...this.#indeterminate].flatMap(([agent, units]) =>
+      units.ranges.map(([first, end]) => ({ agent, first, end })),
+    );
   }
 
   get indeterminateUnits(): number {

@@ -181,4 +181,14 @@ describe('the totals of an agent', () => {
     expect(totals.take(moved(2n, 12n), 2n * second)).toHaveLength(1);
     expect(totals.sum('operations')).toBe(12);
   });
+
+  test('old generations that may be late writes are counted apart from faults', () => {
+    const totals = new AgentTotals();
+    const findingCounts = [
+      { kind: 'stale', count: 2n },
+      { kind: 'indeterminate', count: 5n },
+    ];
+    totals.take(moved(1n, 10n, { findingCounts }), second);
+    expect([totals.findings, totals.indeterminatePlaces]).toEqual([2, 5]);
+  });
 });

@@ -12,6 +12,7 @@ import {
   type ClassCounters as WireClass,
 } from '@seedstorm/proto';
 import { type ClassCounts, type ClassGains, classKey } from './class-totals.js';
+import { indeterminate } from './findings.js';
 import { LatencyTotals } from './latency-totals.js';
 import { count } from './numbers.js';
 import { storeFault } from './store-totals.js';
@@ -145,7 +146,13 @@ export class AgentTotals {
 
   /** Faults found, of all kinds, named or not. */
   get findings(): number {
-    return [...this.findingCounts.values()].reduce((total, found) => total + found, 0);
+    const all = [...this.findingCounts.values()].reduce((total, found) => total + found, 0);
+    return all - this.indeterminatePlaces;
+  }
+
+  /** Places that hold an old generation which may be a late write. */
+  get indeterminatePlaces(): number {
+    return this.findingCounts.get(indeterminate) ?? 0;
   }
 
   /** Bytes a second in the last second or so; 0 when nothing was heard for three. */

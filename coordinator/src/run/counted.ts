@@ -85,11 +85,17 @@ export function timedResult(stage: Stage, coverage: Coverage | undefined, counte
     rampNs: stage.countsFromNs - stage.startNs,
     countedNs: counted.ns,
     operations: BigInt(Math.round(counted.operations)),
-    passes: inPass > 0 ? (coverage?.done ?? 0) / inPass : 0,
+    passes: inPass > 0 ? timesThrough(stage, coverage?.done ?? 0, inPass) : 0,
     wholePasses: BigInt(stage.passes?.whole ?? 0),
     endedEarly: durationMs > 0 && !stage.ranItsTime,
     stability: stabilityResult(stage),
   };
+}
+
+/** How often the data was gone through; a mixed stage goes through a part of its size in each round. */
+function timesThrough(stage: Stage, done: number, inPass: number): number {
+  const mixed = mixedBytes(stage);
+  return mixed === undefined ? done / inPass : mixed / bytesOf(stage, inPass);
 }
 
 function stabilityResult(stage: Stage): StabilityResult | undefined {

@@ -65,6 +65,21 @@ describe('the faults of a run', () => {
     expect([findings.any, findings.sparedObjects(), findings.sparedPaths()]).toEqual([true, [2], ['/t/2']]);
   });
 
+  test('an old generation that a lost agent may have written late is told with the agent, is no fault, and spares nothing', () => {
+    const findings = new Findings();
+    const found = finding({
+      kind: 'indeterminate',
+      detail: 'it holds generation 1',
+      reader: 'liar',
+      verdict: 'persistent',
+    });
+    const { detail, ...told } = findings.addIndeterminate(found, reader, writer, ['a', 'b']);
+    expect(detail).toBe('it holds generation 1: possible late write by a or b');
+    expect(told).toMatchObject({ reader: 'c', host: 'h3', writer: 'a', verdict: 'undecided', readers: [] });
+    expect(findings.indeterminate).toEqual([{ ...told, detail }]);
+    expect([findings.any, findings.kept, findings.sparedObjects()]).toEqual([false, [], []]);
+  });
+
   test('an object that is missing is spared, but nobody is sent to look for it', () => {
     const findings = new Findings();
     findings.add(finding({ kind: 'missing', object: 5n, path: '/t/5' }), reader, writer);

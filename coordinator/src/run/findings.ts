@@ -4,6 +4,8 @@ import { count } from './numbers.js';
 
 /** Faults that are kept in full, and looked at again. */
 const maxKept = 1000;
+/** What a finding is called that is no fault: an old generation which may be a late write of an agent that was lost. */
+export const indeterminate = 'indeterminate';
 /** Objects whose numbers are kept so that deletes spare them; past it every object is spared. */
 const maxObjects = 100_000;
 /** Spared objects that the result names. */
@@ -26,6 +28,8 @@ export interface Writer {
 /** The faults of a run. */
 export class Findings {
   readonly kept: Finding[] = [];
+  /** The first places that are indeterminate: no faults. */
+  readonly indeterminate: Finding[] = [];
   /** Objects with faults that are not kept in full: the path of each, empty for what is not there. */
   readonly #others = new Map<number, string>();
   /** Objects with faults. */
@@ -38,33 +42,27 @@ export class Findings {
     reader: Reader,
     writer: Writer | undefined,
   ): { readonly finding: Finding; readonly kept: boolean } {
-    count(finding.unit, 'the unit of a finding');
     const object = count(finding.object, 'the object of a finding');
-    const readUnixMs = BigInt(Math.round(reader.readUnixMs));
-    // What it says of itself beyond what it saw is not believed: there was one reader so far.
-    const own = finding.readers.slice(0, 1).map((seen) => ({
-      ...seen,
-      agent: reader.name,
-      host: reader.host,
-      unixMs: readUnixMs,
-    }));
-    const whole: Finding = {
-      ...finding,
-      reader: reader.name,
-      host: reader.host,
-      readUnixMs,
-      readers: own,
-      verdict: verdictOf(own),
-      writer: writer?.agent ?? '',
-      writtenAfterUnixMs: BigInt(Math.round(writer?.afterUnixMs ?? 0)),
-      writtenBeforeUnixMs: BigInt(Math.round(writer?.beforeUnixMs ?? 0)),
-    };
+    const whole = wholeOf(finding, reader, writer);
     if (this.#objects.has(object) || this.#objects.size < maxObjects) this.#objects.add(object);
     else this.#overflow = true;
     const kept = this.kept.length < maxKept;
     if (kept) this.kept.push(whole);
     else if (this.#objects.has(object)) this.#others.set(object, pathOf(whole));
     return { finding: whole, kept };
+  }
+
+  /** Takes in an old generation that may be a late write of one of these agents. */
+  addIndeterminate(
+    finding: Finding,
+    reader: Reader,
+    writer: Writer | undefined,
+    lateWriters: readonly string[],
+  ): Finding {
+    const detail = `${finding.detail}: possible late write by ${lateWriters.join(' or ')}`;
+    const whole = { ...wholeOf(finding, reader, writer), detail };
+    if (this.indeterminate.length < maxKept) this.indeterminate.push(whole);
+    return whole;
   }
 
   /** Somebody looked at the place of a kept fault again. */
@@ -123,4 +121,29 @@ export function verdictOf(readers: readonly Reading[]): 'persistent' | 'transien
   const looked = readers.filter(({ saw }) => saw !== 'failed');
   if (looked.some(({ saw }) => saw !== 'right')) return 'persistent';
   return looked.length > 0 ? 'transient' : 'undecided';
+}
+
+/** A finding as it is kept: who found it and when is known, what else it says of itself is not believed. */
+function wholeOf(finding: Finding, reader: Reader, writer: Writer | undefined): Finding {
+  count(finding.unit, 'the unit of a finding');
+  count(finding.object, 'the object of a finding');
+  const readUnixMs = BigInt(Math.round(reader.readUnixMs));
+  // There was one reader so far.
+  const readers = finding.readers.slice(0, 1).map((seen) => ({
+    ...seen,
+    agent: reader.name,
+    host: reader.host,
+    unixMs: readUnixMs,
+  }));
+  return {
+    ...finding,
+    reader: reader.name,
+    host: reader.host,
+    readUnixMs,
+    readers,
+    verdict: verdictOf(readers),
+    writer: writer?.agent ?? '',
+    writtenAfterUnixMs: BigInt(Math.round(writer?.afterUnixMs ?? 0)),
+    writtenBeforeUnixMs: BigInt(Math.round(writer?.beforeUnixMs ?? 0)),
+  };
 }

@@ -6,6 +6,7 @@ import { SeedstormError } from '@seedstorm/errors';
 import { fromErrorDetail, type LeaseProgress } from '@seedstorm/proto';
 import { nowMs, nowNs } from '../clock.js';
 import type { Lease, Range } from '../ledger/index.js';
+import { type LateWrite, lateMessages } from './late-writes.js';
 import type { MixedShards } from './mixed-history.js';
 import { count } from './numbers.js';
 import type { Participant } from './participant.js';
@@ -35,6 +36,8 @@ export class Leasing {
     private readonly log: RunLog,
     /** What is known of shards, where single blocks were overwritten or are to be. */
     private readonly mixed: MixedShards | undefined,
+    /** What lost agents may have written late. */
+    private readonly late: () => readonly LateWrite[],
   ) {}
 
   /** An agent takes part. */
@@ -145,7 +148,9 @@ export class Leasing {
     const units = { first: BigInt(lease.first), end: BigInt(lease.end) };
     const round = this.passes.lease(lease.id)?.round ?? 0;
     const shards = this.mixed?.grant(lease, round) ?? [];
-    const value = { stage: this.plan.wireStage, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch), units, shards };
+    const late = lateMessages(this.late(), lease);
+    const ids = { stage: this.plan.wireStage, leaseId: BigInt(lease.id), epoch: BigInt(lease.epoch) };
+    const value = { ...ids, units, shards, late };
     participant.member.send({ $case: 'grantLease', value });
   }
 

@@ -47,6 +47,24 @@ describe('passes', () => {
     expect(third?.agent).toBe('b');
   });
 
+  test('what a lost holder may still write stays known when its pass is over', () => {
+    const ledger = (): Ledger => new Ledger({ ...options, settleMs: 500 });
+    const passes = new Passes(ledger(), ledger, [], true);
+    for (const agent of ['a', 'b', 'c', 'd']) passes.join(agent, 1, `host-of-${agent}`, 0);
+    const lost = passes.grant('a', 1);
+    for (const agent of ['b', 'c', 'd']) passes.renew(agent, 1, 1200);
+    expect(passes.expire(1201).leases).toHaveLength(1);
+    expect(passes.allIndeterminate()).toEqual([]);
+    passes.expire(1800);
+    const known = [{ agent: 'a', first: lost?.first, end: lost?.end }];
+    expect([passes.allIndeterminate(), passes.coverage().indeterminate]).toEqual([known, 4]);
+    for (let lease = passes.grant('b', 1800); passes.whole === 0 && lease !== undefined; ) {
+      finish(passes, lease);
+      lease = passes.grant('b', 1800);
+    }
+    expect([passes.whole, passes.allIndeterminate(), passes.coverage().indeterminate]).toEqual([1, known, 4]);
+  });
+
   test('an agent never waits at the border: the next pass begins while the one before is under way', () => {
     const passes = passesOf();
     const leases = Array.from({ length: 6 }, () => passes.grant('a', 1));

@@ -10,9 +10,11 @@ import {
   IntervalSet,
   type Lease,
   type Ledger,
+  type LostUnits,
   type Range,
   type Report,
   type ReportOutcome,
+  unionUnits,
   type WriterRange,
 } from '../ledger/index.js';
 import { ownUnits } from './own-units.js';
@@ -36,6 +38,7 @@ interface Sums {
   rework: number;
   byTheirWriter: number;
   readonly agents: Map<string, { done: number; rework: number }>;
+  readonly indeterminate: Map<string, IntervalSet>;
 }
 
 /** The passes of one stage. */
@@ -46,7 +49,15 @@ export class Passes {
   readonly #failed = new IntervalSet();
   /** Leases that were granted so far, in all passes. */
   #granted = 0;
-  readonly #over: Sums = { passes: 0, done: 0, failed: 0, rework: 0, byTheirWriter: 0, agents: new Map() };
+  readonly #over: Sums = {
+    passes: 0,
+    done: 0,
+    failed: 0,
+    rework: 0,
+    byTheirWriter: 0,
+    agents: new Map(),
+    indeterminate: new Map(),
+  };
 
   constructor(
     /** The first pass. */
@@ -195,6 +206,19 @@ export class Passes {
 
   // ── Counts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Units that may hold what a lost agent wrote late, or miss what it never made durable, in any pass. */
+  allIndeterminate(): LostUnits[] {
+    const over = [...this.#over.indeterminate].flatMap(([agent, units]) =>
+      units.ranges.map(([first, end]) => ({ agent, first, end })),
+    );
+    return [...over, ...this.#open.flatMap(({ ledger }) => ledger.allIndeterminate())];
+  }
+
+  /** Whether nobody can have I/O in flight in any pass. */
+  isSettled(): boolean {
+    return this.#open.every(({ ledger }) => ledger.isSettled());
+  }
+
   /** Whether the only pass has everything accounted for. */
   isAccountedFor(): boolean {
     return this.next === undefined && this.first.isAccountedFor();
@@ -233,7 +257,7 @@ export class Passes {
       failed: over.failed + total(({ failed }) => failed),
       leftOut: open[0]?.leftOut ?? 0,
       rework: over.rework + total(({ rework }) => rework),
-      indeterminate: total(({ indeterminate }) => indeterminate),
+      indeterminate: unionUnits(this.allIndeterminate().map(({ first, end }) => [first, end])),
       unsettled: total(({ unsettled }) => unsettled),
       agents,
     };
@@ -253,6 +277,11 @@ export class Passes {
     const { done, failed, rework, agents } = pass.ledger.coverage();
     for (const [first, end] of pass.ledger.failedRanges()) this.#failed.add(first, end);
     const over = this.#over;
+    for (const { agent, first, end } of pass.ledger.allIndeterminate()) {
+      const units = over.indeterminate.get(agent) ?? new IntervalSet();
+      units.add(first, end);
+      over.indeterminate.set(agent, units);
+    }
     over.passes += 1;
     over.done += done;
     over.failed += failed;

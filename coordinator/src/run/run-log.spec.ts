@@ -23,6 +23,7 @@ const result: RunResult = {
   evidenceSkipped: 0n,
   spreads: [],
   sweep: undefined,
+  indeterminate: [],
   dataRunId: '',
   dataStartedUnixMs: 0n,
 };

@@ -268,7 +268,8 @@ export class Run {
     const outcome = await this.#recording(stage, () => this.#perform(stage));
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
-    if (stage.ledger !== undefined && makesData(resolved.kind)) standing.wrote(stage.ledger, resolved.generation);
+    if (stage.ledger !== undefined && makesData(resolved.kind))
+      standing.wrote(stage.ledger, resolved.generation, plan.sync !== 'never');
     else if (plan.needsSettled) standing.changed(stage.passes?.ledgers ?? []);
     if (resolved.kind === 'write') this.#mixed?.rewritten();
     if (own !== undefined) this.#mixedWas(stage, own);
@@ -394,6 +395,7 @@ export class Run {
       endedUnixMs: BigInt(Date.now()),
       stages: this.#results,
       findings: this.findings.kept,
+      indeterminate: this.findings.indeterminate,
       leftBehind: [...this.#leftBehind],
       notes: this.#notes,
       agentsSeen: this.#seen.size,

@@ -1,6 +1,7 @@
 /** A real coordinator and real streams; agents that do no I/O and report what a spec tells them to. */
 import type { GrantLease, RunResult } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { finding } from '../testing/messages.js';
 import type { ScriptedAgent } from '../testing/scripted-agent.js';
 import { ScriptedCluster, type Watched } from '../testing/scripted-cluster.js';
 
@@ -97,6 +98,21 @@ describe('a run of scripted agents', { timeout: 30_000 }, () => {
     ]);
     expect(events.map(({ kind }) => kind)).toContain('lease-handed-over');
     expect(cluster.log.some((line) => line.startsWith('refused a:'))).toBe(true);
+  });
+
+  test('an agent that calls a fault a late write where nobody was lost is refused: no corruption is explained away', async () => {
+    const [a, b] = [join('a'), join('b')];
+    const { result } = await submit();
+    await Promise.all([a.begin(), b.begin()]);
+    const lease = await a.next('grantLease');
+    a.say({ $case: 'report', value: { ...a.done(lease), findings: [finding({ kind: 'indeterminate', unit: 0n })] } });
+    expect(await a.ended).toMatchObject({
+      code: 'SEEDSTORM_E_MESSAGE_INVALID',
+      what: expect.stringContaining('which no lost agent had'),
+    });
+    await cluster.declareGone('a');
+    await b.workOff();
+    expect(await result).toMatchObject({ indeterminate: [], findings: [] });
   });
 
   test('an agent whose leases ran out is told, and what it reports late moves no coverage', async () => {

@@ -16,6 +16,7 @@ import { cacheResult } from './cache-result.js';
 import { bytesOf, bytesOfAgent, countedOf, isTimed, lastDoneOf, mixedBytes, timedResult } from './counted.js';
 import { cpuResult, cpuSecondsPerGb } from './cpu-result.js';
 import { memoryResult } from './data-against-memory.js';
+import { indeterminate } from './findings.js';
 import { headroomResult } from './headroom-result.js';
 import { LatencyTotals } from './latency-totals.js';
 import { between, earliest, latest } from './numbers.js';
@@ -140,6 +141,7 @@ export function stageResult(stage: Stage): StageResult {
     headroom: headroomResult(plan.name, all, perSecond(counted.bytes)),
     mixed: mixedResult(stage, all),
     cellsInDoubt: BigInt(sum(all, (p) => p.totals.cellsInDoubt)),
+    indeterminatePlaces: BigInt(sum(all, (p) => p.totals.indeterminatePlaces)),
     timed: timedResult(stage, coverage, counted),
     classes: stage.classTimes.results(
       all.flatMap(({ totals }) => [...totals.classes.values()]),
@@ -226,7 +228,8 @@ export function byAgent({ participants }: Pick<Stage, 'participants'>): [string,
 function findingCounts(all: readonly Participant[]): FindingCount[] {
   const counts = new Map<string, number>();
   for (const { totals } of all) {
-    for (const [kind, found] of totals.findingCounts) counts.set(kind, (counts.get(kind) ?? 0) + found);
+    for (const [kind, found] of totals.findingCounts)
+      if (kind !== indeterminate) counts.set(kind, (counts.get(kind) ?? 0) + found);
   }
   return [...counts].map(([kind, found]) => ({ kind, count: BigInt(found) }));
 }

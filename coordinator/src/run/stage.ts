@@ -9,9 +9,10 @@ import { nowMs, nowNs, unixMs } from '../clock.js';
 import { Ledger, type Range, type WriterRange } from '../ledger/index.js';
 import type { Member, ToAgent } from '../membership/member.js';
 import type { FromAgent, Members } from '../membership/members.js';
-import type { Findings, Writer } from './findings.js';
+import { type Findings, indeterminate, type Reader, type Writer } from './findings.js';
 import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
+import { type LateWrite, type LateWrites, lateWritersOf } from './late-writes.js';
 import { Leasing } from './leasing.js';
 import type { MixedShards } from './mixed-history.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
@@ -57,6 +58,8 @@ export class Stage extends Muster<StagePlan> {
   readonly #written: Written | undefined;
   /** The ledgers of earlier writes and deletes: whether somebody may still be at it. */
   readonly #earlier: readonly Ledger[];
+  /** What lost agents may still write. */
+  readonly #lateWrites: LateWrites;
 
   constructor(
     plan: StagePlan,
@@ -73,6 +76,7 @@ export class Stage extends Muster<StagePlan> {
     super(plan, members, log);
     this.#written = standing.written;
     this.#earlier = standing.mutations;
+    this.#lateWrites = standing.late;
     this.writers = standing.holders(readsBack(plan));
     this.stability = plan.until && new Stability(plan.until.variation, plan.until.windowMs);
     this.#rereading = new Rereading(plan.wireStage, this.participants, isLocal(plan.target));
@@ -189,10 +193,15 @@ export class Stage extends Muster<StagePlan> {
   }
 
   #finding(participant: Participant, found: Finding): void {
-    participant.namedFindings += 1;
     const { name, member } = participant;
     const readUnixMs = unixMs(Number(member.clock.toCoordinator(found.readNs)) / 1e6);
-    const { finding, kept } = this.findings.add(found, { name, host: member.host, readUnixMs }, this.#writerOf(found));
+    const reader = { name, host: member.host, readUnixMs };
+    if (found.kind === indeterminate) {
+      this.#indeterminate(reader, found);
+      return;
+    }
+    participant.namedFindings += 1;
+    const { finding, kept } = this.findings.add(found, reader, this.#writerOf(found));
     const { kind, path, offset, unit, detail, verdict } = finding;
     const about = detail === '' ? '' : `: ${detail}`;
     this.log.event('error', 'finding', `${kind} in ${path} at offset ${offset} (unit ${unit})${about}; ${verdict}`);
@@ -200,6 +209,28 @@ export class Stage extends Muster<StagePlan> {
     this.#kept.push(finding);
     // Memory is nobody else's to look at.
     if (this.plan.target.kind !== 'memory') this.#rereading.ask(finding);
+  }
+
+  /** An old generation where a lost agent's late write was waited for in vain. */
+  #indeterminate(reader: Reader, found: Finding): void {
+    const lateWriters = lateWritersOf(this.#late(), found);
+    if (lateWriters.length === 0) {
+      const what = `agent ${reader.name} tells of a late write to unit ${found.unit}, which no lost agent had`;
+      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what });
+    }
+    const { path, offset, unit, detail } = this.findings.addIndeterminate(
+      found,
+      reader,
+      this.#writerOf(found),
+      lateWriters,
+    );
+    this.log.event('warning', indeterminate, `indeterminate in ${path} at offset ${offset} (unit ${unit}): ${detail}`);
+  }
+
+  /** What lost agents may have written late, for a stage that compares what it reads. */
+  #late(): readonly LateWrite[] {
+    const { name, generation } = this.plan;
+    return name === 'verify' || name === 'mixed' ? this.#lateWrites.expecting(generation) : [];
   }
 
   #writerOf({ unit }: Finding): Writer | undefined {
@@ -240,7 +271,8 @@ export class Stage extends Muster<StagePlan> {
     };
     const readBack = readsBack(this.plan) ? this.writers : [];
     const passes = new Passes(pass(), this.plan.wraps ? pass : undefined, readBack, this.plan.isExclusive);
-    const leasing = new Leasing(this.plan, passes, this.participants, this.log, this.mixed);
+    const leasing = new Leasing(this.plan, passes, this.participants, this.log, this.mixed, () => this.#late());
+    if (this.plan.isExclusive) this.#lateWrites.mixed(passes, this.plan.generation, this.plan.sync !== 'never');
     this.passes = passes;
     this.#leasing = leasing;
     for (const participant of ready) leasing.join(participant);

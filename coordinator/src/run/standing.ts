@@ -3,6 +3,7 @@
  * messages.
  */
 import { IntervalMap, type Ledger, type Range, type WriterRange } from '../ledger/index.js';
+import { LateWrites } from './late-writes.js';
 
 /** What is known of the data of the last write. */
 export interface Written {
@@ -24,6 +25,8 @@ export class Standing {
   hasData = false;
   /** The generation of the last write. */
   generation = 0;
+  /** What lost agents may still write. */
+  readonly late = new LateWrites();
   #holders = noHolders();
   #mutations: Ledger[] = [];
 
@@ -46,10 +49,11 @@ export class Standing {
     for (const { first, end, agent, host } of written.writers()) this.#holders.set(first, end, { agent, host });
   }
 
-  /** A write is over, complete or not. */
-  wrote(ledger: Ledger, generation: number): void {
+  /** A write is over, complete or not. `isDurable`: done meant durable. */
+  wrote(ledger: Ledger, generation: number, isDurable: boolean): void {
     this.written = ledger;
     this.generation = generation;
+    this.late.wrote(ledger, generation, isDurable);
     for (const { first, end, agent, host } of ledger.holders()) this.#holders.set(first, end, { agent, host });
     this.#mutations.push(ledger);
   }
@@ -62,6 +66,7 @@ export class Standing {
   /** Nothing is there any more; of a device, nothing that is of use. */
   removed(staysOnDevice: boolean): void {
     this.hasData = staysOnDevice;
+    if (!staysOnDevice) this.late.removed();
     this.written = undefined;
     this.#holders = noHolders();
   }

@@ -11,7 +11,7 @@ use seedstorm_engine::task::{Finding, FindingKind, Reread, Saw, Way};
 /// A place where the storage gave back something else than it was given.
 #[napi(object, object_from_js = false)]
 pub struct JsFinding {
-    /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated" or "too long".
+    /// "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated", "too long" or "indeterminate".
     pub kind: String,
     /// Number of the object in the layout.
     pub object: f64,
@@ -120,6 +120,7 @@ fn detail_of(kind: &FindingKind, what: &str) -> String {
         FindingKind::Truncated { file_bytes } | FindingKind::TooLong { file_bytes } => {
             format!("the {what} has {file_bytes} bytes")
         }
+        FindingKind::Indeterminate { generation } => detail_of_fault(&FaultKind::Stale { generation: *generation }),
         FindingKind::Missing => String::new(),
     }
 }

@@ -1,9 +1,10 @@
-//! What overwrote single blocks of the data, from JavaScript: patterns for a task, and what is known of shards for a range.
+//! What overwrote parts of the data, from JavaScript: patterns for a task, what is known of shards for a range, and what may
+//! have come late to it.
 
 use napi::Result;
 use napi_derive::napi;
 use seedstorm_engine::error::{Code, Error};
-use seedstorm_engine::task::{Layer, Order, Overwrites, OwnShard, PatternSpec, Prefix, ShardHistory};
+use seedstorm_engine::task::{LateWrites, Layer, Order, Overwrites, OwnShard, PatternSpec, Prefix, ShardHistory};
 
 use crate::content::whole;
 use crate::error::to_js;
@@ -61,6 +62,19 @@ pub struct JsShardHistory {
     pub operations: f64,
 }
 
+/// What a lost holder may have written late, or may never have written.
+#[napi(object)]
+pub struct JsLateWrites {
+    /// The first unit.
+    pub first: f64,
+    /// The unit behind the last one.
+    pub end: f64,
+    /// The first generation that may be found there.
+    pub first_generation: u32,
+    /// The generation behind the last one.
+    pub end_generation: u32,
+}
+
 /// The engine's word for it.
 pub fn overwrites_of(given: &JsOverwrites) -> Result<Overwrites> {
     let layer = |layer: &JsLayer| Ok(Layer { pattern: pattern_of(&layer.pattern)?, rewritten: layer.rewritten });
@@ -106,5 +120,19 @@ pub fn history_of(given: &JsShardHistory) -> Result<ShardHistory> {
             limit: number(given.limit)?,
             operations: number(given.operations)?,
         },
+    })
+}
+
+/// What may have come late.
+pub fn late_of(given: &JsLateWrites) -> Result<LateWrites> {
+    let generation = |value: u32| {
+        u16::try_from(value).map_err(|_| {
+            let what = format!("there is no generation {value}");
+            to_js(&Error::new(Code::InvalidArgument, what, "give generations up to 65,535"))
+        })
+    };
+    Ok(LateWrites {
+        units: whole("the first unit", given.first)?..whole("the end", given.end)?,
+        generations: generation(given.first_generation)?..generation(given.end_generation)?,
     })
 }

@@ -24,7 +24,7 @@ use crate::engine::{NativeEngine, aside, chosen};
 use crate::error::to_js;
 use crate::finding::{JsReread, Origin, reread_of};
 use crate::hold::Hold;
-use crate::overwrites::{JsOverwrites, JsShardHistory, history_of, overwrites_of};
+use crate::overwrites::{JsLateWrites, JsOverwrites, JsShardHistory, history_of, late_of, overwrites_of};
 use crate::s3::{JsS3Sink, root_of, s3_spec};
 use crate::settle::{Settle, value};
 use crate::snapshot::{JsTaskSnapshot, Snapshots};
@@ -346,13 +346,22 @@ impl NativeTask {
         Ok(())
     }
 
-    /// Adds units [first, end), with what is known of their shards where blocks were overwritten.
+    /// Adds units [first, end), with what is known of their shards where blocks were overwritten, and what may have come
+    /// late to them.
     #[napi]
-    pub fn add_range(&self, id: BigInt, first: BigInt, end: BigInt, shards: Option<Vec<JsShardHistory>>) -> Result<()> {
+    pub fn add_range(
+        &self,
+        id: BigInt,
+        first: BigInt,
+        end: BigInt,
+        shards: Option<Vec<JsShardHistory>>,
+        late: Option<Vec<JsLateWrites>>,
+    ) -> Result<()> {
         let id = u64_of("the range's id", &id)?;
         let (first, end) = (u64_of("the first unit", &first)?, u64_of("the end", &end)?);
         let shards = shards.unwrap_or_default().iter().map(history_of).collect::<Result<_>>()?;
-        self.task.add_range_with(RangeSpec { id, first, end }, shards).map_err(|error| to_js(&error))
+        let late = late.unwrap_or_default().iter().map(late_of).collect::<Result<_>>()?;
+        self.task.add_range_with(RangeSpec { id, first, end }, shards, late).map_err(|error| to_js(&error))
     }
 
     /// Allows operations below these limits on the shards of a range, in order.

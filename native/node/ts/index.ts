@@ -30,6 +30,7 @@ export { type Cache, type SystemInformation, systemInformation } from './system.
 export { type DirectAlignment, directAlignment, dropCaches } from './target.js';
 export {
   type FileWork,
+  type LateWrites,
   lookAgain,
   MemoryStore,
   type Moved,

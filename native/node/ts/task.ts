@@ -1,6 +1,7 @@
 /** One operation over the units that it is given, on one sink; ranges are added while it runs. */
 import type {
   JsFileWork,
+  JsLateWrites,
   JsMoved,
   JsOverwrites,
   JsPattern,
@@ -31,6 +32,8 @@ export type Overwrites = JsOverwrites;
 export type Pattern = JsPattern;
 /** What is known of the operations on one shard. */
 export type ShardHistory = JsShardHistory;
+/** What a lost holder of a range may have written late. */
+export type LateWrites = JsLateWrites;
 /** A place where a fault was found. */
 export type Place = JsPlace;
 /** What a second look at a place saw. */
@@ -122,9 +125,12 @@ export class Task {
     native(() => this.inner.countFrom(ns));
   }
 
-  /** Adds units [first, end) under an id of the caller's, with what is known of their shards where blocks were overwritten. */
-  addRange(id: bigint, first: bigint, end: bigint, shards: ShardHistory[] = []): void {
-    native(() => this.inner.addRange(id, first, end, shards));
+  /**
+   * Adds units [first, end) under an id of the caller's, with what is known of their shards where blocks were overwritten, and
+   * what may have come late to them.
+   */
+  addRange(id: bigint, first: bigint, end: bigint, shards: ShardHistory[] = [], late: LateWrites[] = []): void {
+    native(() => this.inner.addRange(id, first, end, shards, late));
   }
 
   /** Allows operations below these limits on the shards of a range, in order. */

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
+use super::block::sector_below;
 use super::cache_watch::{CacheFindings, CacheWatch};
 use super::direct::{Direct, DirectUse};
 use super::folder::Folder;
@@ -46,8 +47,15 @@ pub(crate) struct FileSink {
     preallocation: Box<Preallocation>,
     cache: Box<CacheWatch>,
     pub(super) folders: RunFolders,
+    /// See [`FileSink::sector_bytes`].
+    sector_bytes: Option<u64>,
     /// Under [`SyncPolicy::End`]: every object that was opened for writing, until the end of the task.
     kept: Mutex<HashMap<u64, Arc<ObjectFile>>>,
+}
+
+/// What the devices below all of these folders write as a whole, in bytes, if that is known of each.
+fn shortest_sector(folders: &[PathBuf]) -> Option<u64> {
+    folders.iter().map(|folder| sector_below(folder)).min_by_key(|known| known.unwrap_or(0)).flatten()
 }
 
 impl FileSink {
@@ -72,6 +80,7 @@ impl FileSink {
             preallocation: Box::new(Preallocation::new(options.preallocate)),
             cache: Box::new(CacheWatch::new(layout.objects(), options.local)),
             folders: RunFolders::prepare(folders, &layout, intent, sync)?,
+            sector_bytes: shortest_sector(folders),
             kept: Mutex::default(),
             next: layout.renamed().map(Box::new),
             layout,
@@ -104,6 +113,11 @@ impl FileSink {
     /// Whether an object that is opened now is opened with O_DIRECT.
     pub(crate) fn is_direct(&self) -> bool {
         self.direct.in_use()
+    }
+
+    /// The shortest logical sector of the devices below its folders, in bytes; `None` where one of them is not known.
+    pub(crate) fn sector_bytes(&self) -> Option<u64> {
+        self.sector_bytes
     }
 
     /// When a write counts as durable.

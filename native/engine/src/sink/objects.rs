@@ -36,6 +36,14 @@ impl ObjectSink {
         }
     }
 
+    /// The logical sector of the device that objects lie on, in bytes, where it is known.
+    pub(crate) fn sector_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Files(files) => files.sector_bytes(),
+            Self::Device(device) => Some(device.sector_bytes()),
+        }
+    }
+
     /// What fell back or was not to be had, to be shown.
     pub(crate) fn notes(&self) -> Vec<String> {
         match self {

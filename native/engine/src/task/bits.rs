@@ -56,26 +56,30 @@ impl Bits {
 
     /// The numbers as runs [first, end), rising, neighbours merged.
     pub(super) fn runs(&self) -> Vec<Range<u64>> {
-        let mut runs: Vec<Range<u64>> = Vec::new();
-        for (index, word) in self.words.iter().enumerate() {
-            let mut rest = word.load(Ordering::Acquire);
-            let mut at = index as u64 * WORD_BITS;
-            while rest != 0 {
-                let gap = rest.trailing_zeros();
-                let length = (rest >> gap).trailing_ones();
-                let first = at + u64::from(gap);
-                let end = first + u64::from(length);
-                match runs.last_mut() {
-                    Some(last) if last.end == first => last.end = end,
-                    _ => runs.push(first..end),
-                }
-                // A shift by all 64 bits is not one, so it is done in two steps.
-                rest = rest >> gap >> (length - 1) >> 1;
-                at = end;
-            }
-        }
-        runs
+        runs_of(self.words.iter().map(|word| word.load(Ordering::Acquire)).enumerate())
     }
+}
+
+/// Words with their places, rising, as runs of numbers.
+fn runs_of(words: impl Iterator<Item = (usize, u64)>) -> Vec<Range<u64>> {
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    for (index, mut rest) in words {
+        let mut at = index as u64 * WORD_BITS;
+        while rest != 0 {
+            let gap = rest.trailing_zeros();
+            let length = (rest >> gap).trailing_ones();
+            let first = at + u64::from(gap);
+            let end = first + u64::from(length);
+            match runs.last_mut() {
+                Some(last) if last.end == first => last.end = end,
+                _ => runs.push(first..end),
+            }
+            // A shift by all 64 bits is not one, so it is done in two steps.
+            rest = rest >> gap >> (length - 1) >> 1;
+            at = end;
+        }
+    }
+    runs
 }
 
 /// A copy of a part of a set.
@@ -86,6 +90,11 @@ impl Copied {
     /// Whether there was nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The numbers as runs [first, end), rising, neighbours merged.
+    pub(super) fn runs(&self) -> Vec<Range<u64>> {
+        runs_of(self.0.iter().copied())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use seedstorm_content::{Content, Fault, FaultKind};
+use seedstorm_content::{Content, Diagnosis, Fault, FaultKind};
 
 use super::cells::Doubt;
 use super::replay::Shard;
@@ -24,15 +24,16 @@ pub(super) struct Stretch {
 /// What a block must hold.
 pub(super) struct Expected<'a> {
     content: &'a Content,
+    diagnosis: Diagnosis<'a>,
     shard: &'a Shard,
     offset: u64,
     bytes: u64,
 }
 
 impl<'a> Expected<'a> {
-    /// The bytes at `offset` of the run's linear space, in one shard.
-    pub(super) fn new(content: &'a Content, shard: &'a Shard, offset: u64, bytes: u64) -> Self {
-        Self { content, shard, offset, bytes }
+    /// The bytes at `offset` of the run's linear space, in one shard, on storage that writes so many bytes as a whole.
+    pub(super) fn new(content: &'a Content, sector_bytes: u64, shard: &'a Shard, offset: u64, bytes: u64) -> Self {
+        Self { content, diagnosis: diagnosis_of(content, sector_bytes), shard, offset, bytes }
     }
 
     /// Makes the bytes.
@@ -47,7 +48,7 @@ impl<'a> Expected<'a> {
         let is_wrong = |stretch: &Stretch| {
             let actual = &actual[self.range_of(stretch)];
             self.content.compare(stretch.generation, stretch.offset, actual) != Ok(None)
-                && (stretch.doubt.is_none() || !faults_of(self.content, stretch, actual).is_empty())
+                && (stretch.doubt.is_none() || !faults_of(self.diagnosis, stretch, actual).is_empty())
         };
         self.stretches().filter(is_wrong).collect()
     }
@@ -74,9 +75,15 @@ impl<'a> Expected<'a> {
     }
 }
 
+/// How what is wrong is named, on storage that writes so many bytes as a whole.
+pub(super) fn diagnosis_of(content: &Content, sector_bytes: u64) -> Diagnosis<'_> {
+    let diagnosis = Diagnosis::of(content);
+    diagnosis.atomic_bytes(sector_bytes).unwrap_or(diagnosis)
+}
+
 /// What is wrong with a stretch: in doubt, a sector may hold any of the generations.
-pub(super) fn faults_of(content: &Content, stretch: &Stretch, actual: &[u8]) -> Vec<Fault> {
-    let mut faults = content.diagnose(stretch.generation, stretch.offset, actual);
+pub(super) fn faults_of(diagnosis: Diagnosis<'_>, stretch: &Stretch, actual: &[u8]) -> Vec<Fault> {
+    let mut faults = diagnosis.run(stretch.generation, stretch.offset, actual);
     if let Some(doubt) = &stretch.doubt {
         let is_allowed =
             |fault: &Fault| matches!(fault.kind, FaultKind::Stale { generation } if doubt.allows(generation));
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn each_sector_of_a_cell_in_doubt_is_old_or_new_and_nothing_else() {
         let (content, shard) = in_doubt();
-        let expected = Expected::new(&content, &shard, 0, 8 * CELL as u64);
+        let expected = Expected::new(&content, 512, &shard, 0, 8 * CELL as u64);
         assert_eq!(expected.in_doubt(), 4);
         let old = [1000; 8];
         let new = [1001, 1001, 1001, 1001, 1000, 1000, 1000, 1000];
@@ -133,7 +140,7 @@ mod tests {
         mixed[512..768].copy_from_slice(&generations(&content, old)[512..768]);
         let wrong = expected.compare(&mixed);
         let [torn] = &wrong[..] else { panic!("{wrong:?}") };
-        let faults = faults_of(&content, torn, &mixed[expected.range_of(torn)]);
+        let faults = faults_of(diagnosis_of(&content, 512), torn, &mixed[expected.range_of(torn)]);
         assert!(
             matches!(&faults[..], [Fault { offset: 512, length: 512, kind: FaultKind::Torn { .. } }]),
             "{faults:?}"
@@ -141,16 +148,29 @@ mod tests {
     }
 
     #[test]
+    fn old_and_new_inside_one_sector_of_a_device_with_long_ones_are_torn() {
+        let (content, shard) = in_doubt();
+        let mut mixed = generations(&content, [1000; 8]);
+        mixed[512..1024].copy_from_slice(&generations(&content, [1001; 8])[512..1024]);
+        let wrong = |sector_bytes| Expected::new(&content, sector_bytes, &shard, 0, 8 * CELL as u64).compare(&mixed);
+        assert_eq!(wrong(512), []);
+        let wrong = wrong(4096);
+        let [torn] = &wrong[..] else { panic!("{wrong:?}") };
+        let faults = faults_of(diagnosis_of(&content, 4096), torn, &mixed[..CELL]);
+        assert!(matches!(&faults[..], [Fault { offset: 0, length: 4096, kind: FaultKind::Torn { .. } }]), "{faults:?}");
+    }
+
+    #[test]
     fn a_generation_from_before_the_doubt_is_stale_also_where_a_cell_is_in_doubt() {
         let (content, shard) = in_doubt();
-        let expected = Expected::new(&content, &shard, 0, 8 * CELL as u64);
+        let expected = Expected::new(&content, 512, &shard, 0, 8 * CELL as u64);
         for (cell, held) in [(0, 0), (5, 0), (5, 1001), (2, 1002)] {
             let mut of_cells = [1000; 8];
             of_cells[cell] = held;
             let bytes = generations(&content, of_cells);
             let wrong = expected.compare(&bytes);
             let [stale] = &wrong[..] else { panic!("{wrong:?}") };
-            let faults = faults_of(&content, stale, &bytes[expected.range_of(stale)]);
+            let faults = faults_of(diagnosis_of(&content, 512), stale, &bytes[expected.range_of(stale)]);
             let [Fault { offset, length, kind: FaultKind::Stale { generation } }] = &faults[..] else {
                 panic!("{faults:?}")
             };
@@ -163,7 +183,7 @@ mod tests {
         let (content, shard) = in_doubt();
         let bytes = generations(&content, [1001, 1000, 1001, 1001, 1000, 1000, 1000, 1000]);
         for (start, end) in [(512, 1024), (4000, 9000), (100, 32_768), (28_672, 32_768)] {
-            let expected = Expected::new(&content, &shard, start as u64, (end - start) as u64);
+            let expected = Expected::new(&content, 512, &shard, start as u64, (end - start) as u64);
             assert_eq!(expected.compare(&bytes[start..end]), [], "{start} to {end}");
         }
     }

@@ -56,23 +56,40 @@ impl LaneRun<'_> {
     pub(super) fn corrupt_cells(&mut self, range: &SeedRange, block: Block, actual: &[u8], wrong: Vec<Stretch>) {
         let spec = &self.shared.spec;
         let object_start = block.offset - block.in_object;
-        self.cell.counters.corrupt_blocks.add(1);
+        let mut is_corrupt = false;
         for stretch in merged(wrong) {
             let start = (stretch.offset - block.offset) as usize;
-            let mut faults = faults_of(&spec.content, &stretch, &actual[start..start + stretch.bytes as usize]);
+            let diagnosis = self.shared.diagnosis();
+            let mut faults = faults_of(diagnosis, &stretch, &actual[start..start + stretch.bytes as usize]);
             if faults.is_empty() {
                 // The comparison and the diagnosis must agree; whichever is wrong, a mismatch is never dropped.
                 faults.push(Fault { offset: stretch.offset, length: stretch.bytes, kind: FaultKind::Foreign });
             }
-            for Fault { offset, length, kind } in faults {
-                self.count_units(range, offset, length);
-                let kind = FindingKind::of_fault(kind, object_start, spec.layout.units());
+            let unit_bytes = spec.layout.unit_bytes();
+            let judged = faults.into_iter().flat_map(|fault| range.late.judge(fault, unit_bytes));
+            for (Fault { offset, length, kind }, may_be_late) in judged {
                 let start = (offset - block.offset) as usize;
                 let actual = &actual[start..start + length as usize];
                 let at = At { object: block.object, object_start, offset, length, generation: stretch.generation };
-                self.report(at, kind, actual);
+                if let (FaultKind::Stale { generation }, true) = (&kind, may_be_late) {
+                    self.indeterminate(at, *generation, actual);
+                    continue;
+                }
+                is_corrupt = true;
+                self.count_units(range, offset, length);
+                self.report(at, FindingKind::of_fault(kind, object_start, spec.layout.units()), actual);
             }
         }
+        if is_corrupt {
+            self.cell.counters.corrupt_blocks.add(1);
+        }
+    }
+
+    /// Notes an old generation that may be a late write: nothing is to be looked at again, nor kept.
+    fn indeterminate(&self, at: At, generation: u16, actual: &[u8]) {
+        let kind = FindingKind::Indeterminate { generation };
+        let fingerprint = fingerprint_of(&kind, actual);
+        self.shared.findings.add(self.finding(at, kind, fingerprint));
     }
 
     /// A block of an object that is not there: one finding for all of the range's part of the object.
@@ -148,20 +165,26 @@ impl LaneRun<'_> {
         let fingerprint = fingerprint_of(&kind, actual);
         let place = Place { object, offset: offset_in_file, length, fingerprint };
         let again = reread(&self.shared.sink, &TaskSpec { generation, ..spec.clone() }, &place);
-        self.shared.findings.add(Finding {
-            object,
-            file: self.shared.name_of(object),
-            unit: offset / spec.layout.unit_bytes(),
-            offset_in_file,
-            length,
+        let evidence = self.evidence_of(generation, offset, actual);
+        self.shared.findings.add(Finding { again, evidence, ..self.finding(at, kind, place.fingerprint) });
+    }
+
+    /// A finding as it was first seen.
+    fn finding(&self, at: At, kind: FindingKind, fingerprint: String) -> Finding {
+        Finding {
+            object: at.object,
+            file: self.shared.name_of(at.object),
+            unit: at.offset / self.shared.spec.layout.unit_bytes(),
+            offset_in_file: at.offset - at.object_start,
+            length: at.length,
             kind,
-            expected_generation: generation,
+            expected_generation: at.generation,
             lane: self.index,
             read_at_ns: self.since_ns,
-            fingerprint: place.fingerprint,
-            again,
-            evidence: self.evidence_of(generation, offset, actual),
-        });
+            fingerprint,
+            again: None,
+            evidence: None,
+        }
     }
 
     /// The first bytes of a fault and what they should have been, where they are to be kept.

@@ -10,6 +10,9 @@ use super::reread::Reread;
 /// How many findings of a task are kept in full.
 pub const MAX_FINDINGS: usize = 1000;
 
+/// How many places that are indeterminate are kept in full: they are no faults, and must not take their room.
+const MAX_INDETERMINATE: usize = 100;
+
 /// How many bytes of one fault are kept as evidence.
 pub(super) const MAX_EVIDENCE_BYTES: usize = 64 << 10;
 
@@ -61,6 +64,11 @@ pub enum FindingKind {
     /// Other bytes; offsets are in bytes from the object's beginning. Units beyond the run's end are left out where others
     /// are known.
     Wrong(FaultKind),
+    /// An old generation, where a lost holder may have written it late: nobody knows, and it is no fault.
+    Indeterminate {
+        /// The generation that is there.
+        generation: u16,
+    },
     /// The object is not there.
     Missing,
     /// The object ends too early.
@@ -77,12 +85,13 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Names of all kinds, in the order of [`FindingKind::index`].
-    pub const NAMES: [&str; FaultKind::NAMES.len() + 3] = {
-        let mut names = ["missing"; FaultKind::NAMES.len() + 3];
+    pub const NAMES: [&str; FaultKind::NAMES.len() + 4] = {
+        let mut names = ["missing"; FaultKind::NAMES.len() + 4];
         let (faults, _) = names.split_at_mut(FaultKind::NAMES.len());
         faults.copy_from_slice(&FaultKind::NAMES);
         names[FaultKind::NAMES.len() + 1] = "truncated";
         names[FaultKind::NAMES.len() + 2] = "too long";
+        names[FaultKind::NAMES.len() + 3] = "indeterminate";
         names
     };
 
@@ -93,6 +102,7 @@ impl FindingKind {
             Self::Missing => FaultKind::NAMES.len(),
             Self::Truncated { .. } => FaultKind::NAMES.len() + 1,
             Self::TooLong { .. } => FaultKind::NAMES.len() + 2,
+            Self::Indeterminate { .. } => FaultKind::NAMES.len() + 3,
         }
     }
 
@@ -107,7 +117,7 @@ impl FindingKind {
     pub fn behind(self, start: u64) -> Self {
         match self {
             Self::Wrong(kind) => Self::Wrong(kind.behind(start)),
-            Self::Missing | Self::Truncated { .. } | Self::TooLong { .. } => self,
+            Self::Missing | Self::Truncated { .. } | Self::TooLong { .. } | Self::Indeterminate { .. } => self,
         }
     }
 
@@ -134,8 +144,10 @@ pub(super) struct Findings {
 struct Kept {
     /// Not given out yet.
     fresh: Vec<Finding>,
-    /// Kept since the beginning.
+    /// Faults that were kept since the beginning.
     total: usize,
+    /// Places that are indeterminate likewise.
+    indeterminate: usize,
     /// Bytes of evidence in `fresh`.
     waiting_bytes: usize,
 }
@@ -159,7 +171,12 @@ impl Findings {
     pub(super) fn add(&self, mut finding: Finding) {
         self.counts[finding.kind.index()].fetch_add(1, Relaxed);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.total < MAX_FINDINGS {
+        if matches!(finding.kind, FindingKind::Indeterminate { .. }) {
+            if kept.indeterminate < MAX_INDETERMINATE {
+                kept.indeterminate += 1;
+                kept.fresh.push(finding);
+            }
+        } else if kept.total < MAX_FINDINGS {
             kept.total += 1;
             let bytes = finding.evidence.as_ref().map_or(0, |kept| kept.actual.len() + kept.expected.len());
             if kept.waiting_bytes + bytes > MAX_WAITING_BYTES {
@@ -216,7 +233,23 @@ mod tests {
         findings.add(finding(FindingKind::Missing));
         assert_eq!(findings.take().len(), MAX_FINDINGS);
         assert_eq!(findings.take(), [], "each is given out once");
-        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(findings.counts(), [MAX_FINDINGS as u64 + 5, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn places_that_are_indeterminate_take_no_room_from_faults() {
+        let findings = Findings::default();
+        for _ in 0..MAX_INDETERMINATE + 7 {
+            findings.add(finding(FindingKind::Indeterminate { generation: 1 }));
+        }
+        for _ in 0..MAX_FINDINGS {
+            findings.add(finding(FindingKind::Wrong(FaultKind::Zeroed)));
+        }
+        assert_eq!(findings.take().len(), MAX_INDETERMINATE + MAX_FINDINGS);
+        assert_eq!(
+            findings.counts()[FindingKind::Indeterminate { generation: 1 }.index()],
+            MAX_INDETERMINATE as u64 + 7
+        );
     }
 
     #[test]

@@ -485,6 +485,7 @@ impl LaneRun<'_> {
 
     /// A block is through.
     pub(super) fn through(&mut self, slot: u32, fate: Fate) {
+        let fate = self.without_failed_units(slot, fate);
         if fate == Fate::Failed && self.cutting == Some(self.queue.slot(slot).work) {
             self.cutting = None;
         }
@@ -497,6 +498,27 @@ impl LaneRun<'_> {
             None if self.mixed.is_some() && fate == Fate::Abandoned => self.end_work(work, after),
             None => {}
         }
+    }
+
+    /// A block that failed, in a way that passes, costs its own units where the others of its claim are worth going on for: in
+    /// a claim of several units, and when reading also in one, so that every block is looked at. Objects of a store are
+    /// written whole, and shards are mixed whole.
+    fn without_failed_units(&mut self, slot: u32, fate: Fate) -> Fate {
+        let shared = self.shared;
+        if fate != Fate::Failed || self.mixed.is_some() {
+            return fate;
+        }
+        let of = *self.queue.slot(slot);
+        let units = self.queue.work(of.work).claim.units.clone();
+        let writes = shared.spec.operation.writes();
+        if writes && (self.is_on_store() || units.end - units.start == 1) {
+            return fate;
+        }
+        let unit_bytes = shared.spec.layout.unit_bytes();
+        let end = (of.block.offset + of.block.bytes as u64).div_ceil(unit_bytes);
+        let failed = of.block.offset / unit_bytes..end;
+        self.queue.hold_of(of.work).range.units_failed(failed);
+        Fate::Whole
     }
 
     fn claim_through(&mut self, Through { hold, claim, fate }: Through) {

@@ -326,11 +326,13 @@ impl LaneRun<'_> {
             let Some(mixed) = &mut self.mixed else { break };
             let content = &shared.spec.content;
             let offset = block.offset + at as u64;
-            Expected::new(content, &mixed.get(work).shard, offset, piece as u64).fill(|generation, offset, within| {
-                let within = at + within.start..at + within.end;
-                refused =
-                    fill_piece(content, streams, generation, offset, &mut memory[within]).err().or(refused.take());
-            });
+            Expected::new(content, shared.sector_bytes, &mixed.get(work).shard, offset, piece as u64).fill(
+                |generation, offset, within| {
+                    let within = at + within.start..at + within.end;
+                    refused =
+                        fill_piece(content, streams, generation, offset, &mut memory[within]).err().or(refused.take());
+                },
+            );
         }
         match refused {
             None => Flow::Continue(()),
@@ -350,7 +352,7 @@ impl LaneRun<'_> {
             let Some(mixed) = &mut self.mixed else { return };
             let shard = &mixed.get(work).shard;
             let offset = block.offset + at as u64;
-            let expected = Expected::new(&shared.spec.content, shard, offset, piece as u64);
+            let expected = Expected::new(&shared.spec.content, shared.sector_bytes, shard, offset, piece as u64);
             wrong.extend(expected.compare(&actual[at..at + piece]));
         }
         if !wrong.is_empty() {

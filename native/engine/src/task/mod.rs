@@ -13,6 +13,7 @@ mod findings;
 mod halt;
 mod in_flight;
 mod lanes;
+mod late;
 mod metadata;
 mod mixed;
 mod pacer;
@@ -41,6 +42,7 @@ pub use cells::{FIRST_OVERWRITE, OVERWRITES};
 pub use control::MAX_RANGES;
 pub use errors::{ErrorLimits, ErrorRow};
 pub use findings::{Evidence, Finding, FindingCounts, FindingKind, MAX_FINDINGS};
+pub use late::LateWrites;
 pub use pacer::{Arrivals, Rate, RateOf, Share};
 pub use pattern::{Order, PatternSpec};
 pub use range::{RangeProgress, RangeSpec};
@@ -55,6 +57,7 @@ use crate::error::{Code, Error, Result};
 use crate::lanes::Lanes;
 use crate::sink::FileWork;
 use crate::sink::objects::ObjectSink;
+use late::Late;
 use range::SeedRange;
 use shards::Shards;
 use shared::{Shared, Sink};
@@ -153,20 +156,20 @@ impl Task {
     /// [`Code::InvalidArgument`] for a range that is empty, outside the layout, too long or under an id in use, or when
     /// the task was told to finish; [`Code::QueueFull`] beyond [`MAX_RANGES`]; why the task ended early, if it did.
     pub fn add_range(&self, range: RangeSpec) -> Result<()> {
-        self.add_range_with(range, Vec::new())
+        self.add_range_with(range, Vec::new(), Vec::new())
     }
 
     /// The same for a task of which [`TaskSpec::overwrites`] tells: with what is known of each shard that has units in the
-    /// range, in order.
+    /// range, in order. `late`: what may have come late to its units, and is then found without being a fault.
     ///
     /// # Errors
-    /// Those of [`Task::add_range`]; [`Code::InvalidArgument`] for what cannot be true of shards.
-    pub fn add_range_with(&self, range: RangeSpec, shards: Vec<ShardHistory>) -> Result<()> {
+    /// Those of [`Task::add_range`]; [`Code::InvalidArgument`] for what cannot be true of shards or of late writes.
+    pub fn add_range_with(&self, range: RangeSpec, shards: Vec<ShardHistory>, late: Vec<LateWrites>) -> Result<()> {
         let spec = &self.shared.spec;
         let claims = spec.claims(range)?;
         let shards = Shards::new(self.shared.replays.as_ref(), &spec.layout, claims.units(), shards)?;
         let range = SeedRange::new(range.id, claims, spec.durable_apart());
-        self.shared.control.add(range.with_shards(shards))
+        self.shared.control.add(range.with_shards(shards).with_late(Late::new(late)?))
     }
 
     /// Allows a mixed task operations below these limits on the shards of a range, in order: those that its last snapshots told

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::bits::{Bits, Copied};
 use super::claims::{Claim, Claims};
+use super::late::Late;
 use super::replay::Prefix;
 use super::shards::Shards;
 use crate::error::{Error, Result};
@@ -92,7 +93,7 @@ pub(super) struct SeedRange {
     written: Bits,
     /// What of it is durable, where that is not the same.
     durable: Option<Bits>,
-    /// Claims that failed with an error that the plan lets pass; made with the first of them.
+    /// Units that failed with an error that the plan lets pass, by their place in the range; made with the first of them.
     passed_over: OnceLock<Bits>,
     /// Units in which something is wrong, by their place in the range; made with the first of them.
     corrupt: OnceLock<Bits>,
@@ -111,6 +112,8 @@ pub(super) struct SeedRange {
     failed: OnceLock<Error>,
     /// What is known of overwritten blocks; empty where there are none.
     pub(super) shards: Shards,
+    /// Old content that is no fault in it.
+    pub(super) late: Late,
 }
 
 impl SeedRange {
@@ -137,6 +140,7 @@ impl SeedRange {
             lost: AtomicBool::new(false),
             failed: OnceLock::new(),
             shards: Shards::default(),
+            late: Late::default(),
             claims,
         }
     }
@@ -144,6 +148,11 @@ impl SeedRange {
     /// The same with what is known of its shards.
     pub(super) fn with_shards(self, shards: Shards) -> Self {
         Self { shards, ..self }
+    }
+
+    /// The same with what may have come late to its units.
+    pub(super) fn with_late(self, late: Late) -> Self {
+        Self { late, ..self }
     }
 
     /// Takes the next claim. None is left, or the range was stopped: `None`.
@@ -265,12 +274,17 @@ impl SeedRange {
     /// A claim failed, and the range goes on without it. `true`: it was the last one of its segment.
     #[must_use]
     pub(super) fn claim_failed(&self, claim: &Claim) -> bool {
-        self.passed_over().insert(claim.index);
+        self.units_failed(claim.units.clone());
         self.segments[claim.segment].left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    fn passed_over(&self) -> &Bits {
-        self.passed_over.get_or_init(|| Bits::new(self.claims.count()))
+    /// Units of a claim failed, and the claim goes on without them: whatever becomes of it, they are not done.
+    pub(super) fn units_failed(&self, units: Range<u64>) {
+        let all = self.claims.units();
+        let failed = self.passed_over.get_or_init(|| Bits::new(all.end - all.start));
+        for unit in units {
+            let _ = failed.insert(unit - all.start);
+        }
     }
 
     /// Something is wrong in a unit of it. `true`: nothing was known to be before.
@@ -310,14 +324,17 @@ impl SeedRange {
     /// A sync failed with an error that the plan lets pass: what was noted and is not durable failed, and the range goes on.
     pub(super) fn lose(&self, noted: &Copied) {
         if let Some(durable) = &self.durable {
-            self.passed_over().insert_all(&durable.missing_of(noted));
+            for claims in durable.missing_of(noted).runs() {
+                self.units_failed(self.units_of(&claims));
+            }
         }
     }
 
     /// Whether every claim of a segment was written.
     pub(super) fn is_segment_whole(&self, segment: usize) -> bool {
-        let claims = self.claims.segment_claims(segment);
-        self.passed_over.get().is_none_or(|failed| failed.copy(claims).is_empty())
+        let (units, first) = (self.claims.segment_units(segment), self.claims.units().start);
+        let span = units.start - first..units.end - first;
+        self.passed_over.get().is_none_or(|failed| failed.copy(span).is_empty())
     }
 
     /// How far it has come.
@@ -330,8 +347,12 @@ impl SeedRange {
         let written = self.units(&self.written);
         let done = done.unwrap_or_else(|| written.clone());
         let failed = self.failed.get().cloned();
-        let failed_units = self.passed_over.get().map_or_else(Vec::new, |failed| self.units(failed));
         let units = self.claims.units();
+        // After those that are done: what of a claim failed is known before the rest of it is.
+        let of_range = |run: Range<u64>| (units.start + run.start, units.start + run.end);
+        let failed_units: Vec<_> =
+            self.passed_over.get().map_or_else(Vec::new, |failed| failed.runs().into_iter().map(of_range).collect());
+        let (done, written) = (without(&done, &failed_units), without(&written, &failed_units));
         // After the units: before they were done there may have been nothing open yet.
         let complete = covers(&done, &failed_units, units) && failed.is_none() && all_closed();
         let is_durable = |shard| self.durable.as_ref().is_none_or(|durable| durable.contains(shard));
@@ -349,10 +370,36 @@ impl SeedRange {
 
     /// Runs of claims as runs of units. Neighbouring claims are neighbouring units, so runs stay runs.
     fn units(&self, claims: &Bits) -> Vec<(u64, u64)> {
-        let first = |claim| self.claims.get(claim).units.start;
-        let end = |claim: u64| self.claims.get(claim - 1).units.end;
-        claims.runs().into_iter().map(|run| (first(run.start), end(run.end))).collect()
+        let units = claims.runs().into_iter().map(|run| self.units_of(&run));
+        units.map(|units| (units.start, units.end)).collect()
     }
+
+    /// The units of neighbouring claims.
+    fn units_of(&self, claims: &Range<u64>) -> Range<u64> {
+        self.claims.get(claims.start).units.start..self.claims.get(claims.end - 1).units.end
+    }
+}
+
+/// The parts of runs that are in none of others; both rise.
+fn without(runs: &[(u64, u64)], others: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut left = Vec::with_capacity(runs.len());
+    let mut others = others.iter().copied().peekable();
+    for (mut first, end) in runs.iter().copied() {
+        while let Some((other, other_end)) = others.peek().copied().filter(|(other, _)| *other < end) {
+            if first < other {
+                left.push((first, other));
+            }
+            first = first.max(other_end);
+            if other_end > end {
+                break;
+            }
+            others.next();
+        }
+        if first < end {
+            left.push((first, end));
+        }
+    }
+    left
 }
 
 /// Whether two lists of runs, each rising and none overlapping another, are together all of `units`.
@@ -409,6 +456,31 @@ mod tests {
         let progress = range.progress();
         assert_eq!((progress.done, progress.failed_units), (vec![(1, 10)], vec![(0, 1)]));
         assert!(progress.complete && progress.failed.is_none());
+    }
+
+    #[test]
+    fn units_of_a_claim_fail_without_the_others_and_are_done_under_no_policy() {
+        let layout = Layout::new(4096, 10, 10).unwrap();
+        for durable_apart in [false, true] {
+            let range = SeedRange::new(1, Claims::new(&layout, 0..10, 5), durable_apart);
+            let claim = range.claim().unwrap();
+            range.units_failed(1..3);
+            let _ = range.claim_written(&claim);
+            assert_eq!(write(&range, 1), 1);
+            range.synced(&range.note_written(0..2), Ok(()));
+            let progress = range.progress();
+            assert_eq!((&progress.done, &progress.failed_units), (&vec![(0, 1), (3, 10)], &vec![(1, 3)]));
+            assert!(progress.complete && progress.written == progress.done && !range.is_segment_whole(0));
+        }
+    }
+
+    #[test]
+    fn runs_without_others_are_what_is_left_of_them() {
+        assert_eq!(without(&[(0, 10)], &[]), [(0, 10)]);
+        assert_eq!(without(&[(0, 10)], &[(0, 2), (4, 5), (9, 10)]), [(2, 4), (5, 9)]);
+        assert_eq!(without(&[(2, 4), (6, 8)], &[(0, 3), (3, 7)]), [(7, 8)]);
+        assert_eq!(without(&[(0, 3), (5, 7)], &[(1, 6)]), [(0, 1), (6, 7)]);
+        assert_eq!(without(&[(0, 3)], &[(0, 3), (5, 7)]), []);
     }
 
     #[test]

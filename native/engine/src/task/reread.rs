@@ -1,6 +1,7 @@
 //! A place where a fault was found, looked at again: by the lane that found it, at once, and by anybody who asks later.
 //! Only reached when something is wrong, so it may allocate. Must never decide what a fault is called.
 
+use super::expected::diagnosis_of;
 use super::findings::{Finding, FindingKind};
 use super::shared::Sink;
 use super::spec::{MAX_BLOCK_BYTES, Operation, TaskSpec};
@@ -92,7 +93,7 @@ impl Place {
 /// What was seen at a place in one word, so that two readers need not send each other bytes to know that they saw the same.
 pub(super) fn fingerprint_of(kind: &FindingKind, actual: &[u8]) -> String {
     match kind {
-        FindingKind::Wrong(_) => word_of(actual),
+        FindingKind::Wrong(_) | FindingKind::Indeterminate { .. } => word_of(actual),
         FindingKind::Missing => "missing".to_owned(),
         FindingKind::Truncated { file_bytes } => format!("ends at {file_bytes}"),
         FindingKind::TooLong { file_bytes } => length_word(*file_bytes),
@@ -125,11 +126,12 @@ pub fn look_again(spec: &TaskSpec, place: &Place) -> Result<Option<Reread>> {
 /// As [`look_again`], on a sink that is open.
 pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Reread> {
     let object_start = spec.layout.units_of(place.object).start * spec.layout.unit_bytes();
+    let judge = Judge { spec, object_start, sector_bytes: sink.sector_bytes(&spec.layout) };
     let mut way = Way::Direct;
     let saw = match sink {
         Sink::Objects(sink) => match sink.open_again(place.object) {
             Ok(Some(file)) => {
-                let saw = in_file(&file, spec, place, object_start);
+                let saw = in_file(&file, &judge, place);
                 if !file.is_direct() {
                     way = Way::Cache;
                 }
@@ -141,27 +143,27 @@ pub(super) fn reread(sink: &Sink, spec: &TaskSpec, place: &Place) -> Option<Rere
         Sink::Memory(store) => {
             let mut bytes = vec![0; place.bytes_to_read() as usize];
             match store.read(object_start + place.offset, &mut bytes) {
-                Ok(()) => Ok(judge(spec, place, object_start, &bytes)),
+                Ok(()) => Ok(judge.bytes(place, &bytes)),
                 Err(_) => Ok(same_or(place, "missing", "missing")),
             }
         }
-        Sink::Store(store) => in_store(store, spec, place, object_start),
+        Sink::Store(store) => in_store(store, &judge, place),
         Sink::Null => return None,
     };
     let saw = saw.unwrap_or_else(|error| Saw::Failed(error.what));
     Some(Reread { way, saw, read_at_ns: now_ns() })
 }
 
-fn in_file(file: &AgainFile, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
+fn in_file(file: &AgainFile, judge: &Judge<'_>, place: &Place) -> Result<Saw> {
     let length = place.bytes_to_read();
     if length == 0 || place.is_too_long() {
-        return Ok(in_length(spec, place, file.bytes()?));
+        return Ok(in_length(judge.spec, place, file.bytes()?));
     }
     let bytes = file.read(place.offset, length)?;
     if (bytes.len() as u64) < length {
         return Ok(same_or(place, &format!("ends at {}", file.bytes()?), "truncated"));
     }
-    Ok(judge(spec, place, object_start, &bytes))
+    Ok(judge.bytes(place, &bytes))
 }
 
 /// What there is to say of an object's length alone.
@@ -173,11 +175,13 @@ fn in_length(spec: &TaskSpec, place: &Place, bytes: u64) -> Saw {
     }
 }
 
-fn in_store(store: &StoreSink, spec: &TaskSpec, place: &Place, object_start: u64) -> Result<Saw> {
+fn in_store(store: &StoreSink, judge: &Judge<'_>, place: &Place) -> Result<Saw> {
     let wanted = place.bytes_to_read();
     if wanted == 0 || place.is_too_long() {
         let length = store.length_again(place.object)?;
-        return Ok(length.map_or_else(|| same_or(place, "missing", "missing"), |length| in_length(spec, place, length)));
+        return Ok(
+            length.map_or_else(|| same_or(place, "missing", "missing"), |length| in_length(judge.spec, place, length))
+        );
     }
     let Some(bytes) = store.read_again(place.object, place.offset, wanted)? else {
         return Ok(same_or(place, "missing", "missing"));
@@ -186,18 +190,30 @@ fn in_store(store: &StoreSink, spec: &TaskSpec, place: &Place, object_start: u64
         let length = store.length_again(place.object)?.unwrap_or(0);
         return Ok(same_or(place, &format!("ends at {length}"), "truncated"));
     }
-    Ok(judge(spec, place, object_start, &bytes))
+    Ok(judge.bytes(place, &bytes))
 }
 
-/// Compares the bytes of a place with what they must be, and with what was seen there before.
-fn judge(spec: &TaskSpec, place: &Place, object_start: u64, bytes: &[u8]) -> Saw {
-    let offset = object_start + place.offset;
-    if matches!(spec.content.compare(spec.generation, offset, bytes), Ok(None)) {
-        return Saw::Right;
+/// Knows what the bytes of an object must be.
+struct Judge<'a> {
+    spec: &'a TaskSpec,
+    /// Where the object begins in the run's linear space, in bytes.
+    object_start: u64,
+    /// What the storage writes as a whole.
+    sector_bytes: u64,
+}
+
+impl Judge<'_> {
+    /// Compares the bytes of a place with what they must be, and with what was seen there before.
+    fn bytes(&self, place: &Place, bytes: &[u8]) -> Saw {
+        let Self { spec, object_start, sector_bytes } = *self;
+        let offset = object_start + place.offset;
+        if matches!(spec.content.compare(spec.generation, offset, bytes), Ok(None)) {
+            return Saw::Right;
+        }
+        let faults = diagnosis_of(&spec.content, sector_bytes).run(spec.generation, offset, bytes);
+        let other = faults.first().map_or("foreign", |fault| fault.kind.name());
+        same_or(place, &word_of(bytes), other)
     }
-    let faults = spec.content.diagnose(spec.generation, offset, bytes);
-    let other = faults.first().map_or("foreign", |fault| fault.kind.name());
-    same_or(place, &word_of(bytes), other)
 }
 
 fn same_or(place: &Place, fingerprint: &str, other: &'static str) -> Saw {

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use seedstorm_content::Diagnosis;
+
 use super::control::Control;
 use super::errors::Errors;
+use super::expected::diagnosis_of;
 use super::findings::Findings;
 use super::metadata::MAX_FOREIGN;
 use super::pacing::Pacing;
@@ -17,6 +20,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::fill::l2_bytes;
 use crate::lanes::Lanes;
+use crate::layout::Layout;
 use crate::notes::Notes;
 use crate::placement::Placement;
 use crate::pool_counters::Given;
@@ -66,6 +70,22 @@ impl Sink {
     }
 }
 
+/// What storage writes as a whole, in bytes, where nobody says otherwise.
+const SECTOR_BYTES: u64 = 512;
+
+impl Sink {
+    /// What the storage writes as a whole, in bytes: a mixture inside it is torn. Objects begin on units, so that it is
+    /// known where in the run's linear space these sectors are when units are whole numbers of them.
+    pub(super) fn sector_bytes(&self, layout: &Layout) -> u64 {
+        let told = match self {
+            Self::Objects(sink) => sink.sector_bytes(),
+            Self::Null | Self::Memory(_) | Self::Store(_) => None,
+        };
+        let is_of_use = |bytes: &u64| bytes.is_multiple_of(SECTOR_BYTES) && layout.unit_bytes().is_multiple_of(*bytes);
+        told.filter(|bytes| *bytes > 0).filter(is_of_use).unwrap_or(SECTOR_BYTES)
+    }
+}
+
 /// A lane that takes part.
 pub(super) struct Member {
     /// The lane's number in the engine.
@@ -80,6 +100,8 @@ pub(super) struct Member {
 pub(super) struct Shared {
     pub(super) spec: TaskSpec,
     pub(super) sink: Sink,
+    /// What the storage writes as a whole, in bytes.
+    pub(super) sector_bytes: u64,
     /// How shards are replayed, where blocks were overwritten or are to be.
     pub(super) replays: Option<Replays>,
     pub(super) control: Control,
@@ -107,6 +129,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// How what is wrong with the storage's bytes is named.
+    pub(super) fn diagnosis(&self) -> Diagnosis<'_> {
+        diagnosis_of(&self.spec.content, self.sector_bytes)
+    }
+
     /// A task for these lanes of an engine.
     pub(super) fn new(
         spec: TaskSpec,
@@ -136,6 +163,7 @@ impl Shared {
             io: Mutex::default(),
             foreign: Mutex::default(),
             ended: Mutex::new(Some(ended)),
+            sector_bytes: sink.sector_bytes(&spec.layout),
             spec,
             sink,
             replays,

@@ -309,7 +309,7 @@ impl LaneRun<'_> {
             };
             let bytes = (shard.end - offset).min((actual.len() - at).min(PIECE_BYTES) as u64);
             self.look_before(bytes as usize);
-            let expected = Expected::new(&shared.spec.content, shard, offset, bytes);
+            let expected = Expected::new(&shared.spec.content, shared.sector_bytes, shard, offset, bytes);
             self.cell.cells_in_doubt.add(expected.in_doubt());
             wrong.extend(expected.compare(&actual[at..at + bytes as usize]));
             at += bytes as usize;

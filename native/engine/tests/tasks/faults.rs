@@ -6,9 +6,9 @@ use std::path::Path;
 
 use seedstorm_content::{FaultKind, Part, Place};
 use seedstorm_engine::error::ErrorKind;
-use seedstorm_engine::sink::SyncPolicy;
+use seedstorm_engine::sink::{Direct, FileOptions, SinkSpec, SyncPolicy};
 use seedstorm_engine::task::{
-    ErrorLimits, Finding, FindingKind, Operation, Place as Spot, Policy, Saw, Way, look_again,
+    ErrorLimits, Finding, FindingKind, LateWrites, Operation, Place as Spot, Policy, RangeSpec, Saw, Way, look_again,
 };
 
 use crate::support::{Folder, Outcome, Plan, UNIT, count, engine, files};
@@ -112,6 +112,33 @@ fn an_old_generation_is_called_stale() {
     let finding = only(&outcome);
     assert_eq!((finding.unit, &finding.kind), (20, &FindingKind::Wrong(FaultKind::Stale { generation: 7 })));
     assert_eq!(finding.expected_generation, 0);
+}
+
+#[test]
+fn an_old_generation_that_a_lost_holder_may_have_written_late_is_indeterminate_and_counts_as_no_corruption() {
+    let target = Folder::new();
+    let plan = Plan { generation: 1, ..Plan::new(24, 10, files(target.run(), SyncPolicy::File)) };
+    let old = Plan { generation: 0, ..plan.clone() };
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    let (stale, file) = (old.bytes_of(2), open(&plan.file(2)));
+    // Of the late unit all but a half of one sector is old; the unit behind it is nobody's late write.
+    file.write_all_at(&stale[UNIT as usize..][..1024 + 256], UNIT).unwrap();
+    file.write_all_at(&stale[2 * UNIT as usize..][..512], 2 * UNIT).unwrap();
+    let run = plan.prepare(&engine, Operation::Verify).unwrap();
+    run.task.begin_at(0);
+    let late = vec![LateWrites { units: 21..22, generations: 0..1 }];
+    run.task.add_range_with(RangeSpec { id: 1, first: 0, end: 24 }, Vec::new(), late).unwrap();
+    let outcome = run.finish();
+    outcome.expect_all_done(24);
+    let found = |finding: &Finding| (finding.kind.name(), finding.unit, finding.offset_in_file, finding.length);
+    let mut all: Vec<_> = outcome.findings().iter().map(found).collect();
+    all.sort_by_key(|(_, _, offset, _)| *offset);
+    let expected = [("indeterminate", 21, UNIT, 1024), ("torn", 21, UNIT + 1024, 512), ("stale", 22, 2 * UNIT, 512)];
+    assert_eq!(all, expected);
+    assert_eq!(corrupt(&outcome).0, 2, "a torn sector and a stale one, and not what may be late");
+    let only_late = |finding: &&Finding| matches!(finding.kind, FindingKind::Indeterminate { generation: 0 });
+    assert_eq!(outcome.findings().iter().filter(only_late).count(), 1);
 }
 
 #[test]
@@ -264,6 +291,46 @@ fn errors_that_the_plan_lets_pass_fail_their_units_alone_and_are_told_by_kind_fi
     plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 9;
     let outcome = plan.over_all(&engine, Operation::Read);
     assert_eq!(outcome.last.ranges.iter().filter(|range| range.failed.is_some()).count(), 1);
+}
+
+/// Reads 24 units in files of 10, 10 and 4, the first of which ends at `end`, in such blocks; errors pass.
+fn read_with_the_first_file_cut_at(end: u64, block: u64) -> Outcome {
+    let target = Folder::new();
+    let buffered = SinkSpec::File {
+        folders: vec![target.run()],
+        direct: Direct::No,
+        sync: SyncPolicy::File,
+        options: FileOptions::default(),
+    };
+    let mut plan = Plan::new(24, 10, buffered);
+    plan.block = block;
+    let engine = engine();
+    plan.over_all(&engine, Operation::Write).expect_all_done(24);
+    open(&plan.file(0)).set_len(end).unwrap();
+    plan.policy.errors.in_all = 100;
+    plan.policy.errors.of_kind[ErrorKind::Missing.index()] = 100;
+    let run = plan.prepare(&engine, Operation::Read).unwrap();
+    run.task.begin_at(0);
+    run.add(1, 0..24);
+    run.finish()
+}
+
+#[test]
+fn a_block_that_cannot_be_read_costs_the_units_that_it_is_in_and_no_others() {
+    // Blocks of a unit and a half: three units are read in two blocks.
+    let outcome = read_with_the_first_file_cut_at(7 * UNIT + UNIT / 2 + 1, UNIT + UNIT / 2);
+    let range = &outcome.last.ranges[0];
+    assert!(range.complete && range.failed.is_none());
+    assert_eq!((&range.failed_units, &range.done), (&vec![(7, 10)], &vec![(0, 7), (10, 24)]));
+    assert_eq!(count(&outcome.last, |counts| counts.errors), 2);
+}
+
+#[test]
+fn each_block_of_a_unit_that_cannot_be_read_is_counted_not_only_the_first() {
+    let outcome = read_with_the_first_file_cut_at(9 * UNIT + UNIT / 4, UNIT / 4);
+    let range = &outcome.last.ranges[0];
+    assert_eq!((&range.failed_units, range.complete), (&vec![(9, 10)], true));
+    assert_eq!(count(&outcome.last, |counts| counts.errors), 3);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Story {
         for range in 0..SHARDS / 4 {
             let shards = (range * 4..range * 4 + 4).map(|shard| self.history(shard, each[shard])).collect();
             let (first, end) = (range as u64 * 4 * SHARD_UNITS, (range as u64 + 1) * 4 * SHARD_UNITS);
-            run.task.add_range_with(RangeSpec { id: range as u64, first, end }, shards).unwrap();
+            run.task.add_range_with(RangeSpec { id: range as u64, first, end }, shards, Vec::new()).unwrap();
         }
         run.task.begin_at(0);
         run

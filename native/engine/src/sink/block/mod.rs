@@ -18,7 +18,7 @@ use seedstorm_content::Parameters;
 pub use contents::Own;
 pub use look::{BlockPlace, BlockUse, Looked, look};
 
-use device::{Device, System};
+use device::{Device, Number, System};
 use lock::Lock;
 
 use super::SyncPolicy;
@@ -29,11 +29,19 @@ use super::target::Intent;
 use crate::error::{Code, Error, Result};
 use crate::layout::Layout;
 
+/// The logical sector, in bytes, of the device that the file system of `path` lies on. `None`: it lies on none, or on several.
+pub(super) fn sector_below(path: &Path) -> Option<u64> {
+    let device = rustix::fs::stat(path).ok()?.st_dev;
+    let number = Number { major: rustix::fs::major(device), minor: rustix::fs::minor(device) };
+    Some(Device::of_number(&System::default(), path, number).ok()?.logical_bytes)
+}
+
 /// The block sink of one task.
 #[derive(Debug)]
 pub(crate) struct BlockSink {
     device: PathBuf,
     part: Range<u64>,
+    sector_bytes: u64,
     intent: Intent,
     sync: SyncPolicy,
     direct: Arc<DirectUse>,
@@ -89,6 +97,7 @@ impl BlockSink {
         Ok(Self {
             device: place.device.clone(),
             part: looked.part,
+            sector_bytes: looked.logical_sector_bytes,
             intent,
             sync,
             direct: Arc::new(DirectUse::new(Direct::Yes)),
@@ -128,6 +137,11 @@ impl BlockSink {
     /// The part of the device that it is, in bytes of the device.
     pub(super) fn part(&self) -> Range<u64> {
         self.part.clone()
+    }
+
+    /// What the device writes as a whole, in bytes.
+    pub(crate) fn sector_bytes(&self) -> u64 {
+        self.sector_bytes
     }
 
     /// When a write counts as durable.

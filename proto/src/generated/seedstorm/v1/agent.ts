@@ -671,6 +671,20 @@ export interface GrantLease {
     | undefined;
   /** What is known of each shard that has units in the lease, in order; empty where nothing was overwritten. */
   shards: ShardHistory[];
+  /** What lost holders may have written late there. */
+  late: LateWrites[];
+}
+
+/** Writes of a lost holder that were waited for in vain: what they left is told as indeterminate, and is no fault. */
+export interface LateWrites {
+  /** Where. */
+  units:
+    | Interval
+    | undefined;
+  /** The first generation that may be found there. */
+  firstGeneration: number;
+  /** The generation behind the last one. */
+  endGeneration: number;
 }
 
 /** What is known of the operations of mixed stages on one shard. */
@@ -5236,7 +5250,7 @@ export const MoveStageEnd: MessageFns<MoveStageEnd> = {
 };
 
 function createBaseGrantLease(): GrantLease {
-  return { stage: 0, leaseId: 0n, epoch: 0n, units: undefined, shards: [] };
+  return { stage: 0, leaseId: 0n, epoch: 0n, units: undefined, shards: [], late: [] };
 }
 
 export const GrantLease: MessageFns<GrantLease> = {
@@ -5261,6 +5275,9 @@ export const GrantLease: MessageFns<GrantLease> = {
     }
     for (const v of message.shards) {
       ShardHistory.encode(v!, writer.uint32(962).fork()).join();
+    }
+    for (const v of message.late) {
+      LateWrites.encode(v!, writer.uint32(1762).fork()).join();
     }
     return writer;
   },
@@ -5318,6 +5335,14 @@ export const GrantLease: MessageFns<GrantLease> = {
             message.shards.push(ShardHistory.decode(reader, reader.uint32()));
             continue;
           }
+          case 220: {
+            if (tag !== 1762) {
+              break;
+            }
+
+            message.late.push(LateWrites.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5342,6 +5367,88 @@ export const GrantLease: MessageFns<GrantLease> = {
       ? Interval.fromPartial(object.units)
       : undefined;
     message.shards = object.shards?.map((e) => ShardHistory.fromPartial(e)) || [];
+    message.late = object.late?.map((e) => LateWrites.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLateWrites(): LateWrites {
+  return { units: undefined, firstGeneration: 0, endGeneration: 0 };
+}
+
+export const LateWrites: MessageFns<LateWrites> = {
+  encode(message: LateWrites, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.units !== undefined) {
+      Interval.encode(message.units, writer.uint32(10).fork()).join();
+    }
+    if (message.firstGeneration !== 0) {
+      writer.uint32(16).uint32(message.firstGeneration);
+    }
+    if (message.endGeneration !== 0) {
+      writer.uint32(24).uint32(message.endGeneration);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LateWrites {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLateWrites();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.units = Interval.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.firstGeneration = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endGeneration = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LateWrites>, I>>(base?: I): LateWrites {
+    return LateWrites.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LateWrites>, I>>(object: I): LateWrites {
+    const message = createBaseLateWrites();
+    message.units = (object.units !== undefined && object.units !== null)
+      ? Interval.fromPartial(object.units)
+      : undefined;
+    message.firstGeneration = object.firstGeneration ?? 0;
+    message.endGeneration = object.endGeneration ?? 0;
     return message;
   },
 };

@@ -210,7 +210,10 @@ export interface PortCounters {
 
 /** One place where the storage gave back something else than it was given. */
 export interface Finding {
-  /** What it is: "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated", "too long". */
+  /**
+   * What it is: "bit flip", "zeroed", "stale", "misdirected", "torn", "foreign", "missing", "truncated", "too long".
+   * Among what is indeterminate: "indeterminate", an old generation that may be a late write of an agent that was lost.
+   */
   kind: string;
   /** The object's index in the layout. */
   object: bigint;

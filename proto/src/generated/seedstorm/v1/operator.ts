@@ -218,6 +218,8 @@ export interface RunResult {
   sweep:
     | SweepResult
     | undefined;
+  /** The first places in full that hold an old generation, perhaps by a late write of an agent that was lost: no faults. */
+  indeterminate: Finding[];
   /** The earlier run whose data it was about; empty: it made its own. */
   dataRunId: string;
   /** When that run began, in ms since 1970; 0 without one. */
@@ -454,7 +456,14 @@ export interface StageResult {
     | MemoryResult
     | undefined;
   /** How much faster the agents could have made or compared the data; absent where it was not measured. */
-  headroom: HeadroomResult | undefined;
+  headroom:
+    | HeadroomResult
+    | undefined;
+  /**
+   * Places that hold an old generation, perhaps by a late write of an agent that was lost: nobody knows, and they are not among
+   * the faults.
+   */
+  indeterminatePlaces: bigint;
 }
 
 /**
@@ -573,9 +582,12 @@ export interface TimedResult {
   countedNs: bigint;
   /** Operations that count. */
   operations: bigint;
-  /** How often the data was gone through: 3.25 is three times and a quarter. */
+  /**
+   * How often the data was gone through: 3.25 is three times and a quarter. Of a mixed stage, the bytes of its operations over
+   * those of the data.
+   */
   passes: number;
-  /** Passes of which every unit was accounted for. */
+  /** Passes of which every unit was accounted for; of a mixed stage, rounds of which every shard was. */
   wholePasses: bigint;
   /** Whether it ended before its time, because there was nothing left to do. */
   endedEarly: boolean;
@@ -1969,6 +1981,7 @@ function createBaseRunResult(): RunResult {
     evidenceSkipped: 0n,
     spreads: [],
     sweep: undefined,
+    indeterminate: [],
     dataRunId: "",
     dataStartedUnixMs: 0n,
   };
@@ -2044,6 +2057,9 @@ export const RunResult: MessageFns<RunResult> = {
     }
     if (message.sweep !== undefined) {
       SweepResult.encode(message.sweep, writer.uint32(1130).fork()).join();
+    }
+    for (const v of message.indeterminate) {
+      Finding.encode(v!, writer.uint32(1762).fork()).join();
     }
     if (message.dataRunId !== "") {
       writer.uint32(1602).string(message.dataRunId);
@@ -2214,6 +2230,14 @@ export const RunResult: MessageFns<RunResult> = {
             message.sweep = SweepResult.decode(reader, reader.uint32());
             continue;
           }
+          case 220: {
+            if (tag !== 1762) {
+              break;
+            }
+
+            message.indeterminate.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
           case 200: {
             if (tag !== 1602) {
               break;
@@ -2277,6 +2301,7 @@ export const RunResult: MessageFns<RunResult> = {
     message.sweep = (object.sweep !== undefined && object.sweep !== null)
       ? SweepResult.fromPartial(object.sweep)
       : undefined;
+    message.indeterminate = object.indeterminate?.map((e) => Finding.fromPartial(e)) || [];
     message.dataRunId = object.dataRunId ?? "";
     message.dataStartedUnixMs = (object.dataStartedUnixMs !== undefined && object.dataStartedUnixMs !== null)
       ? BigInt(object.dataStartedUnixMs)
@@ -3189,6 +3214,7 @@ function createBaseStageResult(): StageResult {
     cpuSecondsPerGb: 0,
     memory: undefined,
     headroom: undefined,
+    indeterminatePlaces: 0n,
   };
 }
 
@@ -3391,6 +3417,12 @@ export const StageResult: MessageFns<StageResult> = {
     }
     if (message.headroom !== undefined) {
       HeadroomResult.encode(message.headroom, writer.uint32(1482).fork()).join();
+    }
+    if (message.indeterminatePlaces !== 0n) {
+      if (BigInt.asUintN(64, message.indeterminatePlaces) !== message.indeterminatePlaces) {
+        throw new globalThis.Error("value provided for field message.indeterminatePlaces of type uint64 too large");
+      }
+      writer.uint32(1760).uint64(message.indeterminatePlaces);
     }
     return writer;
   },
@@ -3768,6 +3800,14 @@ export const StageResult: MessageFns<StageResult> = {
             message.headroom = HeadroomResult.decode(reader, reader.uint32());
             continue;
           }
+          case 220: {
+            if (tag !== 1760) {
+              break;
+            }
+
+            message.indeterminatePlaces = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3876,6 +3916,9 @@ export const StageResult: MessageFns<StageResult> = {
     message.headroom = (object.headroom !== undefined && object.headroom !== null)
       ? HeadroomResult.fromPartial(object.headroom)
       : undefined;
+    message.indeterminatePlaces = (object.indeterminatePlaces !== undefined && object.indeterminatePlaces !== null)
+      ? BigInt(object.indeterminatePlaces)
+      : 0n;
     return message;
   },
 };
