@@ -130,7 +130,9 @@ export function leftOutText({ head, ranges }: RunRecord): string | undefined {
   if (missing === 0 && indeterminate === 0) return undefined;
   const parts = [
     ...(head.unitsFailed > 0 ? [`${head.unitsFailed} failed with I/O errors that its plan let pass`] : []),
-    ...(indeterminate > 0 ? [`${indeterminate} were written by an agent that was lost before they were durable`] : []),
+    ...(indeterminate > 0
+      ? [`${indeterminate} may be as they were before the last write: an agent that had them was lost`]
+      : []),
     ...(missing > head.unitsFailed ? [`${missing - head.unitsFailed} ${notDone[head.state]}`] : []),
   ];
   return `${missing + indeterminate} of ${head.layout.units} units are left out, since nobody knows what they hold: ${parts.join(', ')}`;

@@ -117,7 +117,7 @@ export const recordHeadSchema = z.strictObject({
   unitsWritten: natural,
   /** Units whose write failed with errors that the plan let pass. */
   unitsFailed: natural,
-  /** Units that may or may not be on the storage: an agent was lost before what it wrote was durable. */
+  /** Units that may be as before the last write: an agent was lost whose writes were not durable, or may come late. */
   unitsIndeterminate: natural,
 });
 
@@ -128,7 +128,7 @@ export const recordRangesSchema = z.strictObject({
   writers: z.array(z.strictObject({ agent: z.string(), host: z.string() })),
   /** Units [first, end), the index of who wrote them, and between when, in ms since 1970; ascending and apart. */
   ranges: z.array(z.tuple([natural, natural, natural, unixMs, unixMs])),
-  /** Of those ranges, what may or may not be on the storage. */
+  /** Of those ranges, what may be as before the last write. */
   indeterminate: z.array(range),
 });
 

@@ -4,7 +4,7 @@
  */
 import { asSeedstormError, type SeedstormError } from '@seedstorm/errors';
 import { unixMs } from '../clock.js';
-import { type Deed, IntervalSet, type Ledger } from '../ledger/index.js';
+import { type Deed, IntervalMap, type Ledger } from '../ledger/index.js';
 import type { ResolvedDataStage, ResolvedPlan } from '../plan/index.js';
 import { makesData } from '../run/stage-plan.js';
 import { type RecordHead, type RecordRanges, type RunRecord, recordVersion } from './run-record.js';
@@ -25,6 +25,12 @@ export interface Recorded {
   readonly earlier?: RunRecord;
 }
 
+/** Units [first, end). */
+interface Units {
+  readonly first: number;
+  readonly end: number;
+}
+
 /** The record of one run; of the earlier one, where the run is about its data. */
 export class RunRecorder {
   #record: RunRecord | undefined;
@@ -35,6 +41,8 @@ export class RunRecorder {
   constructor(
     private readonly recorded: Recorded,
     private readonly startedUnixMs: number,
+    /** Where agents that were lost may have left something else than the write of this generation. */
+    private readonly late: (generation: number) => readonly Units[],
     /** Told of the first record that could not be written. */
     private readonly warn: (error: SeedstormError) => void,
   ) {
@@ -129,8 +137,9 @@ export class RunRecorder {
   async #note(ledger: Ledger, state: 'writing' | 'kept'): Promise<void> {
     const record = this.#record;
     if (record === undefined) return;
-    const { target } = record.head;
-    const ranges = rangesOf(ledger, target.kind === 's3' || target.sync !== 'never');
+    const { target, generation } = record.head;
+    const isDurable = target.kind === 's3' || target.sync !== 'never';
+    const ranges = rangesOf(ledger, [...this.late(generation), ...(isDurable ? [] : neverSynced(ledger))]);
     const { failed, done } = ledger.coverage();
     const unitsIndeterminate = ranges.indeterminate.reduce((sum, [first, end]) => sum + end - first, 0);
     const counts = { unitsWritten: done, unitsFailed: failed, unitsIndeterminate };
@@ -156,8 +165,8 @@ export class RunRecorder {
   }
 }
 
-/** Who did what, with times in ms since 1970. What is synced is known to be there, whoever was lost later. */
-function rangesOf(ledger: Ledger, syncs: boolean): RecordRanges {
+/** Who did what, with times in ms since 1970; of that, nobody knows what is in the units `inDoubt`. */
+function rangesOf(ledger: Ledger, inDoubt: readonly Units[]): RecordRanges {
   const deeds = ledger.deeds().slice(0, maxRanges);
   const indexes = new Map<string, number>();
   const writers: RecordRanges['writers'] = [];
@@ -176,16 +185,16 @@ function rangesOf(ledger: Ledger, syncs: boolean): RecordRanges {
     at(deed.afterMs),
     at(Math.max(deed.afterMs, deed.beforeMs)),
   ]);
-  return { writers, ranges, indeterminate: syncs ? [] : indeterminateOf(ledger) };
+  const doubtful = new IntervalMap<true>();
+  for (const { first, end } of inDoubt) doubtful.set(first, end, true);
+  const indeterminate = deeds.flatMap((deed) => doubtful.slice(deed.first, deed.end));
+  return { writers, ranges, indeterminate: indeterminate.map(({ first, end }) => [first, end]) };
 }
 
-/** What agents that were lost wrote and never made durable; apart and ascending. */
-function indeterminateOf(ledger: Ledger): [number, number][] {
-  const units = new IntervalSet();
-  for (const agent of ledger.coverage().agents.keys()) {
-    for (const [first, end] of ledger.indeterminate(agent)) units.add(first, end);
-  }
-  return units.ranges.map(([first, end]) => [first, end]);
+/** What agents that were lost wrote and never made durable. */
+function neverSynced(ledger: Ledger): readonly Units[] {
+  const agents = [...ledger.coverage().agents.keys()];
+  return agents.flatMap((agent) => ledger.indeterminate(agent).map(([first, end]) => ({ first, end })));
 }
 
 function targetOf(target: Extract<ResolvedPlan['target'], { kind: 'file' | 'block' | 's3' }>): RecordHead['target'] {

@@ -82,7 +82,8 @@ export class Run {
     private readonly recorded: Recorded,
   ) {
     this.#notes = [...plan.notes];
-    this.#recorder = new RunRecorder(recorded, this.startedUnixMs, ({ code, what }) => {
+    const late = (generation: number) => this.#standing.late.expecting(generation);
+    this.#recorder = new RunRecorder(recorded, this.startedUnixMs, late, ({ code, what }) => {
       log.event('warning', 'not-recorded', `${code}: ${what}`);
       this.#note(`${what}: the data cannot be verified by the run's id later`);
     });
