@@ -18,8 +18,10 @@ import type { Ended } from './support/command.js';
 import { expectError } from './support/errors.js';
 import { LoopDevice, missingForDevices } from './support/loop-device.js';
 import { eventsOf, fraction, stageOf } from './support/messages.js';
+import { needs } from './support/needs.js';
 import { signal } from './support/processes.js';
 import type { Sandbox } from './support/sandbox.js';
+import { bucket, credentials, Store, secret } from './support/store.js';
 import { test } from './support/test.js';
 
 const MiB = 1024 ** 2;
@@ -172,10 +174,37 @@ stages: [{ write: {} }, { delete: {} }]
     expect(corrupt.result.findings[0]).toMatchObject({ path: device.path, offset: 5 * MiB, unit: 80 });
     const file = recordOf(sandbox, runId);
     writeFileSync(file, readFileSync(file, 'utf8').replace(/"deviceIdentity":"[^"]*"/u, '"deviceIdentity":"naa.5000"'));
-    const other = await later(sandbox, `{ verify: { run: ${runId} } }`, '1');
-    expectError(other, 1, 'SEEDSTORM_E_DEVICE_IDENTITY', /wrote to naa\.5000/u);
+    const plain = sandbox.plan(`stages: [{ verify: { run: ${runId} } }]`);
+    expectError(await sandbox.run('run', plain), 1, 'SEEDSTORM_E_DEVICE_IDENTITY', /wrote to naa\.5000/u);
+    const checked = await sandbox.run('check', plain);
+    expect(checked.code, checked.stderr).toBe(1);
+    expect(checked.stdout).toMatch(/^error SEEDSTORM_E_DEVICE_IDENTITY: .*wrote to naa\.5000/mu);
   });
 });
+
+test('objects of an earlier run are verified and removed without its credentials on record', async ({
+  sandbox,
+  skip,
+}) => {
+  const store = await Store.start();
+  needs(skip, typeof store !== 'string', `SeaweedFS (${store})`);
+  if (typeof store === 'string') return;
+  await using _ = store;
+  const start = (text: string): Promise<Ended> =>
+    sandbox.startWith(credentials, 'run', sandbox.plan(text), '--agents', '2', '--json').ended;
+  const wrote = await start(`
+data: { size: 8MiB, unit: 64KiB }
+target: { kind: s3, endpoint: ${store.endpoint}, bucket: ${bucket}, objects: { size: 1MiB } }
+stages: [{ write: {} }]
+`);
+  expect(wrote.code, wrote.stderr).toBe(0);
+  const { runId } = wrote.result;
+  expect(readFileSync(recordOf(sandbox, runId), 'utf8')).not.toMatch(new RegExp(`${secret}|TESTKEYID`, 'u'));
+  const ended = await start(`stages: [{ verify: { run: ${runId} } }, { delete: { run: ${runId} } }]`);
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(stageOf(ended.result, 'verify')).toMatchObject({ unitsDone: 128, corruptBlocks: 0 });
+  expect(await store.keys()).toEqual([]);
+}, 300_000);
 
 describe('node-local data of an earlier run', () => {
   test('goes to agents on the hosts that wrote it, and a host without an agent is named', async ({ sandbox, skip }) => {
@@ -222,11 +251,15 @@ describe('a run whose coordinator was killed in mid-write', () => {
     expect(state).toBe('writing');
     expect(unitsWritten).toBeGreaterThan(0);
     expect(unitsWritten).toBeLessThan(128);
+    const leftOut = `${128 - unitsWritten} of 128 units are left out, since nobody knows what they hold`;
+    const checked = await sandbox.run('check', sandbox.plan(`stages: [{ verify: { run: ${far.runId} } }]`));
+    expect(checked.code, checked.stderr).toBe(0);
+    expect(checked.stdout).toContain(`warning: ${leftOut}`);
     const ended = await later(sandbox, `{ verify: { run: ${far.runId} } }`);
     expect(ended.code, ended.stderr).toBe(0);
     expect(stageOf(ended.result, 'verify')).toMatchObject({ unitsDone: unitsWritten, corruptBlocks: 0 });
     expect(ended.result.notes.join('\n')).toContain(
-      `${128 - unitsWritten} of 128 units are left out, since nobody knows what they hold: ${128 - unitsWritten} were not known to be written when its coordinator ended in the middle of the write`,
+      `${leftOut}: ${128 - unitsWritten} were not known to be written when its coordinator ended in the middle of the write`,
     );
     expect(eventsOf(ended.lines, 'finding')).toEqual([]);
   });
@@ -248,40 +281,26 @@ describe('a run whose coordinator was killed in mid-write', () => {
 
 describe('a record', () => {
   test('that there is not is told with the newest that there are', async ({ sandbox }) => {
-    const none = await later(sandbox, '{ verify: { run: 20200101-000000-00000000 } }');
-    expectError(
-      none,
-      2,
-      'SEEDSTORM_E_RUN_RECORD_MISSING',
-      /no record of run 20200101-000000-00000000 .*there are none/u,
-    );
     const runId = await write(sandbox);
-    const known = await later(sandbox, '{ verify: { run: 20200101-000000-00000000 } }');
-    expectError(known, 2, 'SEEDSTORM_E_RUN_RECORD_MISSING', new RegExp(`the newest: ${runId} \\(kept, kept\\)`, 'u'));
+    const ended = await later(sandbox, '{ verify: { run: 20200101-000000-00000000 } }', '1');
+    const what = new RegExp(`no record of run 20200101-000000-00000000 .*the newest: ${runId} \\(kept, kept\\)`, 'u');
+    expectError(ended, 2, 'SEEDSTORM_E_RUN_RECORD_MISSING', what);
   });
 
-  test('that is damaged is refused and left as it is', async ({ sandbox }) => {
+  test('is readable by its owner alone; one that is damaged is refused and left as it is', async ({ sandbox }) => {
     const runId = await write(sandbox);
     const file = recordOf(sandbox, runId);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(file, '..'))).toEqual(['run.jsonl']);
     const damaged = readFileSync(file, 'utf8').slice(0, -40);
     writeFileSync(file, damaged);
-    const ended = await later(sandbox, `{ verify: { run: ${runId} } }`);
+    const ended = await later(sandbox, `{ verify: { run: ${runId} } }`, '1');
     expectError(ended, 1, 'SEEDSTORM_E_RUN_RECORD_UNREADABLE', new RegExp(`${runId}/run.jsonl cannot be read: `, 'u'));
     const listed = await sandbox.run('runs');
     expect(listed.code).toBe(0);
     expect(readFileSync(file, 'utf8')).toBe(damaged);
     expect(sandbox.files().length).toBe(16);
-  });
-
-  test('is readable by its owner alone, and has no credentials in it', async ({ sandbox }) => {
-    const variables = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'hush-hush-hush' };
-    const started = sandbox.startWith(variables, 'run', sandbox.plan(writing(sandbox.target)), '--json');
-    const { runId } = (await started.ended).result;
-    const file = recordOf(sandbox, runId);
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700);
-    expect(readFileSync(file, 'utf8')).not.toMatch(/AKIA|hush/u);
-    expect(readdirSync(join(file, '..'))).toEqual(['run.jsonl']);
   });
 
   test('that cannot be written is warned of, and the run goes on', async ({ sandbox }) => {

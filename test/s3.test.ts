@@ -53,6 +53,7 @@ async function endOf(run: Command): Promise<Ended> {
 
 async function expectEmpty(store: Store): Promise<void> {
   expect(await store.keys()).toEqual([]);
+  expect(await store.notes()).toEqual([]);
   expect(await store.openUploads()).toEqual([]);
 }
 

@@ -100,4 +100,53 @@ stages: [{ generate: { duration: 200ms } }]
     expect(checked.stdout).toMatch(/^rounds {3}the stages below are done 4 times, 2 at each point$/mu);
     expect(checked.stdout).toMatch(/^time {5}800ms$/mu);
   });
+
+  test('over rates each is kept by all agents together, and one that is not reached is said and is no knee', async () => {
+    await using sandbox = new Sandbox();
+    const plan = sandbox.plan(`
+data: { size: 64MiB, unit: 4KiB }
+target: { kind: memory }
+load: { lanesPerAgent: 1 }
+sweep: { rate: [500/s, 2000/s, 900000000/s], knee: p99 < 60s }
+stages: [{ write: {} }, { read: { rate: sweep, arrivals: poisson, duration: 3s } }, { delete: {} }]
+`);
+    const { code, result, lines, stderr } = await sandbox.run('run', plan, '--agents', '2', '--json');
+    expect(code, JSON.stringify([result.error, result.notes, stderr])).toBe(0);
+    const reads = result.sweep?.rows.filter(({ name }) => name === 'read') ?? [];
+    expect(reads.map(({ rate }) => [rate?.of, rate?.wanted, rate?.kept])).toEqual([
+      ['operations', 500, true],
+      ['operations', 2000, true],
+      ['operations', 900_000_000, false],
+    ]);
+    for (const { rate, kneeNs, point } of reads) {
+      const stage = result.stages.find((each) => each.name === 'read' && each.point === point);
+      expect(rate?.reached).toBe(stage?.rate?.reached);
+      expect(kneeNs).toBe(stage?.rate?.response?.p99Ns);
+    }
+    // What a client would have waited grows without end where the rate is not reached.
+    expect(reads[2]?.rate?.p99Ns).toBeGreaterThan(100 * (reads[2]?.p50Ns ?? 0));
+    expect(result.sweep?.knees).toEqual([{ stage: 1, name: 'read', point: 2 }]);
+    expect(eventsOf(lines, 'round-started')[1]?.text).toBe('point 2 of 3: rate 2,000 operations/s');
+    const { stdout } = await sandbox.run('run', plan, '--agents', '2');
+    expect(stdout).toMatch(/read .* not kept: \d/u);
+    expect(stdout).toMatch(/^read: the most with p99 < .* at rate 2,000 operations\/s$/mu);
+    const checked = await sandbox.run('check', plan);
+    expect(checked.stdout).toMatch(
+      /^stage 2 {2}read at the rate of the point of all agents together, at random instants/mu,
+    );
+  });
+
+  test.each([
+    ['rates that no stage keeps', '{ rate: [100/s] }', '{}', 'no stage keeps these rates'],
+    ['a stage that keeps rates of no sweep', '{ queueDepth: [1] }', '{ rate: sweep }', 'no sweep over rates'],
+    ['operations beside bytes', '{ rate: [100/s, 5MB/s] }', '{ rate: sweep }', 'cannot be compared'],
+  ])('refuses %s', async (_, sweep, write, why) => {
+    await using sandbox = new Sandbox();
+    const target = `{ kind: file, path: ${sandbox.target} }`;
+    const plan = sandbox.plan(
+      `\ndata: { size: 1MiB }\ntarget: ${target}\nsweep: ${sweep}\nstages: [{ write: ${write} }]\n`,
+    );
+    const { code, stderr } = await sandbox.run('run', plan);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+  });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Cluster } from './support/cluster.js';
 import { eventsOf, type ProgressLine, type StageLine, stageOf } from './support/messages.js';
+import { signal } from './support/processes.js';
 import { Sandbox } from './support/sandbox.js';
 
 const second = 1e9;
@@ -154,7 +155,35 @@ stages:
     expect(unstable?.durationNs).toBeGreaterThan(3.9 * second);
   });
 
-  test('agents that die, hang or come late in a stage by time neither end it nor count twice', async () => {
+  test('an agent that hangs does not hold up the end of a stage by time, and what it had counts once', async () => {
+    await using sandbox = new Sandbox();
+    // Of fewer, one would be more than a third: that might be the network, and hand-over waits.
+    const cluster = await Cluster.start(sandbox, 3);
+    const stages = '{ write: {} }, { verify: { duration: 12s } }, { delete: {} }';
+    const run = cluster.start(sandbox.plan(slowPlan(sandbox.target, stages, '8MiB')), '--json');
+    await run.progress('verify', ({ unitsDone }) => unitsDone > 10, 'some units read');
+    const { pid } = sandbox.agent('agent-2');
+    try {
+      signal(pid, 'SIGSTOP');
+      expect((await run.event('lease-handed-over', 'verify')).text).toContain('agent-2');
+      const { code, result, stdout } = await run.ended;
+      expect(code, stdout.slice(-2000)).toBe(0);
+      expect(result).toMatchObject({ outcome: 'passed', agentsLost: 1, findings: [] });
+      const stage = stageOf(result, 'verify');
+      expect(stage.complete).toBe(true);
+      expect(stage.durationNs).toBeLessThan(12.9 * second);
+      expect(stage.unitsDone).toBe(stage.agents.reduce((sum, { unitsDone }) => sum + unitsDone, 0));
+      expect(stage.timed?.wholePasses).toBeGreaterThan(1);
+    } finally {
+      signal(pid, 'SIGCONT');
+    }
+    // It was lost for good: when it wakes up it is told so, and ends.
+    expect((await cluster.agent('agent-2').ended).code).toBe(1);
+    await cluster.stop();
+    sandbox.expectNothingLeft();
+  });
+
+  test('agents that die or come late in a stage by time neither end it nor count twice', async () => {
     await using sandbox = new Sandbox();
     const cluster = await Cluster.start(sandbox, 3);
     const plan = slowPlan(sandbox.target, '{ write: {} }, { verify: { duration: 8s } }, { delete: {} }', '8MiB');

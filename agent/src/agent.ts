@@ -25,7 +25,7 @@ import { NetworkWork } from './network-work.js';
 import type { StageHost } from './stage-part.js';
 import { StageWork } from './stage-work.js';
 import { checkTarget } from './target-check.js';
-import { HeldTarget } from './target-lock.js';
+import { HeldTarget, lockable } from './target-lock.js';
 import { probeTarget } from './target-proof.js';
 
 /** What an agent is started with. */
@@ -279,14 +279,14 @@ export class Agent implements ConnectionListener {
   /** Holds a target for a run, or lets go of it. One answer after the other, as they were asked for. */
   #lock({ id, target, hold }: LockTarget): Promise<TargetLocked> {
     const answer: TargetLocked = { id, error: undefined, notes: [] };
-    const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
+    const run = lockable(target)?.run;
     const asked = this.#locking.then(async () => {
-      if (this.#held?.run === files?.runFolder && hold) return answer;
+      if (this.#held?.run === run && hold) return answer;
       await this.#held?.release('run');
       this.#held = undefined;
-      if (!hold || files === undefined) return answer;
+      if (!hold || target === undefined || run === undefined) return answer;
       try {
-        const { held, notes } = await HeldTarget.take(files, this.name);
+        const { held, notes } = await HeldTarget.take(target, this.name);
         this.#held = held;
         answer.notes = notes;
       } catch (error) {

@@ -253,8 +253,10 @@ async function clearRun(message: PrepareStage): Promise<boolean> {
 
 /** In a folder that is not the run's, writes would go astray, reads would find files missing, and deletes nothing. */
 async function seeTarget({ runId, operation, target }: PrepareStage): Promise<void> {
-  const files = target?.kind?.$case === 'file' ? target.kind.value : undefined;
-  if (operation !== Operation.GENERATE && files?.scope === 'shared') await seeOwnLock(files, runId);
+  if (target === undefined || operation === Operation.GENERATE) return;
+  const isShared =
+    target.kind?.$case === 's3' || (target.kind?.$case === 'file' && target.kind.value.scope === 'shared');
+  if (isShared) await seeOwnLock(target, runId);
 }
 
 /** Empties the page cache where the stage wants it. Gives what could not be done and need not be. */

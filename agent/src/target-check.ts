@@ -21,7 +21,7 @@ import { Findings, room } from './check/findings.js';
 import { checkInodes } from './check/folder.js';
 import { checkLoad, memoryBytes } from './check/host.js';
 import { targetPaths } from './file-target.js';
-import { findOtherRuns } from './target-lock.js';
+import { findOtherRuns, lockable } from './target-lock.js';
 import { bytesInPath, type PathRoom, shortOfRoom } from './target-room.js';
 
 /** What this agent finds of a target. */
@@ -47,6 +47,11 @@ export async function checkTarget(question: CheckTarget, lanes: number): Promise
     if (target?.kind?.$case === 's3') await checkBucket(target.kind.value, find);
     if (target?.kind?.$case === 'memory') checkMemory(target.kind.value.limitBytes, bytes, checked, find);
     if (target?.kind?.$case === 'block') await checkDevice(target.kind.value, question, checked, findings);
+    // A store that cannot be asked was told of already.
+    const isThere = target?.kind?.$case !== 's3' || checked.findings.every(({ level }) => level !== CheckLevel.ERROR);
+    if (isThere && target !== undefined && lockable(target) !== undefined) {
+      for (const error of await findOtherRuns(target)) find(CheckLevel.ERROR, error);
+    }
     await checkLoad(question, lanes, findings);
   } catch (error) {
     find(CheckLevel.ERROR, error);
@@ -79,7 +84,6 @@ async function checkFiles(
   checked.device = [...devices.keys()].join();
   checked.freeBytes = [...devices.values()].reduce((sum, free) => sum + free, 0n);
   for (const error of shortOfRoom(rooms)) find(CheckLevel.ERROR, error);
-  for (const error of await findOtherRuns(paths, target.shareTarget)) find(CheckLevel.ERROR, error);
 }
 
 /** The most objects that any of so many paths gets. */

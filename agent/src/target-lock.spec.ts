@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FileTarget } from '@seedstorm/proto';
+import type { Target } from '@seedstorm/proto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findOtherRuns, HeldTarget } from './target-lock.js';
 import { filesIn } from './testing.js';
@@ -16,10 +16,8 @@ afterEach(async () => {
   for (const path of paths) await rm(path, { recursive: true });
 });
 
-function target(runFolder: string, shareTarget = false): FileTarget {
-  const { kind } = filesIn('/none', { paths, runFolder, shareTarget });
-  if (kind?.$case !== 'file') throw new TypeError('files are files');
-  return kind.value;
+function target(runFolder: string, shareTarget = false, of = paths): Target {
+  return filesIn('/none', { paths: of, runFolder, shareTarget });
 }
 
 /** A lock as an agent on another host writes it. */
@@ -49,8 +47,8 @@ describe('the lock of a target', () => {
       await HeldTarget.take(target('run-1', true), 'agent-2'),
       await HeldTarget.take(target('run-2', true), 'agent-3'),
     ];
-    expect(await findOtherRuns(paths, true)).toEqual([]);
-    expect((await findOtherRuns(paths, false)).length).toBeGreaterThan(0);
+    expect(await findOtherRuns(target('run-3', true))).toEqual([]);
+    expect((await findOtherRuns(target('run-3', false))).length).toBeGreaterThan(0);
     for (const { held } of holders) await held.release('run');
     for (const path of paths) expect(await readdir(path)).toEqual([]);
   }, 30_000);
@@ -103,7 +101,7 @@ describe('the lock of a target', () => {
     const outside = await mkdtemp(join(tmpdir(), 'seedstorm-lock-outside-'));
     paths.push(outside);
     await symlink(outside, join(paths[1] ?? '', '.seedstorm-locks'));
-    const two = { ...target('run-1'), paths: paths.slice(0, 2) };
+    const two = target('run-1', false, paths.slice(0, 2));
     await expect(HeldTarget.take(two, 'agent-1')).rejects.toMatchObject({ code: 'SEEDSTORM_E_TARGET_OUTSIDE' });
     expect(await readdir(outside)).toEqual([]);
     expect(await readdir(paths[0] ?? '')).toEqual([]);

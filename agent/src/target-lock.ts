@@ -1,15 +1,14 @@
 /**
- * Tells other runs that a target is in use, and finds out whether others use it. Each run has a file of its own in a
- * folder of the target, and renews it as long as it lives: so a lock is never stolen, only found dead and cleared away.
- * No two clocks are ever compared.
+ * Tells other runs that a target is in use, and finds out whether others use it. Each run has a note of its own on the
+ * target, a file or an object, and renews it as long as it lives: so a lock is never stolen, only found dead and cleared
+ * away. No two clocks are ever compared.
  */
-import { constants, readFileSync, readlinkSync } from 'node:fs';
-import { type FileHandle, open, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
-import type { FileTarget } from '@seedstorm/proto';
-import { makeOwnFolder, runFolders, targetPaths } from './file-target.js';
+import type { Target } from '@seedstorm/proto';
+import { namePattern } from './file-target.js';
+import { type Notes, placesOf } from './notes.js';
 
 const folderName = '.seedstorm-locks';
 const renewMs = 2000;
@@ -18,10 +17,23 @@ const deadMs = 12_000;
 /** How long the run's own lock is looked for: clients of network file systems remember for some seconds what was not there. */
 const seeMs = 6000;
 const pauseMs = 250;
-/** Longer files are no locks of ours. */
-const maxLockBytes = 4096;
 
-/** What a lock's file says. */
+/** The parts of a target that locks ask about. */
+export interface Lockable {
+  /** The run's own name. */
+  readonly run: string;
+  /** Whether another run may use the target at the same time. */
+  readonly shares: boolean;
+}
+
+/** What a lock of a target is about; undefined for a target that has none. */
+export function lockable(target: Target | undefined): Lockable | undefined {
+  if (target?.kind?.$case !== 'file' && target?.kind?.$case !== 's3') return undefined;
+  const { runFolder: run, shareTarget: shares } = target.kind.value;
+  return { run, shares };
+}
+
+/** What a lock says. */
 interface Lock {
   readonly run: string;
   readonly agent: string;
@@ -45,7 +57,7 @@ export class HeldTarget {
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(
-    private readonly paths: readonly string[],
+    private readonly places: readonly Notes[],
     /** The run. */
     readonly run: string,
     private readonly agent: string,
@@ -53,20 +65,22 @@ export class HeldTarget {
   ) {}
 
   /**
-   * Takes hold of all paths, or of none. Says which locks of dead runs it cleared away.
-   * @throws SeedstormError TARGET_LOCKED with who holds it; TARGET_OUTSIDE, MESSAGE_INVALID.
+   * Takes hold of all places of a target, or of none. Says which locks of dead runs it cleared away.
+   * @throws SeedstormError TARGET_LOCKED with who holds it; TARGET_OUTSIDE, MESSAGE_INVALID, and what a store answers.
    */
-  static async take(target: FileTarget, agent: string): Promise<{ held: HeldTarget; notes: string[] }> {
-    const { runFolder: run, shareTarget: shares } = target;
-    // Also proves that the run's name is one that a file can have.
-    const paths = runFolders(target).map((folder) => dirname(folder));
-    const held = new HeldTarget(paths, run, agent, shares);
+  static async take(target: Target, agent: string): Promise<{ held: HeldTarget; notes: string[] }> {
+    const places = placesOf(target, folderName).written;
+    const { run, shares } = lockable(target) ?? { run: '', shares: false };
+    if (!namePattern.test(run)) {
+      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: `${run} is no name of a run` });
+    }
+    const held = new HeldTarget(places, run, agent, shares);
     const notes: string[] = [];
     try {
       // Its own first, then a look at the others: of two that come at one time at least one sees the other.
-      for (const path of paths) await held.#write(path);
+      for (const place of places) await held.#write(place);
       held.#timer = setInterval(() => held.#renew(), renewMs);
-      const looked = await Promise.all(paths.map((path) => livingOthers(path, run, notes)));
+      const looked = await Promise.all(places.map((place) => livingOthers(place, run, notes)));
       const inTheWay = looked.flat().find(({ lock }) => !(lock.shares && shares));
       if (inTheWay !== undefined) throw locked(inTheWay);
     } catch (error) {
@@ -80,14 +94,11 @@ export class HeldTarget {
   async release(of: 'agent' | 'run'): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
-    for (const path of this.paths) {
-      const folder = join(path, folderName);
-      const names = await readdir(folder).catch(() => []);
+    for (const place of this.places) {
+      const names = await place.names().catch(() => []);
       const isOurs = (name: string): boolean => (of === 'run' ? name.startsWith(`${this.run}~`) : name === this.#name);
-      for (const name of names.filter(isOurs)) {
-        await unlink(join(folder, name)).catch(() => {});
-      }
-      await rmdir(folder).catch(() => {});
+      for (const name of names.filter(isOurs)) await place.remove(name);
+      await place.tidy();
     }
   }
 
@@ -100,12 +111,12 @@ export class HeldTarget {
     if (this.#isRenewing) return;
     this.#isRenewing = true;
     this.#renewing = (async () => {
-      for (const path of this.paths) await this.#write(path).catch(() => {});
+      for (const place of this.places) await this.#write(place).catch(() => {});
       this.#isRenewing = false;
     })();
   }
 
-  async #write(path: string): Promise<void> {
+  async #write(place: Notes): Promise<void> {
     this.#beat += 1;
     const { run, agent, shares } = this;
     const lock: Lock = {
@@ -118,40 +129,31 @@ export class HeldTarget {
       shares,
       beat: this.#beat,
     };
-    const file = await openIn(path, this.#name);
-    try {
-      const text = `${JSON.stringify(lock)}\n`;
-      await file.write(text, 0);
-      await file.truncate(Buffer.byteLength(text));
-      // So that other hosts see it.
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await place.write(this.#name, `${JSON.stringify(lock)}\n`);
   }
 }
 
 /** Errors that say who else uses the target; `shares` when the plan allows others that allow it as well. */
-export async function findOtherRuns(paths: readonly string[], shares: boolean): Promise<SeedstormError[]> {
-  const looked = await Promise.all(paths.map((path) => livingOthers(path, '', [])));
+export async function findOtherRuns(target: Target): Promise<SeedstormError[]> {
+  const { shares = false } = lockable(target) ?? {};
+  const looked = await Promise.all(placesOf(target, folderName).written.map((place) => livingOthers(place, '', [])));
   return looked.flat().flatMap((found) => (found.lock.shares && shares ? [] : [locked(found)]));
 }
 
 /**
- * That this agent sees the lock of its run in every path: an agent that comes in mid-run had no part in the proof that
+ * That this agent sees the lock of its run in every place: an agent that comes in mid-run had no part in the proof that
  * the target is shared, and what is not the run's target has no lock of it.
  * @throws SeedstormError TARGET_NOT_SHARED.
  */
-export async function seeOwnLock(target: FileTarget, run: string): Promise<void> {
-  for (const path of targetPaths(target)) {
+export async function seeOwnLock(target: Target, run: string): Promise<void> {
+  for (const place of placesOf(target, folderName).seen) {
     const deadline = performance.now() + seeMs;
-    const isThere = async (): Promise<boolean> =>
-      (await readdir(join(path, folderName)).catch(() => [])).some((name) => name.startsWith(`${run}~`));
+    const isThere = async (): Promise<boolean> => (await place.names()).some((name) => name.startsWith(`${run}~`));
     while (!(await isThere())) {
       if (performance.now() > deadline) {
         throw new SeedstormError({
           code: 'SEEDSTORM_E_TARGET_NOT_SHARED',
-          what: `on ${hostname()} the lock of the run is not seen in ${path}: it is not the folder that the other agents use`,
+          what: `on ${hostname()} the lock of the run is not seen in ${place.where}: it is not the target that the other agents use`,
         });
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -160,42 +162,28 @@ export async function seeOwnLock(target: FileTarget, run: string): Promise<void>
 }
 
 interface Found {
-  readonly path: string;
+  readonly where: string;
   readonly lock: Lock;
 }
 
-function locked({ path, lock }: Found): SeedstormError {
+function locked({ where, lock }: Found): SeedstormError {
   return new SeedstormError({
     code: 'SEEDSTORM_E_TARGET_LOCKED',
-    what: `${path} is in use by run ${lock.run}: agent ${lock.agent} on ${lock.host}, process ${lock.pid}, since ${lock.since}`,
+    what: `${where} is in use by run ${lock.run}: agent ${lock.agent} on ${lock.host}, process ${lock.pid}, since ${lock.since}`,
   });
 }
 
-/** The folder may have gone between two calls, with the lock of another run. */
-async function openIn(path: string, name: string): Promise<FileHandle> {
-  const { O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
-  for (let attempt = 1; ; attempt++) {
-    const file = join(await makeOwnFolder(path, folderName), name);
-    try {
-      return await open(file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o644);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) throw error;
-    }
-  }
-}
-
 /** Locks of living runs but for `run` itself; those of dead ones are removed when `run` is one that takes the target. */
-async function livingOthers(path: string, run: string, notes: string[]): Promise<Found[]> {
-  const folder = join(path, folderName);
-  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith(`${run}~`) || run === '');
+async function livingOthers(place: Notes, run: string, notes: string[]): Promise<Found[]> {
+  const { where } = place;
+  const names = (await place.names()).filter((name) => !name.startsWith(`${run}~`) || run === '');
   const found = await Promise.all(
     names.map(async (name): Promise<Found[]> => {
-      const file = join(folder, name);
-      const { lives, lock } = await watch(file);
-      if (lock !== undefined && lives) return [{ path, lock }];
+      const { lives, lock } = await watch(place, name);
+      if (lock !== undefined && lives) return [{ where, lock }];
       if (lock === undefined || run === '') return [];
-      notes.push(`the lock of run ${lock.run} in ${path} was cleared away: ${lock.host} renews it no more`);
-      await unlink(file).catch(() => {});
+      notes.push(`the lock of run ${lock.run} in ${where} was cleared away: ${lock.host} renews it no more`);
+      await place.remove(name);
       return [];
     }),
   );
@@ -203,25 +191,25 @@ async function livingOthers(path: string, run: string, notes: string[]): Promise
 }
 
 /** Looks at a lock until it is renewed, which its run does while it lives, or gone, or not renewed for too long. */
-async function watch(file: string): Promise<{ lives: boolean; lock: Lock | undefined }> {
-  const first = await readLock(file);
-  if (first === undefined) return { lives: false, lock: undefined };
-  if (isDeadHere(first)) return { lives: false, lock: first };
+async function watch(place: Notes, name: string): Promise<{ lives: boolean; lock: Lock | undefined }> {
   const deadline = performance.now() + deadMs;
-  while (performance.now() < deadline) {
+  let first: Lock | undefined;
+  for (;;) {
+    const text = await place.read(name);
+    if (text === undefined) return { lives: false, lock: undefined };
+    // One that is being written may be read in parts: it says more at the next look, or is none of ours.
+    const now = lockOf(text);
+    first ??= now;
+    if (first !== undefined && isDeadHere(first)) return { lives: false, lock: first };
+    if (now !== undefined && now.beat !== first?.beat) return { lives: true, lock: now };
+    if (performance.now() > deadline) return { lives: false, lock: first };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const now = await readLock(file);
-    if (now === undefined) return { lives: false, lock: undefined };
-    if (now.beat !== first.beat) return { lives: true, lock: now };
   }
-  return { lives: false, lock: first };
 }
 
-/** What a lock says; undefined when it is gone, or no lock of ours. */
-async function readLock(file: string): Promise<Lock | undefined> {
+/** What a lock says; undefined when it is no lock of ours. */
+function lockOf(text: string): Lock | undefined {
   try {
-    const text = await readFile(file, 'utf8');
-    if (text.length > maxLockBytes) return undefined;
     const lock = JSON.parse(text) as Lock;
     return typeof lock.run === 'string' && typeof lock.process === 'string' ? lock : undefined;
   } catch {

@@ -2,12 +2,9 @@
  * One agent's part in the proof that all agents see one target: writes a token, looks for those of others, removes what
  * was written. Leaves nothing behind; must not know who the others are.
  */
-import { constants } from 'node:fs';
-import { open, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SeedstormError } from '@seedstorm/errors';
 import { type ProbeTarget, type TargetProbed, type Token, toErrorDetail, type Unseen } from '@seedstorm/proto';
-import { makeOwnFolder, targetPaths } from './file-target.js';
+import { type Notes, placesOf } from './notes.js';
 
 /** How long a token is looked for: clients of network file systems remember for some seconds what was not there. */
 const patienceMs = 6000;
@@ -19,55 +16,48 @@ export async function probeTarget(question: ProbeTarget): Promise<TargetProbed> 
   const answer: TargetProbed = { id: question.id, error: undefined, unseen: [] };
   try {
     const { target, proof, step, own, others } = question;
-    if (target?.kind?.$case !== 'file' || !proofPattern.test(proof)) {
-      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'a proof needs files and a name' });
+    if (!proofPattern.test(proof)) {
+      throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what: 'a proof needs a name' });
     }
-    const name = `.seedstorm-check-${proof}`;
-    for (const path of targetPaths(target.kind.value)) {
-      if (step === 'write' && own !== undefined) await write(path, name, own);
-      if (step === 'remove') await remove(join(path, name), [...(own === undefined ? [] : [own]), ...others]);
+    const { written, seen } = placesOf(target, `.seedstorm-check-${proof}`);
+    const ownToken = own === undefined ? [] : [own];
+    if (step === 'write') {
+      for (const place of written) for (const { agent, token } of ownToken) await place.write(String(agent), token);
     }
-    if (step === 'read') answer.unseen = await unseen(targetPaths(target.kind.value), name, others);
+    // Whoever comes last removes the folder too; what others left there who are gone by now goes with it.
+    if (step === 'remove') await Promise.all(written.map((place) => remove(place, [...ownToken, ...others])));
+    // Its own is seen through the place that it was written to; through another way to the target it need not be.
+    const more = seen.length > written.length ? ownToken : [];
+    if (step === 'read') answer.unseen = await unseen(seen, [...others, ...more]);
   } catch (error) {
     answer.error = toErrorDetail(error);
   }
   return answer;
 }
 
-async function write(path: string, name: string, { agent, token }: Token): Promise<void> {
-  const folder = await makeOwnFolder(path, name);
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-  const file = await open(join(folder, String(agent)), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-  try {
-    await file.writeFile(token);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 /** The tokens that do not turn up in time. */
-async function unseen(paths: readonly string[], name: string, others: readonly Token[]): Promise<Unseen[]> {
+async function unseen(places: readonly Notes[], tokens: readonly Token[]): Promise<Unseen[]> {
   const deadline = performance.now() + patienceMs;
-  let missing = paths.flatMap((path) => others.map((other) => ({ path, other })));
+  let missing = places.flatMap((place) => tokens.map((token) => ({ place, token })));
   for (;;) {
-    // Listing a folder makes a client ask its server again.
-    for (const path of paths) await readdir(join(path, name)).catch(() => []);
+    const names = new Map<Notes, Set<string>>();
+    for (const place of new Set(missing.map((each) => each.place))) names.set(place, new Set(await place.names()));
     const looked = await Promise.all(
-      missing.map(async ({ path, other }) => {
-        const text = await readFile(join(path, name, String(other.agent)), 'utf8').catch(() => '');
-        return text === other.token ? [] : [{ path, other }];
+      missing.map(async (each) => {
+        const { place, token } = each;
+        const name = String(token.agent);
+        const text = names.get(place)?.has(name) === true ? await place.read(name) : undefined;
+        return text === token.token ? [] : [each];
       }),
     );
     missing = looked.flat();
     if (missing.length === 0 || performance.now() > deadline) break;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  return missing.map(({ path, other }) => ({ path, agent: other.agent }));
+  return missing.map(({ place, token }) => ({ path: place.where, agent: token.agent }));
 }
 
-/** Whoever comes last removes the folder too; what others left there who are gone by now goes with it. */
-async function remove(folder: string, tokens: readonly Token[]): Promise<void> {
-  for (const { agent } of tokens) await unlink(join(folder, String(agent))).catch(() => {});
-  await rmdir(folder).catch(() => {});
+async function remove(place: Notes, tokens: readonly Token[]): Promise<void> {
+  for (const { agent } of tokens) await place.remove(String(agent));
+  await place.tidy();
 }

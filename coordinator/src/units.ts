@@ -3,7 +3,7 @@
  * package, so that a command that needs nothing else of it loads nothing else: 500 agents start from one file system.
  */
 export { codecs, recordSizes } from './plan/choices.js';
-export { formatBytes, formatCount, formatRate } from './plan/format.js';
+export { formatBytes, formatCount, formatPerSecond, formatRate } from './plan/format.js';
 export {
   formatDuration,
   formatRatio,

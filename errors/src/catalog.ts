@@ -318,8 +318,9 @@ export const catalog = [
     code: 'SEEDSTORM_E_TARGET_NOT_SHARED',
     area: 'target',
     exit: ExitCode.failed,
-    meaning: "Agents do not see each other's files in the target, which is said to be shared; nothing was written.",
-    mend: 'mount the same file system on every node, or set target.scope to local',
+    meaning:
+      'Agents do not see in the target, which is said to be shared, what others wrote there; no data was written.',
+    mend: 'mount the same file system on every node, or set target.scope to local; of a store, look where the names of its endpoints lead on every node',
   },
   {
     code: 'SEEDSTORM_E_TARGET_OUTSIDE',

@@ -1185,6 +1185,9 @@ export interface JsUnreached {
 /** Listens, and gives the job to the lanes; on a thread of its own, for names may have to be looked up. */
 export declare function listenNetwork(engine: NativeEngine, spec: JsNetworkSpec): Promise<NativeNetwork>
 
+/** Names of the notes in a folder of notes. */
+export declare function listS3Notes(sink: JsS3Sink, folder: string): Promise<Array<string>>
+
 /** Loads a topology, with its network and storage devices or without. */
 export declare function loadTopology(source: JsTopologySource, devices: boolean): JsTopology
 
@@ -1209,8 +1212,17 @@ export declare function place(source: JsTopologySource, options: JsPlacementOpti
 /** Gets a task ready, on a thread of its own: the file system may take its time. */
 export declare function prepareTask(engine: NativeEngine, spec: JsTaskSpec, memory?: NativeMemoryStore | undefined | null): Promise<NativeTask>
 
+/** Writes a note below the target's prefix, or writes it anew. */
+export declare function putS3Note(sink: JsS3Sink, name: string, text: string): Promise<void>
+
 /** A ratio × 1000, of text with at most three decimals. */
 export declare function ratioMilli(text: string): number
+
+/** What a note says; null when it is not there. */
+export declare function readS3Note(sink: JsS3Sink, name: string): Promise<string | null>
+
+/** Removes a note, and all versions of it. */
+export declare function removeS3Note(sink: JsS3Sink, name: string): Promise<void>
 
 /** Starts the lanes, on a thread of its own; the promise settles when all are up. */
 export declare function startEngine(options: JsEngineOptions): Promise<NativeEngine>

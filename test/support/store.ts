@@ -65,9 +65,14 @@ export class Store implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Keys of all objects, sorted. */
-  keys(): Promise<string[]> {
-    return this.#files('', (name) => name !== '.uploads');
+  /** Keys of all objects but the notes of runs, sorted. */
+  async keys(): Promise<string[]> {
+    return (await this.#all()).filter((key) => !isNote(key));
+  }
+
+  /** Keys of what runs and agents tell each other, such as locks. */
+  async notes(): Promise<string[]> {
+    return (await this.#all()).filter(isNote);
   }
 
   /** What there is of uploads that were begun and never ended. */
@@ -92,6 +97,10 @@ export class Store implements AsyncDisposable {
   async remove(key: string): Promise<void> {
     const answer = await fetch(this.#url(key), { method: 'DELETE' });
     if (!answer.ok) throw new Error(`${key}: ${answer.status}`);
+  }
+
+  #all(): Promise<string[]> {
+    return this.#files('', (name) => name !== '.uploads');
   }
 
   #url(path: string): string {
@@ -119,6 +128,10 @@ export class Store implements AsyncDisposable {
     const { Entries } = (await answer.json()) as { Entries: Entry[] | null };
     return Entries ?? [];
   }
+}
+
+function isNote(key: string): boolean {
+  return key.split('/').some((part) => part.startsWith('.seedstorm-'));
 }
 
 /** Go's bit for a folder. */

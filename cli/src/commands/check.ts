@@ -78,9 +78,9 @@ async function check(file: string, options: Options): Promise<void> {
     } else {
       show(answer);
     }
-    const errors = answer.agents
-      .flatMap((agent) => agent.checked?.findings ?? [])
-      .filter(({ level }) => level === CheckLevel.ERROR);
+    const errors = [...answer.findings, ...answer.agents.flatMap((agent) => agent.checked?.findings ?? [])].filter(
+      ({ level }) => level === CheckLevel.ERROR,
+    );
     process.exitCode = errors.length > 0 ? ExitCode.failed : ExitCode.passed;
   } finally {
     if (cluster === undefined) client?.close();

@@ -1,25 +1,17 @@
 /** How a stage kept the plan's rate, for people. */
-import { formatCount, formatRate } from '@seedstorm/coordinator/units';
-import type { RateResult, StageResult } from '@seedstorm/proto';
+import { formatPerSecond } from '@seedstorm/coordinator/units';
+import type { StageResult } from '@seedstorm/proto';
 import { latency, nanoseconds } from './format.js';
-
-/** A rate that reached less than this part of what was wanted was not kept. */
-const keptPart = 0.99;
 
 /** The line of a stage with a rate; none without one. */
 export function rateLines({ rate }: StageResult): string[] {
   if (rate === undefined) return [];
-  const part = rate.wanted > 0 ? rate.reached / rate.wanted : 1;
-  const kept = `${amount(rate, rate.reached)} of ${amount(rate, rate.wanted)} wanted (${(part * 100).toFixed(1)}%)`;
+  const { of, wanted, reached, kept } = rate;
+  const part = wanted > 0 ? reached / wanted : 1;
+  const much = `${formatPerSecond({ of, perSecond: reached })} of ${formatPerSecond({ of, perSecond: wanted })} wanted (${(part * 100).toFixed(1)}%)`;
   const late = `the last operations began ${nanoseconds(rate.lateNs)} late`;
   const response = `response times, from the instants at which operations were to begin: ${latency(rate.response)}`;
   return [
-    part < keptPart
-      ? `  the rate was not reached: ${kept}; ${late}; ${response}`
-      : `  the rate was kept: ${kept}; ${response}`,
+    kept ? `  the rate was kept: ${much}; ${response}` : `  the rate was not reached: ${much}; ${late}; ${response}`,
   ];
-}
-
-function amount({ of }: RateResult, perSecond: number): string {
-  return of === 'operations' ? `${formatCount(Math.round(perSecond))} operations/s` : formatRate(perSecond);
 }

@@ -23,13 +23,14 @@ const row = (point: number, bytesPerSecond: number, p99Ns: number): SweepRow => 
   p50Ns: 1e6,
   p99Ns,
   kneeNs: p99Ns,
+  rate: undefined,
 });
 const sweep = (changes: Partial<SweepResult> = {}): SweepResult => ({
   points: [4096n, 65_536n].map((value, at) => ({
     point: at + 1,
     values: [
-      { key: 'block', value },
-      { key: 'queueDepth', value: 8n },
+      { key: 'block', value, rateOf: '' },
+      { key: 'queueDepth', value: 8n, rateOf: '' },
     ],
   })),
   rows: [row(1, 1e9, 2e6), row(2, 3e9, 7e6)],
@@ -59,5 +60,22 @@ describe('rounds', () => {
   test('that no point stays below the limit is said', () => {
     const [, knee] = roundLines({ spreads: [], sweep: sweep({ knees: [{ stage: 1, name: 'read', point: 0 }] }) });
     expect(knee).toMatch(/^read: no point with p99 < .*: there is no knee$/u);
+  });
+
+  test('of a sweep over rates each row says how much of its rate was reached, and what clients would have waited', () => {
+    const rate = { of: 'operations', wanted: 2000, reached: 1996, kept: true, p50Ns: 3e6, p99Ns: 4e6 };
+    const value = { key: 'rate', value: 2000n, rateOf: 'operations' };
+    const rows = [
+      { ...row(1, 1e9, 1e6), rate },
+      { ...row(2, 1e9, 1e6), rate: { ...rate, reached: 1000, kept: false } },
+    ];
+    const points = [1, 2].map((point) => ({ point, values: [value] }));
+    const [table = '', knee] = roundLines({ spreads: [], sweep: sweep({ points, rows }) });
+    const lines = table.split('\n').filter((line) => line.includes('read'));
+    expect(lines[0]).toMatch(/2,000 operations\/s .* 99\.8% .* 3\.00 ms .* 4\.00 ms .* knee/u);
+    expect(lines[1]).toMatch(/not kept: 50\.0%/u);
+    expect(knee).toMatch(/, at rate 2,000 operations\/s$/u);
+    const none = sweep({ points, rows, knees: [{ stage: 1, name: 'read', point: 0 }] });
+    expect(roundLines({ spreads: [], sweep: none })[1]).toMatch(/^read: no point kept its rate with p99 < /u);
   });
 });

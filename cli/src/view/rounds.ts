@@ -1,6 +1,6 @@
 /** What repetitions and a sweep came to, for people. Pure. */
-import { formatCount, formatRate, formatSize } from '@seedstorm/coordinator/units';
-import type { RunResult, Spread, StageSpread, SweepResult, SweepRow } from '@seedstorm/proto';
+import { formatCount, formatPerSecond, formatRate, formatSize } from '@seedstorm/coordinator/units';
+import type { RunResult, Spread, StageSpread, SweepResult, SweepRow, SweepValue } from '@seedstorm/proto';
 import Table from 'cli-table3';
 import { nanoseconds } from './format.js';
 
@@ -34,18 +34,22 @@ function cells(spread: Spread | undefined, text: (value: number) => string): str
 function sweepTable({ points, rows, knees, kneePercentile }: SweepResult): string {
   const keys = points[0]?.values.map(({ key }) => key) ?? [];
   const extra = kneePercentile !== '' && kneePercentile !== 'p50' && kneePercentile !== 'p99' ? [kneePercentile] : [];
-  const head = ['point', ...keys, 'stage', 'GB/s', 'IOPS', 'p50', 'p99', ...extra, ''];
+  const paced = rows.some(({ rate }) => rate !== undefined);
+  const head = ['point', ...keys, 'stage', 'GB/s', 'IOPS', ...(paced ? ['of rate'] : []), 'p50', 'p99', ...extra, ''];
   const table = tableOf(head, 2 + keys.length);
   for (const row of rows) {
     const values = points[row.point - 1]?.values ?? [];
     const isKnee = knees.some(({ stage, point }) => stage === row.stage && point === row.point);
-    const latency = [row.p50Ns, row.p99Ns, ...(extra.length > 0 ? [row.kneeNs] : [])].map(time);
+    // Under a rate it is what clients would have waited.
+    const { p50Ns, p99Ns } = row.rate ?? row;
+    const latency = [p50Ns, p99Ns, ...(extra.length > 0 ? [row.kneeNs] : [])].map(time);
     table.push([
       String(row.point),
-      ...values.map(({ key, value }) => (key === 'block' ? formatSize(value) : formatCount(value))),
+      ...values.map(valueText),
       row.name,
       row.bytesPerSecond > 0 ? gigabytes(row.bytesPerSecond) : '',
       count(row.operationsPerSecond),
+      ...(paced ? [keptText(row)] : []),
       ...latency,
       isKnee ? 'knee' : '',
     ]);
@@ -57,12 +61,25 @@ function kneeLines({ points, rows, knees, kneePercentile, kneeBelowNs }: SweepRe
   const limit = kneePercentile === '' ? '' : ` with ${kneePercentile} < ${nanoseconds(kneeBelowNs)}`;
   return knees.map(({ stage, name, point }) => {
     const row = rows.find((each) => each.stage === stage && each.point === point);
-    if (row === undefined) return `${name}: no point${limit === '' ? '' : `${limit}: there is no knee`}`;
-    const values = (points[point - 1]?.values ?? []).map(
-      ({ key, value }) => `${key} ${key === 'block' ? formatSize(value) : formatCount(value)}`,
-    );
+    if (row === undefined) {
+      const paced = rows.some((each) => each.stage === stage && each.rate !== undefined);
+      return `${name}: no point${paced ? ' kept its rate' : ''}${limit}: there is no knee`;
+    }
+    const values = (points[point - 1]?.values ?? []).map((value) => `${value.key} ${valueText(value)}`);
     return `${name}: the most${limit} is ${amount(row)}, at ${values.join(', ')}`;
   });
+}
+
+function valueText({ key, value, rateOf }: SweepValue): string {
+  if (rateOf !== '') return formatPerSecond({ of: rateOf, perSecond: Number(value) });
+  return key === 'block' ? formatSize(value) : formatCount(value);
+}
+
+/** How much of its rate a stage reached at a point. */
+function keptText({ rate }: SweepRow): string {
+  if (rate === undefined) return '';
+  const part = `${((rate.reached / rate.wanted) * 100).toFixed(1)}%`;
+  return rate.kept ? part : `not kept: ${part}`;
 }
 
 function amount({ bytesPerSecond, operationsPerSecond }: SweepRow): string {

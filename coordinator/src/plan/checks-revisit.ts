@@ -2,7 +2,9 @@
  * What must hold in a plan about the data of an earlier run: that it is about one run, and says nothing of what that run's
  * record says.
  */
-import { checkNetwork, checkStageKeys, type Sections } from './checks.js';
+import { checkNetwork, type Sections } from './checks.js';
+import { checkRate } from './checks-rates.js';
+import { checkTime } from './checks-time.js';
 import { invalid, type Problem } from './problems.js';
 import type { Plan } from './schema.js';
 
@@ -62,7 +64,8 @@ function checkStage(stage: Plan['stages'][number], index: number, first: string 
     const what = `${name}.run: other stages are about the data of run ${first}`;
     return [invalid([...path, 'run'], what, 'make a plan for each of the runs')];
   }
-  return checkStageKeys(path, name, stage);
+  const time = stage.time === undefined ? [] : checkTime(path, name, stage.time);
+  return [...time, ...checkRate(path, name, stage)];
 }
 
 function member(value: unknown, key: string): unknown {

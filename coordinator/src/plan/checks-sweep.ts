@@ -1,6 +1,7 @@
 /** What must hold between a sweep, the repetitions and the rest of a plan. */
 import { checkBlock } from './checks-block.js';
 import { checkFiles } from './checks-file.js';
+import { checkSweptRates } from './checks-rates.js';
 import { maxRounds, sweepKeys } from './choices.js';
 import { formatCount } from './format.js';
 import { geometryOf } from './geometry.js';
@@ -21,7 +22,7 @@ export function checkSweep(plan: Plan, checkDepth: (plan: Plan) => Problem[]): P
     return [invalid(['sweep'], 'sweep names nothing to go over', mend, 'key')];
   }
   for (const key of sweepKeys) {
-    const values = sweep[key] ?? [];
+    const values = (sweep[key] ?? []).map((value) => (typeof value === 'object' ? value.perSecond : value));
     if (new Set(values).size < values.length) wrong(key, 'a value comes twice', 'write each value once');
   }
   for (const key of ['lanesPerAgent', 'queueDepth'] as const) {
@@ -40,6 +41,7 @@ export function checkSweep(plan: Plan, checkDepth: (plan: Plan) => Problem[]): P
     if (sweep[key] === undefined || target.kind !== 'file' || target.tree === undefined) continue;
     wrong(key, 'a lane has one call at a time on a tree of files', 'go over lanesPerAgent or agents');
   }
+  checkSweptRates(plan, wrong);
   const rounds = pointCount(sweep) * repeat;
   if (rounds > maxRounds) {
     const times = repeat > 1 ? `, ${repeat} times each, are` : ' are';

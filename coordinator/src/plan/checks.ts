@@ -5,6 +5,7 @@
 import { checkBlock } from './checks-block.js';
 import { checkFiles, checkPaths } from './checks-file.js';
 import { checkMixed, checkShards } from './checks-mixed.js';
+import { checkRates } from './checks-rates.js';
 import { checkS3 } from './checks-s3.js';
 import { checkSweep } from './checks-sweep.js';
 import { checkTime } from './checks-time.js';
@@ -44,6 +45,9 @@ function checkEach(sections: Sections): Problem[] {
       : checkLoad({ data: sections.data, target, load: sections.load })),
     ...(data === undefined || target?.kind !== 's3' ? [] : checkS3(data, target)),
     ...(stages === undefined || target === undefined ? [] : checkStages(stages, target)),
+    ...(stages === undefined
+      ? []
+      : checkRates(stages, { swept: sections.sweep?.rate, hasEmptyFiles: tree !== undefined && !tree.fileSize })),
     ...(stages === undefined || target === undefined ? [] : checkMixedStages(stages, { ...sections, target })),
     ...((data ?? (tree === undefined ? undefined : sections.data)) === undefined ||
     sections.data === undefined ||
@@ -84,9 +88,6 @@ function checkDepth(data: Plan['data'], wanted: number | undefined, load: Plan['
   return [invalid(['load', 'queueDepth'], what, mend)];
 }
 
-/** Stages whose operations move no bytes: none of them could keep a rate of bytes. */
-const withoutBytes: ReadonlySet<string> = new Set(['stat', 'mkdir', 'rename']);
-
 function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] {
   const problems = checkTreeStages(stages, target);
   if (treeOf(target) !== undefined) {
@@ -100,11 +101,10 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
   /** Whether there is data on the target before the stage, and which stage deleted it if one did. */
   let written = false;
   let deletedBy: number | undefined;
-  for (const [index, stage] of stages.entries()) {
-    const { kind } = stage;
+  for (const [index, { kind, time }] of stages.entries()) {
     const path = ['stages', index, kind];
     const name = `stages[${index}].${kind}`;
-    problems.push(...checkStageKeys(path, name, stage));
+    if (time !== undefined) problems.push(...checkTime(path, name, time));
     if (refused.has(index)) {
       // One word about it is enough.
     } else if (kind === 'write') {
@@ -126,24 +126,6 @@ function checkStages(stages: Plan['stages'], target: Plan['target']): Problem[] 
       written = false;
       deletedBy = index;
     }
-  }
-  return problems;
-}
-
-/** What must hold between the keys of one stage that say when it ends, and how fast it is. */
-export function checkStageKeys(
-  path: readonly (string | number)[],
-  name: string,
-  { kind, time, rate, arrivals }: Pick<Plan['stages'][number], 'kind' | 'time' | 'rate' | 'arrivals'>,
-): Problem[] {
-  const problems = time === undefined ? [] : checkTime(path, name, time);
-  if (rate?.of === 'bytes' && withoutBytes.has(kind)) {
-    const what = `${name}.rate: its operations have no bytes`;
-    problems.push(invalid([...path, 'rate'], what, 'write operations a second, such as 2000/s'));
-  }
-  if (arrivals !== undefined && rate === undefined) {
-    const what = `${name}.arrivals: there is no rate whose operations could arrive`;
-    problems.push(invalid([...path, 'arrivals'], what, 'set rate, or leave arrivals out', 'key'));
   }
   return problems;
 }

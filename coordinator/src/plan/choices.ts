@@ -8,7 +8,7 @@ export const maxStages = 100;
 /** The most rounds through the stages: the points of a sweep, times their repetitions. */
 export const maxRounds = 256;
 /** What a sweep can go over, in the order of its points: the last varies fastest. */
-export const sweepKeys = ['agents', 'lanesPerAgent', 'block', 'queueDepth'] as const;
+export const sweepKeys = ['agents', 'lanesPerAgent', 'block', 'queueDepth', 'rate'] as const;
 /** The most objects (files) that a layout may have. */
 export const maxObjects = 1_000_000_000;
 

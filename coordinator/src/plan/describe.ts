@@ -1,5 +1,5 @@
 /** What a resolved plan would do, in plain lines. */
-import { formatBytes, formatCount } from './format.js';
+import { formatBytes, formatCount, formatPerSecond } from './format.js';
 import { bytesOfUnits } from './geometry.js';
 import type { LayoutTree } from './geometry-tree.js';
 import {
@@ -133,11 +133,11 @@ function sizeOfUnits({ layout }: ResolvedPlan, units: number): string {
   return formatSize(BigInt(units) * BigInt(layout.unitBytes));
 }
 
-function rateText({ rate }: Pick<ResolvedDataStage, 'rate'>): string {
-  if (rate === undefined) return '';
-  const much =
-    rate.of === 'operations' ? `${formatCount(rate.perSecond)} operations/s` : `${formatBytes(rate.perSecond)}/s`;
-  return ` at ${much} of all agents together${rate.arrivals === 'poisson' ? ', at random instants' : ''}`;
+function rateText({ rate, sweptRate }: Pick<ResolvedDataStage, 'rate' | 'sweptRate'>): string {
+  const much = rate === undefined ? 'the rate of the point' : formatPerSecond(rate);
+  const arrivals = rate === undefined ? sweptRate : rate.arrivals;
+  if (arrivals === undefined) return '';
+  return ` at ${much} of all agents together${arrivals === 'poisson' ? ', at random instants' : ''}`;
 }
 
 function roundsText({ repeat, points, knee, stages }: ResolvedPlan): string[] {

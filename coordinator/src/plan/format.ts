@@ -24,6 +24,11 @@ export function formatRate(bytesPerSecond: number): string {
   return `${significant(bytesPerSecond / 1e9)} GB/s`;
 }
 
+/** Operations or bytes a second: `20,000 operations/s`, `5 GB/s`, `300 MB/s`. */
+export function formatPerSecond({ of, perSecond }: { readonly of: string; readonly perSecond: number }): string {
+  return of === 'bytes' ? `${formatBytes(perSecond)}/s` : `${formatCount(Math.round(perSecond))} operations/s`;
+}
+
 /** A count with a comma between thousands: `1,048,576`. */
 export function formatCount(count: bigint | number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/gu, ',');

@@ -25,6 +25,7 @@ export {
   resolvedPlanToJson,
   type Stability,
   type SweepPoint,
+  type SweepValues,
 } from './resolved.js';
 export { stagesOfRound } from './rounds.js';
 export type {
@@ -40,3 +41,4 @@ export type {
 } from './schema.js';
 export type { Knee } from './schema-sweep.js';
 export { agentsNeeded, pointText } from './sweep.js';
+export type { Rate } from './units.js';

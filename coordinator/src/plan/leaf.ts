@@ -50,6 +50,7 @@ class Unsuitable extends Error {
 
 const sizePattern = '^[0-9]+(\\.[0-9]+)? ?(B|[kK]B|[MGTPE]B|[KMGTPE]iB)?$';
 const ratePattern = '^[0-9]+(\\.[0-9]+)? ?(B|[kK]B|[MGTPE]B|[KMGTPE]iB)?/s$';
+const rateTakes = 'operations a second such as 20000/s, or a size a second such as 5GB/s';
 const durationPattern = '^[0-9]+(\\.[0-9]+)? ?(ms|s|m|h)$';
 
 /** A size from `minimum` to `maximum` bytes that is a multiple of `multiple`; the output is a number of bytes. */
@@ -157,9 +158,15 @@ export function decimal(options: { minimum: number; maximum: number }): Leaf<num
 
 /** Operations or bytes a second. */
 export function rate(): Leaf<Rate> {
-  const takes = 'operations a second such as 20000/s, or a size a second such as 5GB/s';
   const json = { type: 'string', pattern: ratePattern };
-  return leaf({ noun: 'a rate', hint: rateHint, takes }, json, parseRate);
+  return leaf({ noun: 'a rate', hint: rateHint, takes: rateTakes }, json, parseRate);
+}
+
+/** The same, or `sweep`: the rate of each point of the plan's sweep. */
+export function rateOrSwept(): Leaf<Rate | 'sweep'> {
+  const takes = `${rateTakes}, or sweep`;
+  const json = { type: 'string', pattern: `^sweep$|${ratePattern}` };
+  return leaf({ noun: 'a rate', hint: rateHint, takes }, json, (text) => (text === 'sweep' ? text : parseRate(text)));
 }
 
 /** A percentage above 0 and up to `maximum`, with at most two decimals; the output is the part of 1. */

@@ -331,6 +331,11 @@ describe('a mistake in a plan is told with its line, its column and its mend', (
       '9:10 INVALID sweep.queueDepth: load.queueDepth says it too; leave one of them out',
     ],
     [
+      'rates of a sweep that no stage keeps',
+      `${good}sweep: { rate: [100/s, 200/s] }\n`,
+      '8:10 INVALID sweep.rate: no stage keeps these rates; write rate: sweep in the stages that are to keep them',
+    ],
+    [
       'a sweep with too many rounds',
       `${good}repeat: 200\nsweep: { queueDepth: [1, 2] }\n`,
       '9:1 INVALID sweep: 2 points, 200 times each, are more than 256 rounds; leave out some values',

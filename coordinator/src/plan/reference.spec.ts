@@ -11,10 +11,13 @@ const editor = z.fromJSONSchema(planJsonSchema() as Parameters<typeof z.fromJSON
 const editorTakes = (text: string) => editor.safeParse(parse(text)).success;
 
 describe('the JSON Schema for editors', () => {
-  test.each(['quickstart', 'null', 'network', 'steady', 'sweep'])('does not redline examples/%s.yaml', (name) => {
-    const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
-    expect(editor.safeParse(parse(text)).error).toBeUndefined();
-  });
+  test.each(['quickstart', 'null', 'network', 'steady', 'sweep', 'rates'])(
+    'does not redline examples/%s.yaml',
+    (name) => {
+      const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
+      expect(editor.safeParse(parse(text)).error).toBeUndefined();
+    },
+  );
 
   const plan =
     'data: { size: 1GiB, unit: 4096 }\ntarget: { kind: file, path: /t, io: { direct: true } }\nstages: [{ write: {} }]\n';
@@ -71,14 +74,14 @@ function withValue(path: readonly string[], targetKind: string | undefined, valu
     compress: { ratio: '1.5' },
     uniform: { min: '1MiB', max: '64MiB' },
     tree: { directories: '1', filesPerDirectory: '1' },
-    sweep: { queueDepth: ['1', '8'] },
+    sweep: path.at(-1) === 'rate' ? {} : { queueDepth: ['1', '8'] },
     lognormal: { median: '4MiB', sigma: '1.2', max: '1GiB' },
   };
   const isOfTree = path[1] === 'tree';
   const plan: Record<string, unknown> = {
     data: isOfTree ? {} : { size: '10TiB' },
     target: ofKind[(targetKind ?? 'null') as keyof typeof ofKind],
-    stages: [isOfTree ? { mkdir: {} } : { write: {} }],
+    stages: [isOfTree ? { mkdir: {} } : { write: path[0] === 'sweep' && path[1] === 'rate' ? { rate: 'sweep' } : {} }],
   };
   let inside = plan;
   for (const step of path.slice(0, -1)) {

@@ -59,5 +59,6 @@ function resolveS3(target: PlanS3Target): ResolvedTarget {
     attempts: retries?.attempts ?? s3Defaults.attempts,
     backoffMs: retries?.backoff ?? s3Defaults.backoffMs,
     timeoutMs: target.timeout ?? s3Defaults.timeoutMs,
+    shareTarget: target.shareTarget ?? false,
   };
 }

@@ -136,7 +136,9 @@ export function resolveRate({
   arrivals = defaults.arrivals,
 }: Pick<Plan['stages'][number], 'rate' | 'arrivals'>): {
   rate?: ResolvedRate;
+  sweptRate?: ResolvedRate['arrivals'];
 } {
+  if (rate === 'sweep') return { sweptRate: arrivals };
   return rate === undefined ? {} : { rate: { ...rate, arrivals } };
 }
 

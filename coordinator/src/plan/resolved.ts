@@ -14,6 +14,7 @@ import type {
   SyncMode,
 } from './schema.js';
 import type { Knee } from './schema-sweep.js';
+import type { Rate } from './units.js';
 
 /** What every byte of the run is a function of. */
 export interface ResolvedContent {
@@ -83,12 +84,12 @@ export type ResolvedTarget =
       readonly backoffMs: number;
       /** After this long an attempt is given up. */
       readonly timeoutMs: number;
+      /** Whether another run may use the target at the same time. */
+      readonly shareTarget: boolean;
     };
 
 /** A rate that all agents together keep. */
-export interface ResolvedRate {
-  readonly of: 'operations' | 'bytes';
-  readonly perSecond: number;
+export interface ResolvedRate extends Rate {
   /** Whether the instants of operations lie evenly, or at random. */
   readonly arrivals: 'constant' | 'poisson';
 }
@@ -106,6 +107,8 @@ interface StageOf<K extends Exclude<StageKind, 'network'>> extends ResolvedTime 
   readonly dropCaches?: true | 'auto';
   /** The rate that it keeps; absent: as fast as the storage takes it. */
   readonly rate?: ResolvedRate;
+  /** Keeps the rate of the sweep's point; how its instants lie. */
+  readonly sweptRate?: ResolvedRate['arrivals'];
   /** What the files of a tree are called before it. */
   readonly names?: TreeNames;
   /** What a rename calls them; a delete removes what has either name. */
@@ -180,9 +183,14 @@ export interface ErrorPolicy {
 /** One stage. */
 export type ResolvedStage = ResolvedDataStage | ResolvedNetworkStage;
 
+/** A value of each key that a plan sweeps over. */
+export type SweepValues = {
+  readonly [K in (typeof sweepKeys)[number]]?: K extends 'rate' ? Rate : number;
+};
+
 /** One combination of the values that a plan sweeps over, and what follows from it. */
 export interface SweepPoint {
-  readonly values: { readonly [K in (typeof sweepKeys)[number]]?: number };
+  readonly values: SweepValues;
   readonly layout: Layout;
   readonly blockBytes: number;
   readonly grainUnits: number;
@@ -239,7 +247,14 @@ export function dataRunOf({ runId, earlier }: Pick<ResolvedPlan, 'runId' | 'earl
 /** The resolved plan with the values of one of its points. */
 export function planAt(plan: ResolvedPlan, { values, ...geometry }: SweepPoint): ResolvedPlan {
   const { lanesPerAgent = plan.lanesPerAgent, queueDepth = plan.queueDepth } = values;
-  return { ...plan, ...geometry, ...(lanesPerAgent === undefined ? {} : { lanesPerAgent }), queueDepth };
+  const stages = plan.stages.map((stage) => atRate(stage, values.rate));
+  return { ...plan, ...geometry, ...(lanesPerAgent === undefined ? {} : { lanesPerAgent }), queueDepth, stages };
+}
+
+/** The stage with the rate of a point, if it is one that keeps it. */
+function atRate(stage: ResolvedStage, rate: Rate | undefined): ResolvedStage {
+  if (rate === undefined || stage.kind === 'network' || stage.sweptRate === undefined) return stage;
+  return { ...stage, rate: { ...rate, arrivals: stage.sweptRate } };
 }
 
 /** A resolved plan as plain JSON; the seed is a decimal string, since JSON numbers lose digits above 2^53. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaults, ioEngines, maxObjects, maxPaths, scopes, syncModes } from './choices.js';
 import { key } from './key-docs.js';
 import { choice, choiceOrBoolean, integer, size, text } from './leaf.js';
+import { shareTarget } from './schema-share.js';
 import { tree } from './schema-tree.js';
 
 const MiB = 1024 ** 2;
@@ -53,12 +54,7 @@ export const fileTarget = z.strictObject({
     default: defaults.scope,
     example: 'scope: local',
   }),
-  shareTarget: key(choiceOrBoolean([]).optional(), {
-    meaning:
-      'Whether another run may use the target at the same time; both plans must say so. Without it a run that finds another one in the target is refused.',
-    default: 'false',
-    example: 'shareTarget: true',
-  }),
+  shareTarget,
   files: key(
     z
       .strictObject({

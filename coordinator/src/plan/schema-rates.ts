@@ -2,13 +2,13 @@
 import type { z } from 'zod';
 import { arrivals, defaults } from './choices.js';
 import { key } from './key-docs.js';
-import { choice, rate } from './leaf.js';
+import { choice, rateOrSwept } from './leaf.js';
 
 /** The keys of a stage that can keep a rate. */
 export const rateKeys = {
-  rate: key(rate().optional(), {
+  rate: key(rateOrSwept().optional(), {
     meaning:
-      'Operations or bytes a second, of all agents together. Operations begin at their instants and not earlier, whether or not the storage keeps up; the result has their times from these instants, beside the time that the storage took.',
+      'Operations or bytes a second, of all agents together. Operations begin at their instants and not earlier, whether or not the storage keeps up; the result has their times from these instants, beside the time that the storage took. sweep: each of the rates of the sweep in turn.',
     default: 'as fast as the storage takes it',
     example: 'rate: 20000/s',
   }),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { key } from './key-docs.js';
 import { choice, decimal, duration, integer, size, text } from './leaf.js';
+import { shareTarget } from './schema-share.js';
 import { formatDuration, formatSize } from './units.js';
 
 const MiB = 1024 ** 2;
@@ -125,6 +126,7 @@ export const s3Target = z.strictObject({
     }).optional(),
     { meaning: 'What all keys begin with, before the run id.', default: 'nothing', example: 'prefix: qualify' },
   ),
+  shareTarget,
   region: key(
     text({
       takes: 'text',

@@ -42,7 +42,7 @@ export interface TypedStage {
   readonly time?: TimeKeys;
   readonly dropCaches?: boolean | 'auto';
   readonly network?: NetworkKeys;
-  readonly rate?: Rate;
+  readonly rate?: Rate | 'sweep';
   readonly arrivals?: (typeof arrivals)[number];
   readonly mixed?: MixedKeys;
   readonly rename?: RenameKeys;

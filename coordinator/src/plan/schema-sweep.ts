@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { maxRounds } from './choices.js';
 import { key } from './key-docs.js';
-import { integer, type Leaf, size, text } from './leaf.js';
+import { integer, type Leaf, rate, size, text } from './leaf.js';
 
 const MiB = 1024 ** 2;
 
@@ -50,6 +50,11 @@ export const sweep = z.strictObject({
     default: 'as target.io says',
     example: 'block: [4KiB, 64KiB, 1MiB]',
   }),
+  rate: key(list(rate()), {
+    meaning: 'Operations or bytes a second of all agents together, in the stages that say rate: sweep.',
+    default: 'as each stage says',
+    example: 'rate: [5000/s, 10000/s, 20000/s]',
+  }),
   knee: key(
     text({
       takes: 'a percentile, <, and a time',
@@ -58,7 +63,8 @@ export const sweep = z.strictObject({
       fault: (typed) => (parseKnee(typed) === undefined ? 'is no percentile with a limit' : undefined),
     }).optional(),
     {
-      meaning: 'What latency must stay below at the knee: the point of the highest throughput that does.',
+      meaning:
+        'What latency must stay below at the knee: the point of the highest throughput that does. Under a rate it is the response time, from the instants at which operations were to begin, and the rate must be kept.',
       default: 'none: the point of the highest throughput',
       example: 'knee: p99 < 5ms',
     },

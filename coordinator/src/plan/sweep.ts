@@ -1,13 +1,10 @@
 /** From a sweep to its points: each combination of values, and the plan that it makes. Pure. */
 import { defaults, sweepKeys } from './choices.js';
-import { formatCount } from './format.js';
+import { formatCount, formatPerSecond } from './format.js';
 import { geometryOf } from './geometry.js';
-import type { SweepPoint } from './resolved.js';
+import type { SweepPoint, SweepValues } from './resolved.js';
 import type { Plan } from './schema.js';
-import { formatSize } from './units.js';
-
-/** A value of each key that is swept over. */
-export type SweepValues = SweepPoint['values'];
+import { formatSize, type Rate } from './units.js';
 
 /** How many agents a plan needs: its minimum, and as many as its sweep goes up to. */
 export function agentsNeeded({ agents, sweep }: Pick<Plan, 'agents'> & { readonly sweep?: Plan['sweep'] }): number {
@@ -27,7 +24,10 @@ export function pointsOf(sweep: Plan['sweep']): SweepValues[] {
 
 /** The values of a point, for people. */
 export function pointText(values: SweepValues): string {
-  const text = (key: string, value: number): string => (key === 'block' ? formatSize(value) : formatCount(value));
+  const text = (key: string, value: number | Rate): string => {
+    if (typeof value === 'object') return formatPerSecond(value);
+    return key === 'block' ? formatSize(value) : formatCount(value);
+  };
   return Object.entries(values)
     .map(([key, value]) => `${key} ${text(key, value)}`)
     .join(', ');
@@ -38,7 +38,7 @@ export function pointCount(sweep: NonNullable<Plan['sweep']>): number {
   return sweepKeys.reduce((count, key) => count * (sweep[key]?.length ?? 1), 1);
 }
 
-/** The plan with the values of a point. */
+/** The plan with the load and the blocks of a point, from which its geometry follows. */
 export function planAtPoint(plan: Plan, { lanesPerAgent, queueDepth, block }: SweepValues): Plan {
   const { target } = plan;
   const load = {

@@ -5,8 +5,7 @@ import type { ResolvedPlan } from '../plan/index.js';
 import type { RunRecords } from './run-records.js';
 
 /** A warning where an earlier run that is on record had the plan's seed and namespace. */
-export async function repeatedData({ content, earlier }: ResolvedPlan, records: RunRecords): Promise<CheckFinding[]> {
-  if (earlier !== undefined) return [];
+export async function repeatedData({ content }: ResolvedPlan, records: RunRecords): Promise<CheckFinding[]> {
   const runs = await records.list();
   const found = runs.find(
     ({ head }) => head?.content.seed === content.seed && head.content.namespace === content.namespace,

@@ -77,6 +77,7 @@ const target = z.discriminatedUnion('kind', [
     attempts: natural.min(1),
     backoffMs: natural,
     timeoutMs: natural,
+    shareTarget: z.boolean(),
   }),
 ]);
 

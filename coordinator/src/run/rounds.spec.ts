@@ -126,4 +126,29 @@ describe('the knee of a sweep', () => {
     expect(sweepResult({ points, knee }, [at(1, 10, 20n), at(2, 30, 5n, false)])?.knees[0]?.point).toBe(0);
     expect(sweepResult({ points: [] }, [result({})])).toBeUndefined();
   });
+
+  const paced = (point: number, wanted: number, reached: number, p99Ns: bigint, kept: boolean): StageResult =>
+    result({
+      ...at(point, reached, 1n),
+      rate: { of: 'operations', arrivals: 'poisson', wanted, reached, response: latency(p99Ns), lateNs: 0n, kept },
+    });
+
+  test('under a rate is judged by what clients would have waited, and is never where the rate was not kept', () => {
+    const knee = { percentile: 'p99', belowNs: 50 } as const;
+    const results = [paced(1, 100, 101, 20n, true), paced(2, 200, 199, 49n, true), paced(3, 300, 250, 30n, false)];
+    const swept = sweepResult({ points, knee }, [...results, paced(4, 250, 250, 51n, true)]);
+    expect(swept?.knees).toEqual([{ stage: 0, name: 'write', point: 2 }]);
+    expect(swept?.rows[1]).toMatchObject({ p99Ns: 1, kneeNs: 49, rate: { reached: 199, kept: true, p99Ns: 49 } });
+    expect(sweepResult({ points, knee }, results.slice(2))?.knees[0]?.point).toBe(0);
+    const twice = [{ ...paced(1, 100, 100, 20n, true) }, { ...paced(1, 100, 90, 20n, false) }];
+    expect(sweepResult({ points }, twice)?.rows[0]).toMatchObject({ repetitions: 2, rate: { kept: false } });
+  });
+
+  test('of a stage that keeps none of the rates is not told where nothing else makes a difference', () => {
+    const rates = [100, 200].map((perSecond) => ({ values: { rate: { of: 'bytes', perSecond } } }));
+    const results = [at(1, 10, 20n), { ...paced(1, 100, 100, 1n, true), stage: 1, name: 'read' }];
+    const swept = sweepResult({ points: rates as unknown as SweepPoint[] }, results);
+    expect(swept?.knees).toEqual([{ stage: 1, name: 'read', point: 1 }]);
+    expect(swept?.points[1]?.values).toEqual([{ key: 'rate', value: 200n, rateOf: 'bytes' }]);
+  });
 });

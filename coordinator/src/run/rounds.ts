@@ -27,11 +27,12 @@ export function* roundsOf(plan: ResolvedPlan): Generator<Round> {
   let round = 0;
   for (const [at, point] of points.entries()) {
     for (let repetition = 1; repetition <= plan.repeat; repetition++) {
+      const own = point === undefined ? plan : planAt(plan, point);
       yield {
         point: point === undefined ? 0 : at + 1,
         repetition: plan.repeat === 1 ? 0 : repetition,
-        plan: point === undefined ? plan : planAt(plan, point),
-        stages: stagesOfRound(plan, round),
+        plan: own,
+        stages: stagesOfRound(own, round),
         agents: point?.values.agents,
       };
       round += 1;

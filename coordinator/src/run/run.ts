@@ -206,6 +206,17 @@ export class Run {
     return this.#unlessWhole(plan.name, plan.label, outcome);
   }
 
+  /** Keeps the run's record up to date while a stage makes data. */
+  async #recording<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
+    if (!makesData(stage.plan.name)) return work();
+    const unfollow = this.#recorder.follow(() => stage.ledger);
+    try {
+      return await work();
+    } finally {
+      await unfollow();
+    }
+  }
+
   /** Runs a stage and tells of its end. */
   async #perform(stage: Stage | NetworkStage): Promise<StageOutcome> {
     const { label: name } = stage.plan;
@@ -254,9 +265,7 @@ export class Run {
     const shards = plan.name === 'mixed' || plan.name === 'verify' ? this.#mixed?.shards(own) : undefined;
     const stage = new Stage(plan, this.members, this.log, this.findings, standing, shards, unknown);
     await this.#recorder.begins(planOfRound, resolved, this.#identity);
-    const unfollow = makesData(resolved.kind) ? this.#recorder.follow(() => stage.ledger) : undefined;
-    const outcome = await this.#perform(stage);
-    await unfollow?.();
+    const outcome = await this.#recording(stage, () => this.#perform(stage));
     // The removal after a failure or a stop is no stage of the plan.
     if (!plan.isCleanUp) this.#results.push(stageResult(stage));
     if (stage.ledger !== undefined && makesData(resolved.kind))

@@ -10,7 +10,7 @@ import type { Member } from '../membership/member.js';
 import type { Members } from '../membership/members.js';
 import type { ResolvedPlan } from '../plan/index.js';
 import { type Answer, askAgents, newQuestion } from './ask-agents.js';
-import { targetMessage } from './stage-plan.js';
+import { makesData, targetMessage } from './stage-plan.js';
 
 /** An agent itself gives up looking after some seconds; one that takes longer than this hangs. */
 const timeoutMs = 30_000;
@@ -37,8 +37,11 @@ export async function proveShared(
 ): Promise<NotShared[]> {
   const { target } = plan;
   const agents = members.working();
-  const writes = plan.stages.some((stage) => stage.kind === 'write');
-  if (target.kind !== 'file' || target.scope !== 'shared' || !writes || agents.length < 2) return [];
+  const writes = plan.stages.some((stage) => stage.kind !== 'network' && makesData(stage.kind));
+  const isShared = target.kind === 's3' || (target.kind === 'file' && target.scope === 'shared');
+  // Several endpoints may lead to several stores, also when one agent is all there is.
+  const ways = target.kind === 's3' ? target.endpoints.length : 1;
+  if (!isShared || !writes || agents.length * ways < 2) return [];
   const proof = randomBytes(8).toString('hex');
   const tokens = agents.map((_, agent): Token => ({ agent, token: randomBytes(16).toString('hex') }));
   const ask = async (step: string, others: (index: number) => Token[]): Promise<Step> => {
@@ -90,7 +93,7 @@ function mute(member: Member): NotShared {
   const error = new SeedstormError({
     code: 'SEEDSTORM_E_TARGET_NOT_WRITABLE',
     what: `${member.name} got no answer from the target within ${timeoutMs / 1000} s`,
-    mend: 'look whether the file system hangs on that node',
+    mend: 'look whether the storage hangs, seen from that node',
   });
   return { agent: member.name, error };
 }

@@ -288,9 +288,10 @@ export function targetMessage(target: ResolvedPlan['target'], runId: string): Ta
         attempts,
         backoffMs,
         timeoutMs,
+        shareTarget,
       } = target;
       const keys = { bucket, prefix, runFolder: runId };
-      const how = { region, style, ca, signing, attempts, backoffMs, timeoutMs };
+      const how = { region, style, ca, signing, attempts, backoffMs, timeoutMs, shareTarget };
       return { kind: { $case: 's3', value: { endpoints: [...endpoints], ...keys, ...how } } };
     }
   }

@@ -131,7 +131,7 @@ export function stageResult(stage: Stage): StageResult {
       bytesPerSecond: perSecond(bytesOfAgent(stage, incarnations, coverage)),
     })),
     network: undefined,
-    rate: rateResult(stage, all),
+    rate: rateResult(stage, all, latency.summary()),
     seconds: secondsResult(stage, all),
     cpuSecondsPerGb: cpuSecondsPerGb(
       all,

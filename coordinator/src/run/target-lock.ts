@@ -32,7 +32,7 @@ export class TargetLock {
    * @throws SeedstormError TARGET_LOCKED when another run uses it, and what else agents cannot do about it.
    */
   async take(isOver: () => boolean): Promise<void> {
-    if (this.plan.target.kind !== 'file') return;
+    if (this.plan.target.kind !== 'file' && this.plan.target.kind !== 's3') return;
     this.#isHeld = true;
     this.#stopListening = this.members.listen({
       joined: (member) => {

@@ -9,6 +9,7 @@ import { repeatedData } from '../record/repeated-data.js';
 import { checkTarget } from '../run/check.js';
 import { clusterFindings } from '../run/cluster-check.js';
 import { inFlight } from '../run/in-flight.js';
+import { revisitFindings } from '../run/revisit.js';
 import { plansToCheck } from '../run/rounds.js';
 import { newRunId, type Runs, resolve } from '../runs.js';
 
@@ -44,7 +45,7 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
       return {};
     }),
     checkPlan: unary(async ({ plan: message, agents, agentsTimeoutMs }) => {
-      const { plan } = await resolve(message, newRunId(), runs.records);
+      const { plan, earlier } = await resolve(message, newRunId(), runs.records);
       await present(members, Math.max(1, agents), agentsTimeoutMs);
       // Of a sweep, the point with the most in flight.
       const [heaviest] = plansToCheck(plan);
@@ -54,7 +55,10 @@ export function operatorService(members: Members, runs: Runs): OperatorServiceSe
         description: describePlan(plan),
         agents: checks,
         inFlight: inFlight(lanes, heaviest.queueDepth, heaviest.blockBytes),
-        findings: [...clusterFindings(plan, checks), ...(await repeatedData(plan, runs.records))],
+        findings: [
+          ...clusterFindings(plan, checks),
+          ...(earlier === undefined ? await repeatedData(plan, runs.records) : revisitFindings(earlier, checks)),
+        ],
         resolvedPlan: JSON.stringify(resolvedPlanToJson(plan)),
       };
     }),

@@ -12,6 +12,7 @@ mod finding;
 mod hold;
 mod machine;
 mod network;
+mod notes;
 mod overwrites;
 mod readiness;
 mod s3;

@@ -19,6 +19,7 @@ export type {
 } from './machine.js';
 export type { MemoryOptions } from './memory.js';
 export { Network, type NetworkSnapshot, type NetworkSpec, type NetworkTarget, type Unreached } from './network.js';
+export { listS3Notes, putS3Note, readS3Note, removeS3Note } from './notes.js';
 export type { Codec, ContentOptions } from './parameters.js';
 export { ObjectPool, type ObjectPoolOptions } from './pool.js';
 export type { ChunkOptions } from './readable.js';

@@ -12,6 +12,7 @@ use super::attempt::Attempt;
 use super::counts::RequestKind;
 use super::request::S3Error;
 use super::store::Store;
+use super::target::S3Target;
 use crate::error::{Code, Error};
 
 /// What a bucket answered to a look at it.
@@ -154,15 +155,21 @@ impl Store {
     /// Removes every version and delete marker of the objects that `of` names, in a bucket that keeps versions; how
     /// many there were.
     pub(super) async fn remove_versions(&self, of: &dyn Fn(u64) -> bool) -> Result<u64, S3Error> {
+        let S3Target { keys, layout, .. } = &*self.target;
+        self.remove_versions_of(keys.root(), &|key| keys.object_of(layout, key).is_some_and(of)).await
+    }
+
+    /// The same of all keys below `prefix` that `of` names.
+    pub(super) async fn remove_versions_of(&self, prefix: &str, of: &dyn Fn(&str) -> bool) -> Result<u64, S3Error> {
         let (mut removed, mut key_marker, mut id_marker) = (0, String::new(), String::new());
         loop {
-            let mut query = vec![("versions", ""), ("prefix", self.target.keys.root())];
+            let mut query = vec![("versions", ""), ("prefix", prefix)];
             if !key_marker.is_empty() {
                 query.extend([("key-marker", key_marker.as_str()), ("version-id-marker", id_marker.as_str())]);
             }
             let page: Versions = self.ask_xml(&query).await?;
             for VersionEntry { key, version_id } in page.version.iter().chain(&page.delete_marker) {
-                if self.target.keys.object_of(&self.target.layout, key).is_some_and(of) {
+                if of(key) {
                     let outcome = self.remove(key, ("versionId", version_id)).await;
                     removed += u64::from(gone_is_fine(outcome)?);
                 }

@@ -12,15 +12,21 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// What the keys of a run begin with, up to and with the last `/`.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
+    /// Of the target: the runs' places are below it.
+    base: String,
     root: String,
 }
+
+/// What names of notes begin with: no run's id does.
+const NOTE: &str = ".seedstorm-";
 
 impl Keys {
     /// # Errors
     /// [`Code::InvalidArgument`] when prefix or run make no valid key.
     pub(super) fn new(prefix: &str, run: &str) -> Result<Self> {
         let prefix = prefix.trim_matches('/');
-        let root = if prefix.is_empty() { format!("{run}/") } else { format!("{prefix}/{run}/") };
+        let base = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let root = format!("{base}{run}/");
         let valid = !run.is_empty() && !run.contains('/') && Path::parse(&root).is_ok();
         if !valid {
             return Err(Error::new(
@@ -29,7 +35,20 @@ impl Keys {
                 "use a prefix without empty parts, `.`, `..` or control characters",
             ));
         }
-        Ok(Self { root })
+        Ok(Self { base, root })
+    }
+
+    /// The key of a note.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for a name that could be that of something else.
+    pub(super) fn note(&self, name: &str) -> Result<String> {
+        let key = format!("{}{name}", self.base);
+        if name.starts_with(NOTE) && key.len() <= MAX_KEY_BYTES && Path::parse(&key).is_ok() {
+            return Ok(key);
+        }
+        let what = format!("{name:?} is no name of a note");
+        Err(Error::new(Code::InvalidArgument, what, "use a name that begins with .seedstorm-"))
     }
 
     /// Refuses a layout with a key that is too long. The last object has the longest name.
@@ -101,6 +120,16 @@ mod tests {
         let error = Keys::new(&"p".repeat(MAX_KEY_BYTES - name + 1), "run-1").unwrap().check(&layout()).unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
         assert!(error.what.contains("1025 bytes"), "{}", error.what);
+    }
+
+    #[test]
+    fn a_note_lies_below_the_prefix_and_can_be_no_runs_object() {
+        let keys = Keys::new("/qualify/", "run-1").unwrap();
+        assert_eq!(keys.note(".seedstorm-locks/a~b").unwrap(), "qualify/.seedstorm-locks/a~b");
+        assert_eq!(Keys::new("", "r").unwrap().note(".seedstorm-x").unwrap(), ".seedstorm-x");
+        for name in ["run-1/d00000/f00000000", "", ".seedstorm-/../run-1/x", ".seedstorm-a//b", "../.seedstorm-x"] {
+            assert_eq!(keys.note(name).unwrap_err().code, Code::InvalidArgument, "{name:?}");
+        }
     }
 
     #[test]

@@ -119,8 +119,18 @@ impl S3Lane {
         done.append(ended);
     }
 
+    /// Where it leads.
+    pub(super) fn target(&self) -> &S3Target {
+        &self.store.target
+    }
+
+    /// What an error says was being done, to what.
+    pub(super) fn about(&self, verb: &str, key: &str) -> String {
+        self.store.about(verb, key)
+    }
+
     /// Waits for `work` while requests in flight go on.
-    fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&Store, &dyn Fn() -> u64) -> T) -> T {
+    pub(super) fn wait_for<T>(&mut self, work: impl AsyncFnOnce(&Store, &dyn Fn() -> u64) -> T) -> T {
         let Self { in_flight, ended, runtime, store, deadline_ns } = self;
         runtime.block_on(async {
             let mut work = std::pin::pin!(work(store, &**deadline_ns));
@@ -133,7 +143,7 @@ impl S3Lane {
     }
 
     /// Waits for one request while those in flight go on.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &mut self,
         kind: RequestKind,
         what: &str,

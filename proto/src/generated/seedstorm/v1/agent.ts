@@ -357,6 +357,8 @@ export interface S3Target {
   backoffMs: number;
   /** After this long an attempt is given up, in ms. */
   timeoutMs: number;
+  /** Whether another run may use the target at the same time. */
+  shareTarget: boolean;
 }
 
 /** Get ready for a stage: threads, memory, folders. */
@@ -2866,6 +2868,7 @@ function createBaseS3Target(): S3Target {
     attempts: 0,
     backoffMs: 0,
     timeoutMs: 0,
+    shareTarget: false,
   };
 }
 
@@ -2903,6 +2906,9 @@ export const S3Target: MessageFns<S3Target> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(88).uint32(message.timeoutMs);
+    }
+    if (message.shareTarget !== false) {
+      writer.uint32(1920).bool(message.shareTarget);
     }
     return writer;
   },
@@ -3008,6 +3014,14 @@ export const S3Target: MessageFns<S3Target> = {
             message.timeoutMs = reader.uint32();
             continue;
           }
+          case 240: {
+            if (tag !== 1920) {
+              break;
+            }
+
+            message.shareTarget = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3036,6 +3050,7 @@ export const S3Target: MessageFns<S3Target> = {
     message.attempts = object.attempts ?? 0;
     message.backoffMs = object.backoffMs ?? 0;
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.shareTarget = object.shareTarget ?? false;
     return message;
   },
 };

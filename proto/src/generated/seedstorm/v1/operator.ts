@@ -286,8 +286,10 @@ export interface SweepPoint {
 export interface SweepValue {
   /** The key. */
   key: string;
-  /** The value; sizes in bytes. */
+  /** The value; sizes in bytes, rates a second. */
   value: bigint;
+  /** What a rate counts: operations or bytes; empty for other keys. */
+  rateOf: string;
 }
 
 /** What a stage did at a point: medians over the repetitions. */
@@ -308,8 +310,26 @@ export interface SweepRow {
   p50Ns: number;
   /** 99% were faster, in ns. */
   p99Ns: number;
-  /** The percentile that the knee is about, in ns; p99 where none is asked for. */
+  /** The percentile that the knee is about, in ns; p99 where none is asked for. Under a rate that of response times. */
   kneeNs: number;
+  /** How the stage kept its rate; absent where it has none. */
+  rate: SweepRate | undefined;
+}
+
+/** How a stage kept its rate at a point: medians over the repetitions. */
+export interface SweepRate {
+  /** What the rate counts: operations or bytes. */
+  of: string;
+  /** The rate that was wanted, a second. */
+  wanted: number;
+  /** What was reached, a second. */
+  reached: number;
+  /** Whether every repetition kept it. */
+  kept: boolean;
+  /** Half of the response times were shorter, in ns. */
+  p50Ns: number;
+  /** 99% were shorter, in ns. */
+  p99Ns: number;
 }
 
 /** The knee of a stage. */
@@ -540,6 +560,8 @@ export interface RateResult {
     | undefined;
   /** The longest that a lane's last operation was submitted after its instant, in ns. */
   lateNs: bigint;
+  /** Whether what was reached is as much as was wanted, but for a hundredth and for chance. */
+  kept: boolean;
 }
 
 /** What a stage asked of a store, all agents. */
@@ -2696,7 +2718,7 @@ export const SweepPoint: MessageFns<SweepPoint> = {
 };
 
 function createBaseSweepValue(): SweepValue {
-  return { key: "", value: 0n };
+  return { key: "", value: 0n, rateOf: "" };
 }
 
 export const SweepValue: MessageFns<SweepValue> = {
@@ -2709,6 +2731,9 @@ export const SweepValue: MessageFns<SweepValue> = {
         throw new globalThis.Error("value provided for field message.value of type uint64 too large");
       }
       writer.uint32(16).uint64(message.value);
+    }
+    if (message.rateOf !== "") {
+      writer.uint32(1922).string(message.rateOf);
     }
     return writer;
   },
@@ -2742,6 +2767,14 @@ export const SweepValue: MessageFns<SweepValue> = {
             message.value = reader.uint64() as bigint;
             continue;
           }
+          case 240: {
+            if (tag !== 1922) {
+              break;
+            }
+
+            message.rateOf = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2761,6 +2794,7 @@ export const SweepValue: MessageFns<SweepValue> = {
     const message = createBaseSweepValue();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    message.rateOf = object.rateOf ?? "";
     return message;
   },
 };
@@ -2776,6 +2810,7 @@ function createBaseSweepRow(): SweepRow {
     p50Ns: 0,
     p99Ns: 0,
     kneeNs: 0,
+    rate: undefined,
   };
 }
 
@@ -2807,6 +2842,9 @@ export const SweepRow: MessageFns<SweepRow> = {
     }
     if (message.kneeNs !== 0) {
       writer.uint32(73).double(message.kneeNs);
+    }
+    if (message.rate !== undefined) {
+      SweepRate.encode(message.rate, writer.uint32(1922).fork()).join();
     }
     return writer;
   },
@@ -2896,6 +2934,14 @@ export const SweepRow: MessageFns<SweepRow> = {
             message.kneeNs = reader.double();
             continue;
           }
+          case 240: {
+            if (tag !== 1922) {
+              break;
+            }
+
+            message.rate = SweepRate.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2922,6 +2968,122 @@ export const SweepRow: MessageFns<SweepRow> = {
     message.p50Ns = object.p50Ns ?? 0;
     message.p99Ns = object.p99Ns ?? 0;
     message.kneeNs = object.kneeNs ?? 0;
+    message.rate = (object.rate !== undefined && object.rate !== null) ? SweepRate.fromPartial(object.rate) : undefined;
+    return message;
+  },
+};
+
+function createBaseSweepRate(): SweepRate {
+  return { of: "", wanted: 0, reached: 0, kept: false, p50Ns: 0, p99Ns: 0 };
+}
+
+export const SweepRate: MessageFns<SweepRate> = {
+  encode(message: SweepRate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.of !== "") {
+      writer.uint32(10).string(message.of);
+    }
+    if (message.wanted !== 0) {
+      writer.uint32(17).double(message.wanted);
+    }
+    if (message.reached !== 0) {
+      writer.uint32(25).double(message.reached);
+    }
+    if (message.kept !== false) {
+      writer.uint32(32).bool(message.kept);
+    }
+    if (message.p50Ns !== 0) {
+      writer.uint32(41).double(message.p50Ns);
+    }
+    if (message.p99Ns !== 0) {
+      writer.uint32(49).double(message.p99Ns);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SweepRate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSweepRate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.of = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.wanted = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.reached = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.kept = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.p50Ns = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.p99Ns = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SweepRate>, I>>(base?: I): SweepRate {
+    return SweepRate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SweepRate>, I>>(object: I): SweepRate {
+    const message = createBaseSweepRate();
+    message.of = object.of ?? "";
+    message.wanted = object.wanted ?? 0;
+    message.reached = object.reached ?? 0;
+    message.kept = object.kept ?? false;
+    message.p50Ns = object.p50Ns ?? 0;
+    message.p99Ns = object.p99Ns ?? 0;
     return message;
   },
 };
@@ -4356,7 +4518,7 @@ export const HeadroomResult: MessageFns<HeadroomResult> = {
 };
 
 function createBaseRateResult(): RateResult {
-  return { of: "", arrivals: "", wanted: 0, reached: 0, response: undefined, lateNs: 0n };
+  return { of: "", arrivals: "", wanted: 0, reached: 0, response: undefined, lateNs: 0n, kept: false };
 }
 
 export const RateResult: MessageFns<RateResult> = {
@@ -4381,6 +4543,9 @@ export const RateResult: MessageFns<RateResult> = {
         throw new globalThis.Error("value provided for field message.lateNs of type uint64 too large");
       }
       writer.uint32(48).uint64(message.lateNs);
+    }
+    if (message.kept !== false) {
+      writer.uint32(1920).bool(message.kept);
     }
     return writer;
   },
@@ -4446,6 +4611,14 @@ export const RateResult: MessageFns<RateResult> = {
             message.lateNs = reader.uint64() as bigint;
             continue;
           }
+          case 240: {
+            if (tag !== 1920) {
+              break;
+            }
+
+            message.kept = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4471,6 +4644,7 @@ export const RateResult: MessageFns<RateResult> = {
       ? Latency.fromPartial(object.response)
       : undefined;
     message.lateNs = (object.lateNs !== undefined && object.lateNs !== null) ? BigInt(object.lateNs) : 0n;
+    message.kept = object.kept ?? false;
     return message;
   },
 };

@@ -1,6 +1,7 @@
 //! The lane's face of the S3 sink, on a real server and on one that misbehaves.
 
 mod faults;
+mod notes;
 mod scripted;
 mod secrets;
 mod styles;
