@@ -17,6 +17,8 @@ export default defineConfig({
           isolate: false,
           // Many wait for time-outs rather than for a core.
           maxWorkers: 3,
+          // A property of ten thousand cases takes long on a machine that does other things too.
+          testTimeout: 30_000,
         },
       },
       { test: { name: 'black-box', include: ['test/*.test.ts'], exclude: alone, maxWorkers: 3, ...blackBox } },

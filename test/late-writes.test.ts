@@ -14,11 +14,11 @@ const units = (16 * MiB) / unitBytes;
 const unitsPerFile = units / 16;
 
 /** 16 MiB in 16 files; the stage that an agent dies in is slow enough for that. */
-function plan(target: string, stages: string): string {
+function plan(target: string, stages: string, sync = 'range'): string {
   return `
 control: { lease: 2s, settleTimeout: 1s }
 data: { size: 16MiB, unit: 64KiB }
-target: { kind: file, path: ${target}, files: { count: 16 }, io: { block: 64KiB, sync: range } }
+target: { kind: file, path: ${target}, files: { count: 16 }, io: { block: 64KiB, sync: ${sync} } }
 load: { lanesPerAgent: 1, queueDepth: 1 }
 stages: [${stages}]
 `;
@@ -101,6 +101,30 @@ describe('after an agent was lost and waited for in vain', () => {
     const verify = stageOf(result, 'verify');
     expect(verify).toMatchObject({ indeterminatePlaces: 1, corruptBlocks: 2 });
     expect(verify.findingCounts.map(({ kind }) => kind).sort()).toEqual(['stale', 'torn']);
+  });
+
+  test('what it wrote without a sync may never have come to the storage: what was there before is indeterminate', async () => {
+    await using sandbox = new Sandbox();
+    const cluster = await Cluster.start(sandbox, 4);
+    const stages =
+      '{ write: {} }, { generate: { delay: 1s } }, { write: { rate: 4MiB/s } }, { verify: { delay: 2s } }, { delete: {} }';
+    const text = `assign: static\n${plan(sandbox.target, stages, 'never')}`;
+    const command = cluster.start(sandbox.plan(text), '--json');
+    await command.event('stage-waiting', 'generate');
+    const at = new Units(sandbox);
+    const before = Array.from({ length: units }, (_, unit) => at.read(unit));
+    await command.event('stage-ended', 'generate');
+    const lost = await loseAgent(cluster, command, 2);
+    await command.event('stage-waiting', 'verify');
+    // Shares are dealt out in order: of the agent's, the first unit was done first.
+    const first = Math.min(...lost);
+    at.write(first, before[first] ?? Buffer.alloc(0));
+    const { code, result, stderr, stdout } = await command.ended;
+    expect(code, stderr + stdout.slice(-2000)).toBe(0);
+    expect(result.stages[2]?.unitsIndeterminate).toBeGreaterThan(0);
+    expect(result.indeterminate).toMatchObject([
+      { unit: first, generation: 1, detail: 'it holds generation 0: perhaps never made durable by agent-1' },
+    ]);
   });
 
   test('an overwrite of one block that may be its late one fails no run', async () => {

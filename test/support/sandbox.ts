@@ -132,10 +132,17 @@ export class Sandbox implements AsyncDisposable {
 
   /** Everything under a folder, the target unless named, but the locks of runs that use it, as relative paths. */
   files(folder: string = this.target): string[] {
-    return readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-      .filter((path) => !path.startsWith('.seedstorm-locks/'))
+    // Locks come and go while their folder is being looked at.
+    const within = (at: string): string[] =>
+      readdirSync(at, { withFileTypes: true })
+        .filter(({ name }) => name !== '.seedstorm-locks')
+        .flatMap((entry) => {
+          const path = join(at, entry.name);
+          if (entry.isDirectory()) return within(path);
+          return entry.isFile() ? [path] : [];
+        });
+    return within(folder)
+      .map((path) => relative(folder, path))
       .sort();
   }
 

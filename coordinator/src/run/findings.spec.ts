@@ -73,8 +73,8 @@ describe('the faults of a run', () => {
       reader: 'liar',
       verdict: 'persistent',
     });
-    const { detail, ...told } = findings.addIndeterminate(found, reader, writer, ['a', 'b']);
-    expect(detail).toBe('it holds generation 1: possible late write by a or b');
+    const { detail, ...told } = findings.addIndeterminate(found, reader, writer, 'possible late write by a');
+    expect(detail).toBe('it holds generation 1: possible late write by a');
     expect(told).toMatchObject({ reader: 'c', host: 'h3', writer: 'a', verdict: 'undecided', readers: [] });
     expect(findings.indeterminate).toEqual([{ ...told, detail }]);
     expect([findings.any, findings.kept, findings.sparedObjects()]).toEqual([false, [], []]);

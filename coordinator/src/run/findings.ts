@@ -52,14 +52,9 @@ export class Findings {
     return { finding: whole, kept };
   }
 
-  /** Takes in an old generation that may be a late write of one of these agents. */
-  addIndeterminate(
-    finding: Finding,
-    reader: Reader,
-    writer: Writer | undefined,
-    lateWriters: readonly string[],
-  ): Finding {
-    const detail = `${finding.detail}: possible late write by ${lateWriters.join(' or ')}`;
+  /** Takes in an old generation that an agent which was lost may have left behind. */
+  addIndeterminate(finding: Finding, reader: Reader, writer: Writer | undefined, cause: string): Finding {
+    const detail = `${finding.detail}: ${cause}`;
     const whole = { ...wholeOf(finding, reader, writer), detail };
     if (this.indeterminate.length < maxKept) this.indeterminate.push(whole);
     return whole;

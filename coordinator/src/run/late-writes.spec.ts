@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { LostUnits } from '../ledger/index.js';
 import { finding } from '../testing/messages.js';
-import { LateWrites, lateMessages, lateWritersOf } from './late-writes.js';
+import { causeOf, LateWrites, lateMessages } from './late-writes.js';
 
 const lost = (agent: string, first: number, end: number) => ({
   allIndeterminate: (): LostUnits[] => [{ agent, first, end }],
@@ -73,6 +73,13 @@ describe('late writes of lost agents', () => {
     expect(asked).not.toHaveBeenCalled();
   });
 
+  test('what one of them wrote of the generation at hand is wrong only where blocks were overwritten since', () => {
+    const late = new LateWrites();
+    late.wrote(lost('a', 10, 20), 1, true);
+    late.mixed({ allIndeterminate: () => [], isSettled: () => false }, 1, true);
+    expect(found(late, 1)).toEqual([['a', 10, 20, 1, 2]]);
+  });
+
   test('with the data they are gone', () => {
     const late = new LateWrites();
     late.wrote(lost('a', 10, 20), 1, true);
@@ -90,6 +97,10 @@ describe('late writes of lost agents', () => {
       { units: { first: 18n, end: 24n }, firstGeneration: 1, endGeneration: 2 },
     ]);
     expect(lateMessages(all, { first: 30, end: 40 })).toEqual([]);
-    expect([12n, 17n, 30n].map((unit) => lateWritersOf(all, finding({ unit })))).toEqual([['b'], ['a', 'b'], []]);
+    const causes = [12n, 17n, 30n].map((unit) => causeOf(all, finding({ unit })));
+    expect(causes).toEqual(['possible late write by b', 'possible late write by a or b', undefined]);
+    late.wrote(lost('c', 12, 13), 2, false);
+    const cause = causeOf(late.expecting(2), finding({ unit: 12n }));
+    expect(cause).toBe('possible late write by b, or perhaps never made durable by c');
   });
 });

@@ -16,6 +16,8 @@ export interface LateWrite extends LostUnits {
   readonly firstGeneration: number;
   /** Behind the last one. */
   readonly endGeneration: number;
+  /** Whether it may be there because what was to replace it never became durable. */
+  readonly isUnsynced: boolean;
 }
 
 /** Whoever knows which units lost agents had: a ledger, or the passes of a stage. */
@@ -62,30 +64,32 @@ export class LateWrites {
 
   /** What may be found where all units were last written with `generation`. */
   expecting(generation: number): LateWrite[] {
-    return this.#written.flatMap((written) => {
-      const found = generationsOf(written, generation);
-      return found.length === 0
-        ? []
-        : written.source
-            .allIndeterminate()
-            .flatMap((lost) =>
-              found.map(([firstGeneration, endGeneration]) => ({ ...lost, firstGeneration, endGeneration })),
-            );
+    const lastMixed = this.#written.findLastIndex(({ isMixed }) => isMixed);
+    return this.#written.flatMap((written, at) => {
+      const found = foundAfter(written, generation, at < lastMixed);
+      if (found.length === 0) return [];
+      return written.source.allIndeterminate().flatMap((lost) => found.map((what) => ({ ...lost, ...what })));
     });
   }
 }
 
-/** The generations [first, end) that the lost agents of a stage may have left behind. */
-function generationsOf(
+type What = Omit<LateWrite, keyof LostUnits>;
+
+/** What the lost agents of a stage may have left behind. `isOverwritten`: in part, by a mixed stage after it. */
+function foundAfter(
   { generation: own, isMixed, isDurable }: Written,
   expected: number,
-): (readonly [number, number])[] {
-  const overwrites = [firstOverwrite, endOverwrite] as const;
+  isOverwritten: boolean,
+): What[] {
+  const of = (firstGeneration: number, endGeneration: number, isUnsynced: boolean): What[] =>
+    firstGeneration < endGeneration ? [{ firstGeneration, endGeneration, isUnsynced }] : [];
+  const overwrites = of(firstOverwrite, endOverwrite, false);
   // What was not durable may never have reached the storage: then what was there before is there still.
-  if (isMixed) return isDurable ? [overwrites] : [[0, own + 1], overwrites];
-  if (expected > own) return [[own, own + 1]];
-  // A late write of the generation that should be there is the right one.
-  return isDurable ? [] : own > 0 ? [[0, own], overwrites] : [overwrites];
+  if (isMixed) return isDurable ? overwrites : [...of(0, own + 1, true), ...overwrites];
+  // A late write of the generation that should be there is the right one, but in blocks that were overwritten since.
+  const late = expected > own || isOverwritten ? of(own, own + 1, false) : [];
+  if (expected > own || isDurable) return late;
+  return [...late, ...of(0, own, true), ...of(firstOverwrite, endOverwrite, true)];
 }
 
 /** Those of them that concern a lease, on the wire. */
@@ -102,9 +106,17 @@ export function lateMessages(
     }));
 }
 
-/** The agents that may have written late what was found; none where nobody was lost there. */
-export function lateWritersOf(late: readonly LateWrite[], found: Finding): string[] {
+/** Why an old generation may be there, and by whom; undefined where nobody was lost. */
+export function causeOf(late: readonly LateWrite[], found: Finding): string | undefined {
   const unit = count(found.unit, 'the unit of a finding');
-  const agents = late.filter(({ first, end }) => first <= unit && unit < end).map(({ agent }) => agent);
-  return [...new Set(agents)].sort();
+  const there = late.filter(({ first, end }) => first <= unit && unit < end);
+  const agents = (isUnsynced: boolean): string => {
+    const names = there.filter((each) => each.isUnsynced === isUnsynced).map(({ agent }) => agent);
+    return [...new Set(names)].sort().join(' or ');
+  };
+  const causes = [
+    ['possible late write by', agents(false)],
+    ['perhaps never made durable by', agents(true)],
+  ].filter(([, names]) => names !== '');
+  return causes.length === 0 ? undefined : causes.map((words) => words.join(' ')).join(', or ');
 }

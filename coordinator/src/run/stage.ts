@@ -12,7 +12,7 @@ import type { FromAgent, Members } from '../membership/members.js';
 import { type Findings, indeterminate, type Reader, type Writer } from './findings.js';
 import { Hanging } from './hanging.js';
 import { IoErrors } from './io-errors.js';
-import { type LateWrite, type LateWrites, lateWritersOf } from './late-writes.js';
+import { causeOf, type LateWrite, type LateWrites } from './late-writes.js';
 import { Leasing } from './leasing.js';
 import type { MixedShards } from './mixed-history.js';
 import { Muster, ofAgent, type Phase, type Shares } from './muster.js';
@@ -211,19 +211,14 @@ export class Stage extends Muster<StagePlan> {
     if (this.plan.target.kind !== 'memory') this.#rereading.ask(finding);
   }
 
-  /** An old generation where a lost agent's late write was waited for in vain. */
+  /** An old generation that a lost agent may have left behind. */
   #indeterminate(reader: Reader, found: Finding): void {
-    const lateWriters = lateWritersOf(this.#late(), found);
-    if (lateWriters.length === 0) {
+    const cause = causeOf(this.#late(), found);
+    if (cause === undefined) {
       const what = `agent ${reader.name} tells of a late write to unit ${found.unit}, which no lost agent had`;
       throw new SeedstormError({ code: 'SEEDSTORM_E_MESSAGE_INVALID', what });
     }
-    const { path, offset, unit, detail } = this.findings.addIndeterminate(
-      found,
-      reader,
-      this.#writerOf(found),
-      lateWriters,
-    );
+    const { path, offset, unit, detail } = this.findings.addIndeterminate(found, reader, this.#writerOf(found), cause);
     this.log.event('warning', indeterminate, `indeterminate in ${path} at offset ${offset} (unit ${unit}): ${detail}`);
   }
 
