@@ -34,6 +34,9 @@ impl Refusal {
 /// neither the server nor the connection is to blame for.
 pub(super) fn error_of(what: &str, endpoint: &str, attempt: &Attempt, client: &str) -> S3Error {
     let status = attempt.status.get();
+    if let Some(error) = attempt.bare.borrow().as_ref() {
+        return S3Error { status: 0, error: error.clone() };
+    }
     if let Some(broken) = attempt.broken.borrow().as_ref() {
         let why = match broken {
             Broken::Connect(why) => format!("no connection to {endpoint}: {why}"),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use super::answer::Refusal;
+use crate::error::Error;
 
 tokio::task_local! {
     static CURRENT: Rc<Attempt>;
@@ -35,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) refusal: RefCell<Option<Refusal>>,
     /// Why there was no whole answer.
     pub(super) broken: RefCell<Option<Broken>>,
+    /// Why it was never sent: there are no credentials.
+    pub(super) bare: RefCell<Option<Error>>,
 }
 
 impl Attempt {

@@ -136,7 +136,7 @@ impl Store {
             if !key_marker.is_empty() {
                 query.extend([("key-marker", key_marker.as_str()), ("upload-id-marker", id_marker.as_str())]);
             }
-            let page: Uploads = self.ask_xml(&query).await?;
+            let page: Uploads = self.ask_list(&query).await?;
             for UploadEntry { key, upload_id } in &page.upload {
                 if self.is_own(key) {
                     let removed = self.remove(key, ("uploadId", upload_id)).await;
@@ -167,7 +167,7 @@ impl Store {
             if !key_marker.is_empty() {
                 query.extend([("key-marker", key_marker.as_str()), ("version-id-marker", id_marker.as_str())]);
             }
-            let page: Versions = self.ask_xml(&query).await?;
+            let page: Versions = self.ask_list(&query).await?;
             for VersionEntry { key, version_id } in page.version.iter().chain(&page.delete_marker) {
                 if of(key) {
                     let outcome = self.remove(key, ("versionId", version_id)).await;

@@ -16,7 +16,7 @@ use object_store::client::{
 };
 
 use super::answer::Refusal;
-use super::attempt::{Broken, current};
+use super::attempt::{Attempt, Broken, current};
 use super::dial::Dial;
 use super::link::{Link, place};
 use super::reply::Reply;
@@ -49,8 +49,8 @@ impl Idle {
 pub(super) struct Connections {
     dial: Arc<Dial>,
     idle: Arc<Idle>,
-    /// Whether connections are kept for further requests.
-    keeps: bool,
+    /// Whether they are one lane's: then they are kept for further requests, and what an answer tells is told to the attempt.
+    is_lanes: bool,
     lane: usize,
 }
 
@@ -72,12 +72,13 @@ pub(super) fn broken(why: Broken) -> HttpError {
 
 impl Connections {
     pub(super) fn new(dial: Arc<Dial>, lane: usize) -> Self {
-        Self { dial, idle: Arc::default(), keeps: true, lane }
+        Self { dial, idle: Arc::default(), is_lanes: true, lane }
     }
 
-    /// For requests of several lanes: a connection belongs to the runtime that it was made on.
-    pub(super) fn without_keeping(self) -> Self {
-        Self { keeps: false, ..self }
+    /// For what lanes need beside their requests, such as credentials for all of them: a connection belongs to the runtime that
+    /// it was made on, and what is answered here is none of the store's.
+    pub(super) fn beside(self) -> Self {
+        Self { is_lanes: false, ..self }
     }
 
     /// A connection that can take a request: one that is there, else a new one.
@@ -95,6 +96,11 @@ impl Connections {
         Link::connect(&self.dial, uri, self.lane).await
     }
 
+    /// Tells the attempt that is under way what was seen of it.
+    fn tell<T>(&self, what: impl FnOnce(&Attempt) -> T) -> Option<T> {
+        if self.is_lanes { current(what) } else { None }
+    }
+
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Broken> {
         let (mut parts, body) = request.into_parts();
         let mut link = self.link(&parts.uri).await?;
@@ -106,7 +112,7 @@ impl Connections {
         }
         let answer = link.send(HttpRequest::from_parts(parts, body)).await?;
         let (parts, incoming) = answer.into_parts();
-        let streams = current(|attempt| {
+        let streams = self.tell(|attempt| {
             attempt.first_byte_ns.set(now_ns());
             attempt.status.set(parts.status.as_u16());
             let date = parts.headers.get(DATE).and_then(|date| date.to_str().ok());
@@ -119,9 +125,9 @@ impl Connections {
         }
         let body = link.collect(incoming).await?;
         if !parts.status.is_success() {
-            current(|attempt| attempt.refusal.replace(Some(Refusal::read(&body))));
+            self.tell(|attempt| attempt.refusal.replace(Some(Refusal::read(&body))));
         }
-        let mut link = self.keeps.then_some(link);
+        let mut link = self.is_lanes.then_some(link);
         poll_fn(|cx| Poll::Ready(link.take().map(|link| self.idle.keep(link, cx)))).await;
         Ok(Response::from_parts(parts, body.into()))
     }

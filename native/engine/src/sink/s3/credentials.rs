@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use object_store::CredentialProvider;
 use object_store::aws::{AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider};
 
+use super::attempt::current;
 use super::ini;
 use crate::error::{Code, Error, Result};
 
@@ -159,7 +160,11 @@ impl CredentialProvider for LaneCredentials {
         {
             return Ok(credential);
         }
-        let credential = self.shared.get_credential().await?;
+        let fetched = self.shared.get_credential().await.inspect_err(|error| {
+            let why = format!("neither the environment nor a profile has any, and to fetch them failed: {error}");
+            current(|attempt| attempt.bare.replace(Some(none(&why))));
+        });
+        let credential = fetched?;
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&credential)));
         Ok(credential)
     }

@@ -49,8 +49,8 @@ impl Store {
         answer.into_body().bytes().await.map(Into::into).map_err(|error| failed(error.to_string()))
     }
 
-    /// The same, for an answer in XML.
-    pub(super) async fn ask_xml<T: DeserializeOwned>(&self, query: &[(&str, &str)]) -> Result<T, S3Error> {
+    /// The same, for a list in XML; empty where the store has no such list, as those that keep no versions.
+    pub(super) async fn ask_list<T: DeserializeOwned + Default>(&self, query: &[(&str, &str)]) -> Result<T, S3Error> {
         let what = self.about("LIST", self.target.root());
         let asked = self.patiently(RequestKind::List, &what, async |store: &Self, attempt| {
             let body = store.ask(attempt, Method::GET, "", query).await?;
@@ -63,6 +63,9 @@ impl Store {
                 ),
             })
         });
-        asked.await
+        match asked.await {
+            Err(error) if error.status == 501 => Ok(T::default()),
+            outcome => outcome,
+        }
     }
 }

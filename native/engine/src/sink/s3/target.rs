@@ -161,7 +161,7 @@ fn shared_credentials(found: Found, region: &str, dial: &Arc<Dial>) -> Result<Aw
         Found::Keys(keys) => return Ok(Arc::new(StaticCredentialProvider::new(keys))),
         Found::Fetch(settings) => settings,
     };
-    let fetches = builder(Connections::new(Arc::clone(dial), 0).without_keeping());
+    let fetches = builder(Connections::new(Arc::clone(dial), 0).beside());
     let fetches = fetches.with_region(region).with_bucket_name("credentials");
     let fetches = settings.into_iter().fold(fetches, |fetches, (key, value)| fetches.with_config(key, value));
     let store = fetches.build().map_err(|error| {

@@ -90,6 +90,15 @@ fn only_the_engine_tries_again_as_often_as_the_plan_says_and_each_attempt_is_tol
 }
 
 #[test]
+fn a_store_without_lists_of_versions_and_uploads_keeps_none() {
+    let server = Scripted::start(&[Act::Answer("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")]);
+    let mut lane = lane(spec(&server.endpoint));
+    assert_eq!(lane.remove_versions(&[].into()).unwrap(), 0);
+    assert_eq!(lane.abort_uploads().unwrap(), 0);
+    assert_eq!(lane.list(None).unwrap_err().status, 501, "a list of objects is another thing");
+}
+
+#[test]
 fn no_attempt_begins_behind_the_deadline() {
     let server = Scripted::start(&[SLOW_DOWN]);
     let deadline_ns = now_ns() + 50_000_000;
