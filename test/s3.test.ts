@@ -244,8 +244,9 @@ describe('a server that is killed in mid-run', () => {
   test('costs the units whose errors the plan lets pass, and no others', async ({ sandbox, skip }) => {
     const store = theStore(skip);
     const rest = 'errors: { upTo: 1000000 }\nload: { lanesPerAgent: 1, queueDepth: 2 }';
-    const plan = planFor(sandbox, store, many, 'objects: { size: 32KiB }', rest);
-    const run = start(sandbox, plan, '--agents', '1');
+    // Attempts take their time, or all that is left would have failed before the server is back.
+    const target = 'objects: { size: 32KiB }, retries: { attempts: 2, backoff: 20ms }';
+    const run = start(sandbox, planFor(sandbox, store, many, target, rest), '--agents', '1');
     await run.midStage('write');
     await store.kill();
     await store.startAgain();

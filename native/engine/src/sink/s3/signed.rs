@@ -64,7 +64,10 @@ impl Store {
             })
         });
         match asked.await {
-            Err(error) if error.status == 501 => Ok(T::default()),
+            // Some say of a list without entries that it is not found.
+            Err(error) if error.status == 501 || (error.status == 404 && error.error.code != Code::TargetMissing) => {
+                Ok(T::default())
+            }
             outcome => outcome,
         }
     }

@@ -91,11 +91,19 @@ fn only_the_engine_tries_again_as_often_as_the_plan_says_and_each_attempt_is_tol
 
 #[test]
 fn a_store_without_lists_of_versions_and_uploads_keeps_none() {
-    let server = Scripted::start(&[Act::Answer("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")]);
-    let mut lane = lane(spec(&server.endpoint));
-    assert_eq!(lane.remove_versions(&[].into()).unwrap(), 0);
-    assert_eq!(lane.abort_uploads().unwrap(), 0);
-    assert_eq!(lane.list(None).unwrap_err().status, 501, "a list of objects is another thing");
+    const NO_UPLOAD: &str =
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchUpload</Code></Error>";
+    const NO_BUCKET: &str =
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 40\r\n\r\n<Error><Code>NoSuchBucket</Code></Error>";
+    for none in ["HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n", NO_UPLOAD] {
+        let server = Scripted::start(&[Act::Answer(none)]);
+        let mut lane = lane(spec(&server.endpoint));
+        assert_eq!(lane.remove_versions(&[].into()).unwrap(), 0);
+        assert_eq!(lane.abort_uploads().unwrap(), 0);
+        assert!(lane.list(None).is_err(), "a list of objects is another thing");
+    }
+    let server = Scripted::start(&[Act::Answer(NO_BUCKET)]);
+    assert_eq!(lane(spec(&server.endpoint)).abort_uploads().unwrap_err().error.code, Code::TargetMissing);
 }
 
 #[test]
