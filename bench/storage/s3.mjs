@@ -27,7 +27,8 @@ const parent = '/dev/shm';
 /** A server, both clients, and what they need; `end` takes all of it away. */
 export class S3Bench {
   #folder = mkdtempSync(join(parent, 'seedstorm-bench-'));
-  #seed = 0;
+  /** Of the last write of objects of each size. */
+  #seeds = new Map();
 
   /** Starts the server and makes the files that s5cmd sends. */
   static async start(worker, toolsFolder) {
@@ -71,9 +72,9 @@ export class S3Bench {
     );
   }
 
-  #own(operation, { bytes, allBytes }) {
-    if (operation === 'write') this.#seed += 1;
-    const numbers = [this.#seed, Math.min(bytes, MiB), bytes, depth, allBytes];
+  #own(operation, { name, bytes, allBytes }) {
+    if (operation === 'write') this.#seeds.set(name, (this.#seeds.get(name) ?? 0) + 1);
+    const numbers = [this.#seeds.get(name), Math.min(bytes, MiB), bytes, depth, allBytes];
     return this.worker.ask([operation, 'plain', ...numbers, 's3', `${this.endpoint}/${bucket}`].join(' '));
   }
 
