@@ -1,8 +1,7 @@
 /** Rates of all agents together, on each kind of work: what was reached, and what clients would have waited. */
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { type StageLine, stageOf } from './support/messages.js';
-import { needs } from './support/needs.js';
-import { bucket, credentials, Store } from './support/store.js';
+import { bucket, credentials, oneStore } from './support/store.js';
 import { test } from './support/test.js';
 
 const arrivals = ['constant', 'poisson'] as const;
@@ -57,27 +56,20 @@ stages: [{ mkdir: ${rate(100)} }, { create: ${rate(400)} }, { stat: ${rate(400)}
 });
 
 describe('on an object store', () => {
-  let started: Store | string;
-  beforeAll(async () => {
-    started = await Store.start();
-  }, 300_000);
-  afterAll(async () => {
-    if (typeof started !== 'string') await started[Symbol.asyncDispose]();
-  });
+  const theStore = oneStore();
 
   test.for(arrivals)('a rate of %s arrivals is kept by two agents together', async (lie, { sandbox, skip }) => {
-    needs(skip, typeof started !== 'string', `SeaweedFS (${started})`);
-    if (typeof started === 'string') throw new Error(started);
+    const store = theStore(skip);
     const rate = `rate: 100/s, arrivals: ${lie}`;
     const plan = sandbox.plan(`
 data: { size: 8MiB, unit: 16KiB }
-target: { kind: s3, endpoint: ${started.endpoint}, bucket: ${bucket}, objects: { size: 16KiB } }
+target: { kind: s3, endpoint: ${store.endpoint}, bucket: ${bucket}, objects: { size: 16KiB } }
 load: { lanesPerAgent: 2, queueDepth: 4 }
 stages: [{ write: { ${rate} } }, { read: { ${rate}, duration: 5s } }, { stat: { ${rate} } }, { delete: {} }]
 `);
     const { code, result, stderr } = await sandbox.startWith(credentials, 'run', plan, '--agents', '2', '--json').ended;
     expect(code, stderr).toBe(0);
     for (const name of ['write', 'read', 'stat']) expectKept(stageOf(result, name), lie, 100);
-    expect(await started.keys()).toEqual([]);
+    expect(await store.keys()).toEqual([]);
   });
 });

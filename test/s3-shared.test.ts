@@ -2,31 +2,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, type TestContext } from 'vitest';
+import { describe, expect } from 'vitest';
 import { Cluster } from './support/cluster.js';
 import { expectError } from './support/errors.js';
 import { eventsOf } from './support/messages.js';
-import { needs, needsRoot } from './support/needs.js';
+import { needsRoot } from './support/needs.js';
 import { signal } from './support/processes.js';
 import type { Sandbox } from './support/sandbox.js';
-import { bucket, credentials, Store } from './support/store.js';
+import { bucket, credentials, oneStore, type Store } from './support/store.js';
 import { test } from './support/test.js';
 
-let stores: (Store | string)[] = [];
-beforeAll(async () => {
-  stores = [await Store.start(), await Store.start()];
-}, 300_000);
-afterAll(async () => {
-  for (const store of stores) if (typeof store !== 'string') await store[Symbol.asyncDispose]();
-});
-
-/** The servers of this file's tests, which leave nothing in them. */
-function theStores(skip: TestContext['skip']): [Store, Store] {
-  const [one = '', other = ''] = stores;
-  needs(skip, typeof one !== 'string' && typeof other !== 'string', `SeaweedFS (${one})`);
-  if (typeof one === 'string' || typeof other === 'string') throw new Error(`${one} ${other}`);
-  return [one, other];
-}
+const theStore = oneStore();
+const anotherStore = oneStore();
 
 function planFor(sandbox: Sandbox, endpoints: string, stages: string, more = ''): string {
   return sandbox.plan(`
@@ -48,7 +35,7 @@ describe('a store that a run uses', () => {
     sandbox,
     skip,
   }) => {
-    const [store] = theStores(skip);
+    const store = theStore(skip);
     const first = sandbox.startWith(credentials, 'run', planFor(sandbox, store.endpoint, long), '--json');
     await first.event('stage-ended', 'write');
     const before = await store.keys();
@@ -69,7 +56,7 @@ describe('a store that a run uses', () => {
   });
 
   test('is shared by runs whose plans both say so', async ({ sandbox, skip }) => {
-    const [store] = theStores(skip);
+    const store = theStore(skip);
     const plan = planFor(sandbox, store.endpoint, long, ', shareTarget: true');
     const first = sandbox.startWith(credentials, 'run', plan, '--json');
     await first.event('stage-ended', 'write');
@@ -82,7 +69,7 @@ describe('a store that a run uses', () => {
   });
 
   test('is taken from a run whose processes were killed, and that is said', async ({ sandbox, skip }) => {
-    const [store] = theStores(skip);
+    const store = theStore(skip);
     const first = sandbox.startWith(credentials, 'run', planFor(sandbox, store.endpoint, long), '--json');
     await first.event('stage-ended', 'write');
     for (const { pid } of sandbox.processes()) signal(pid, 'SIGKILL');
@@ -104,7 +91,8 @@ describe('a store that a run uses', () => {
 
 describe('that a store is one and the same', () => {
   test('for endpoints that lead to two of them is disproven before anything is written', async ({ sandbox, skip }) => {
-    const [one, other] = theStores(skip);
+    const one = theStore(skip);
+    const other = anotherStore(skip);
     const plan = planFor(sandbox, `${one.endpoint}, ${other.endpoint}`, short);
     const ended = await sandbox.startWith(credentials, 'run', plan, '--agents', '1').ended;
     expectError(ended, 1, 'SEEDSTORM_E_TARGET_NOT_SHARED', new RegExp(`does not see in .* at ${other.endpoint}`, 'u'));
@@ -116,7 +104,8 @@ describe('that a store is one and the same', () => {
     skip,
   }) => {
     needsRoot(skip, 'to show an agent other names of hosts');
-    const [one, other] = theStores(skip);
+    const one = theStore(skip);
+    const other = anotherStore(skip);
     const { port } = new URL(one.endpoint);
     // Another server at the same port of another address: one name leads to either.
     const there = await forward('127.0.0.2', Number(port), Number(new URL(other.endpoint).port));

@@ -1,30 +1,16 @@
 /** An S3 store as the target: a real one, its faults, and what is left in it. */
-import { afterAll, beforeAll, describe, expect, type TestContext } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { Command, Ended } from './support/command.js';
 import { expectError, expectNoTrace } from './support/errors.js';
 import { stageOf } from './support/messages.js';
-import { needs } from './support/needs.js';
 import type { Sandbox } from './support/sandbox.js';
-import { bucket, credentials, Store, secret } from './support/store.js';
+import { bucket, credentials, oneStore, type Store, secret } from './support/store.js';
 import { test } from './support/test.js';
 
 const KiB = 1024;
 const MiB = 1024 ** 2;
 
-let started: Store | string;
-beforeAll(async () => {
-  started = await Store.start();
-}, 300_000);
-afterAll(async () => {
-  if (typeof started !== 'string') await started[Symbol.asyncDispose]();
-});
-
-/** The server of this file's tests, which leave nothing in it. */
-function theStore(skip: TestContext['skip']): Store {
-  needs(skip, typeof started !== 'string', `SeaweedFS (${started})`);
-  if (typeof started === 'string') throw new Error(started);
-  return started;
-}
+const theStore = oneStore();
 
 /** A plan for a store; `more` is the rest of its target. */
 function planFor(sandbox: Sandbox, store: Store, data: string, more: string, rest = ''): string {

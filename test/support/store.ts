@@ -4,7 +4,9 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { afterAll, beforeAll, type TestContext } from 'vitest';
 import { startWeed, weed, weedPorts } from '../../tools/weed.mjs';
+import { needs } from './needs.js';
 
 /** The bucket that every server has. */
 export const bucket = 'qualify';
@@ -12,6 +14,25 @@ export const bucket = 'qualify';
 export const secret = 'a-secret-that-nobody-may-see';
 /** What commands that may use it have in their environment. */
 export const credentials = { AWS_ACCESS_KEY_ID: 'TESTKEYID', AWS_SECRET_ACCESS_KEY: secret };
+
+/**
+ * A server for all tests of a file, which leave nothing in it. To be called as the file is read; what it gives is called by a
+ * test, which is skipped where there is no such server.
+ */
+export function oneStore(): (skip: TestContext['skip']) => Store {
+  let started: Store | string;
+  beforeAll(async () => {
+    started = await Store.start();
+  }, 300_000);
+  afterAll(async () => {
+    if (typeof started !== 'string') await started[Symbol.asyncDispose]();
+  });
+  return (skip) => {
+    needs(skip, typeof started !== 'string', `SeaweedFS (${started})`);
+    if (typeof started === 'string') throw new Error(started);
+    return started;
+  };
+}
 
 /** A server that can be killed and started again. */
 export class Store implements AsyncDisposable {

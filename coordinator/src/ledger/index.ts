@@ -5,4 +5,4 @@ export type { Lease, LeaseEnd } from './lease.js';
 export { Ledger } from './ledger.js';
 export type { Assign, Deed, LedgerOptions, Member, Placement, WriterRange } from './options.js';
 export type { Refusal, Report, ReportOutcome } from './report.js';
-export type { LostUnits } from './settling.js';
+export { type LostUnits, UnitsByAgent } from './units-by-agent.js';

@@ -19,7 +19,8 @@ import {
 import { choosePool, isGone } from './placement.js';
 import type { Pool } from './pools.js';
 import { type Report, type ReportOutcome, refusalOf, refused } from './report.js';
-import { type LostUnits, Settling } from './settling.js';
+import { Settling } from './settling.js';
+import type { LostUnits } from './units-by-agent.js';
 
 /**
  * Accounts for units 0…N−1 of one pass of one stage, each exactly once.

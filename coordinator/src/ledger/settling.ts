@@ -3,19 +3,13 @@
  * generation or a delete of these units has to wait until it is settled that nothing comes any more.
  */
 import type { Unsettled } from './coverage.js';
-import { IntervalSet, type Range, unionUnits } from './intervals.js';
-
-/** Units [first, end) that a lost agent had. */
-export interface LostUnits {
-  readonly agent: string;
-  readonly first: number;
-  readonly end: number;
-}
+import { type Range, unionUnits } from './intervals.js';
+import { type LostUnits, UnitsByAgent } from './units-by-agent.js';
 
 /** What is waited for, and where waiting ended without an answer. */
 export class Settling {
   #pending: Unsettled[] = [];
-  readonly #indeterminate = new Map<string, IntervalSet>();
+  readonly #indeterminate = new UnitsByAgent();
 
   get pending(): readonly Unsettled[] {
     return this.#pending;
@@ -51,24 +45,20 @@ export class Settling {
   }
 
   markIndeterminate(agent: string, first: number, end: number): void {
-    const units = this.#indeterminate.get(agent) ?? new IntervalSet();
-    units.add(first, end);
-    this.#indeterminate.set(agent, units);
+    this.#indeterminate.add({ agent, first, end });
   }
 
   /** Units that may hold what `agent` wrote late, or miss what it never made durable. */
   indeterminateOf(agent: string): Range[] {
-    return this.#indeterminate.get(agent)?.ranges ?? [];
+    return this.#indeterminate.of(agent);
   }
 
   /** The same of every agent. */
   get allIndeterminate(): LostUnits[] {
-    return [...this.#indeterminate].flatMap(([agent, units]) =>
-      units.ranges.map(([first, end]) => ({ agent, first, end })),
-    );
+    return this.#indeterminate.all;
   }
 
   get indeterminateUnits(): number {
-    return unionUnits([...this.#indeterminate.values()].flatMap((units) => units.ranges));
+    return this.#indeterminate.count;
   }
 }

@@ -11,13 +11,19 @@ import type { Plan } from './schema.js';
 /** Keys that the record has the answer to, and keys that would change what the data is. */
 const ofTheRecord = ['seed', 'namespace', 'data', 'target', 'sweep'] as const;
 
+/** What stages may do with the data of an earlier run. */
+const revisitingKinds = ['verify', 'read', 'delete'] as const;
+
+/** Whether a stage does what may be done with the data of an earlier run. */
+export function isRevisiting(kind: string): kind is (typeof revisitingKinds)[number] {
+  return revisitingKinds.some((each) => each === kind);
+}
+
 /** Whether a stage of a plan, as it was typed, names an earlier run. */
 export function isRevisit(plan: unknown): boolean {
   const stages = member(plan, 'stages');
   if (!Array.isArray(stages)) return false;
-  return stages.some((stage) =>
-    ['verify', 'read', 'delete'].some((kind) => member(member(stage, kind), 'run') !== undefined),
-  );
+  return stages.some((stage) => revisitingKinds.some((kind) => member(member(stage, kind), 'run') !== undefined));
 }
 
 /** What does not fit together in such a plan; `typed` is the plan as it was typed. */
@@ -52,7 +58,7 @@ function checkStage(stage: Plan['stages'][number], index: number, first: string 
   const path = ['stages', index, kind];
   const name = `stages[${index}].${kind}`;
   if (kind === 'network') return checkNetwork(path, name, stage.network);
-  if (kind !== 'verify' && kind !== 'read' && kind !== 'delete') {
+  if (!isRevisiting(kind)) {
     const what = `${name}: other stages are about the data of run ${first}, which is read, verified and deleted only`;
     return [invalid(path, what, 'put it into a plan of its own', 'key')];
   }

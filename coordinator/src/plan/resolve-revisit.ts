@@ -2,12 +2,13 @@
  * Fills in every default of a plan about the data of an earlier run, with what that run's record says of the data. Pure: it
  * reads no record itself.
  */
+
+import { isRevisiting } from './checks-revisit.js';
 import { defaults } from './choices.js';
 import type { TreeNames } from './geometry-tree.js';
-import { resolveErrors, resolveNetwork, resolveRate, resolveTime } from './resolve.js';
+import { resolveConduct, resolveNetwork, resolveRate, resolveTime } from './resolve.js';
 import type { ResolvedPlan, ResolvedStage } from './resolved.js';
 import type { RevisitPlan } from './schema.js';
-import { agentsNeeded } from './sweep.js';
 
 /** What must be known of a run's data to find it and to know what it must hold. */
 export interface EarlierData
@@ -22,7 +23,6 @@ export interface EarlierData
 
 /** The plan of run `runId` with every default filled in. It takes what `parseAnyPlan` returned, and never fails for such a plan. */
 export function resolveRevisit(plan: RevisitPlan, runId: string, earlier: EarlierData): ResolvedPlan {
-  const { load, control } = plan;
   const { startedUnixMs, content, layout, target, blockBytes, grainUnits, leaseUnits } = earlier;
   const writtenAt = new Date(startedUnixMs).toISOString();
   const notes = [`the data is that of run ${earlier.runId} of ${writtenAt}, generation ${earlier.generation}`];
@@ -35,24 +35,14 @@ export function resolveRevisit(plan: RevisitPlan, runId: string, earlier: Earlie
   return {
     runId,
     earlier: { runId: earlier.runId, startedUnixMs },
-    ...(plan.name === undefined ? {} : { name: plan.name }),
     content,
     layout,
     target,
     blockBytes,
     grainUnits,
     leaseUnits,
-    assign: plan.assign ?? defaults.assign,
-    ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
-    storageLanes: defaults.storageLanes,
-    queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
-    agentsMinimum: agentsNeeded(plan),
-    leaseMs: control?.lease ?? defaults.leaseMs,
-    settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
-    errors: resolveErrors(plan, target),
-    headroom: plan.headroom ?? defaults.headroom,
+    ...resolveConduct(plan, layout, target),
     stages: plan.stages.flatMap((stage) => resolveStage(stage, earlier)),
-    repeat: plan.repeat ?? 1,
     points: [],
     notes,
   };
@@ -65,7 +55,7 @@ function resolveStage(
   const delayMs = delay ?? defaults.delayMs;
   if (kind === 'network') return [resolveNetwork(delayMs, network)];
   // No other stage passes the checks.
-  if (kind !== 'read' && kind !== 'verify' && kind !== 'delete') return [];
+  if (!isRevisiting(kind)) return [];
   const drops = dropCaches === undefined || dropCaches === false ? {} : { dropCaches };
   const named = names === undefined ? {} : { names };
   return [{ kind, delayMs, generation, ...resolveTime(time ?? {}), ...drops, ...named, ...resolveRate(typed) }];

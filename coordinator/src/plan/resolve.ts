@@ -35,13 +35,12 @@ export interface ResolveContext {
 
 /** The plan with every default filled in. It takes what `parsePlan` returned, and never fails for such a plan. */
 export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
-  const { data, load, control } = plan;
+  const { data } = plan;
   const geometry = geometryOf(plan);
   const { layout } = geometry;
   const dedupMilli = data.dedup?.ratio ?? defaults.ratioMilli;
   const resolved = {
     runId: context.runId,
-    ...(plan.name === undefined ? {} : { name: plan.name }),
     content: {
       seed: plan.seed ?? context.randomSeed,
       namespace: plan.namespace ?? context.runId,
@@ -57,19 +56,9 @@ export function resolvePlan(plan: Plan, context: ResolveContext): ResolvedPlan {
     blockBytes: geometry.blockBytes,
     grainUnits: geometry.grainUnits,
     leaseUnits: geometry.leaseUnits,
-    assign: plan.assign ?? defaults.assign,
-    ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
-    storageLanes: defaults.storageLanes,
-    // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
-    queueDepth: layout.tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
-    agentsMinimum: agentsNeeded(plan),
-    leaseMs: control?.lease ?? defaults.leaseMs,
-    settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
-    errors: resolveErrors(plan, plan.target),
-    headroom: plan.headroom ?? defaults.headroom,
+    ...resolveConduct(plan, layout, plan.target),
     ...(geometry.shardUnits === undefined ? {} : { shardUnits: geometry.shardUnits }),
     stages: resolveStages(plan, layout.units * layout.unitBytes),
-    repeat: plan.repeat ?? 1,
     points: pointsOf(plan.sweep).map((values) => resolvePoint(plan, values)),
     ...resolveKnee(plan),
   };
@@ -81,8 +70,35 @@ function resolveKnee({ sweep }: Plan): { knee?: Knee } {
   return knee === undefined ? {} : { knee };
 }
 
+/** The keys of a plan that say nothing of its data; a sweep is of plans that make theirs. */
+type Conduct = Pick<Plan, 'name' | 'assign' | 'agents' | 'load' | 'control' | 'errors' | 'headroom' | 'repeat'> & {
+  readonly sweep?: Plan['sweep'];
+};
+
+/** How a run goes about its work, whoever made the data and whatever it is. */
+export function resolveConduct(
+  { name, assign, agents, sweep, load, control, errors, headroom, repeat }: Conduct,
+  { tree }: Pick<ResolvedPlan['layout'], 'tree'>,
+  target: Pick<ResolvedTarget, 'kind'>,
+) {
+  return {
+    ...(name === undefined ? {} : { name }),
+    assign: assign ?? defaults.assign,
+    ...(load?.lanesPerAgent === undefined ? {} : { lanesPerAgent: load.lanesPerAgent }),
+    storageLanes: defaults.storageLanes,
+    // Calls on names, and on files that are opened for one I/O, go one at a time in each lane.
+    queueDepth: tree === undefined ? (load?.queueDepth ?? defaults.queueDepth) : 1,
+    agentsMinimum: agentsNeeded({ agents, sweep }),
+    leaseMs: control?.lease ?? defaults.leaseMs,
+    settleTimeoutMs: control?.settleTimeout ?? defaults.settleTimeoutMs,
+    errors: resolveErrors(errors, target),
+    headroom: headroom ?? defaults.headroom,
+    repeat: repeat ?? 1,
+  };
+}
+
 /** Only storage has errors that pass: what an agent's memory or the generators cannot do ends the stage. */
-export function resolveErrors({ errors }: Pick<Plan, 'errors'>, target: Pick<ResolvedTarget, 'kind'>): ErrorPolicy {
+function resolveErrors(errors: Plan['errors'], target: Pick<ResolvedTarget, 'kind'>): ErrorPolicy {
   if (errors === undefined || target.kind === 'null' || target.kind === 'memory') return { ofKind: {}, inAll: 0 };
   const { upTo } = errors;
   const named = errorKinds.filter((kind) => errors[kind] !== undefined);

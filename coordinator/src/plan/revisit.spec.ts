@@ -1,9 +1,10 @@
 import { isSeedstormError } from '@seedstorm/errors';
 import { describe, expect, test } from 'vitest';
+import { recordedContent, recordedFiles, recordedId, recordedLayout } from '../testing/records.js';
 import { parseAnyPlan, parsePlan } from './parse.js';
 import { type EarlierData, resolveRevisit } from './resolve-revisit.js';
 
-const id = '20261124-015237-0ac53cae';
+const id = recordedId;
 const other = '20261124-015237-0ac53caf';
 
 /** What a plan is told. */
@@ -21,28 +22,9 @@ function told(text: string): string {
 const earlier: EarlierData = {
   runId: id,
   startedUnixMs: 1_795_485_157_500,
-  content: {
-    seed: 7n,
-    namespace: 'n',
-    unitBytes: 4096,
-    dedupMilli: 1000,
-    windowBits: 1,
-    compressMilli: 1000,
-    codec: 'any',
-    recordBytes: 131_072,
-  },
-  layout: { units: 64, unitBytes: 4096, unitsPerObject: 8, objects: 8 },
-  target: {
-    kind: 'file',
-    paths: ['/t'],
-    runFolders: [`/t/${id}`],
-    scope: 'shared',
-    shareTarget: false,
-    direct: 'auto',
-    sync: 'range',
-    engine: 'auto',
-    preallocate: false,
-  },
+  content: { ...recordedContent, seed: 7n },
+  layout: recordedLayout,
+  target: recordedFiles,
   blockBytes: 4096,
   grainUnits: 8,
   leaseUnits: 8,

@@ -11,7 +11,7 @@ import { formatDuration, formatSize, type Rate } from './units.js';
 const MiB = 1024 ** 2;
 
 /** What run ids look like. */
-export const runIdPattern = /^\d{8}-\d{6}-[0-9a-f]{8}$/u;
+export const runIdPattern = /^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$/u;
 
 const delay = key(duration({ minimum: '0s', maximum: '24h' }).optional(), {
   meaning: 'Wait before the stage begins: lets caches drain, or a person act.',
@@ -23,7 +23,7 @@ const earlierRun = key(
   text({
     takes: 'a run id',
     hint: 'write the id that the run had, such as 20261123-092613-bfd954bf; `seedstorm runs` lists those that are known',
-    pattern: '^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$',
+    pattern: runIdPattern.source,
     fault: (id) => (runIdPattern.test(id) ? undefined : 'is not a run id'),
   }).optional(),
   {

@@ -1,52 +1,15 @@
 import { isSeedstormError } from '@seedstorm/errors';
 import { describe, expect, test } from 'vitest';
 import { unixMs } from '../clock.js';
+import { recordedFiles, runRecord } from '../testing/records.js';
 import { EarlierWrite, earlierDataOf, leftOutText } from './earlier-data.js';
 import type { RecordHead, RunRecord } from './run-record.js';
 
 /** 64 units on two hosts, of which [0, 24) and [32, 64) are done and [8, 16) is in doubt. */
 function recordOf(more: Partial<RecordHead> = {}, scope: 'shared' | 'local' = 'local'): RunRecord {
-  return {
-    head: {
-      format: 'seedstorm-run-record',
-      version: 1,
-      runId: '20261124-015237-0ac53cae',
-      software: '0.1.0',
-      startedUnixMs: 1000,
-      updatedUnixMs: 2000,
-      state: 'kept',
-      content: {
-        seed: 1n,
-        namespace: 'n',
-        unitBytes: 4096,
-        dedupMilli: 1000,
-        windowBits: 1,
-        compressMilli: 1000,
-        codec: 'any',
-        recordBytes: 131_072,
-      },
-      layout: { units: 64, unitBytes: 4096, unitsPerObject: 8, objects: 8 },
-      target: {
-        kind: 'file',
-        paths: ['/t'],
-        runFolders: ['/t/20261124-015237-0ac53cae'],
-        scope,
-        shareTarget: false,
-        direct: 'auto',
-        sync: 'range',
-        engine: 'auto',
-        preallocate: false,
-      },
-      blockBytes: 4096,
-      grainUnits: 8,
-      leaseUnits: 8,
-      generation: 1,
-      unitsWritten: 56,
-      unitsFailed: 0,
-      unitsIndeterminate: 8,
-      ...more,
-    },
-    ranges: {
+  return runRecord(
+    { target: { ...recordedFiles, scope }, unitsWritten: 56, unitsIndeterminate: 8, ...more },
+    {
       writers: [
         { agent: 'a', host: 'one' },
         { agent: 'b', host: 'two' },
@@ -57,7 +20,7 @@ function recordOf(more: Partial<RecordHead> = {}, scope: 'shared' | 'local' = 'l
       ],
       indeterminate: [[8, 16]],
     },
-  };
+  );
 }
 
 function codeOf(record: RunRecord): string {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { codecs, ioEngines, syncModes } from '../plan/choices.js';
+import { runIdPattern } from '../plan/schema-stages.js';
 
 /** The version of the file that this software writes, and the only one that it reads. */
 export const recordVersion = 1;
@@ -85,7 +86,7 @@ const target = z.discriminatedUnion('kind', [
 export const recordHeadSchema = z.strictObject({
   format: z.literal('seedstorm-run-record'),
   version: z.literal(recordVersion),
-  runId: z.string().regex(/^\d{8}-\d{6}-[0-9a-f]{8}$/u),
+  runId: z.string().regex(runIdPattern),
   name: z.string().optional(),
   /** The version of the software that wrote it. */
   software: z.string(),

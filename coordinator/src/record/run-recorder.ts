@@ -139,7 +139,7 @@ export class RunRecorder {
     if (record === undefined) return;
     const { target, generation } = record.head;
     const isDurable = target.kind === 's3' || target.sync !== 'never';
-    const ranges = rangesOf(ledger, [...this.late(generation), ...(isDurable ? [] : neverSynced(ledger))]);
+    const ranges = rangesOf(ledger, [...this.late(generation), ...(isDurable ? [] : ledger.allIndeterminate())]);
     const { failed, done } = ledger.coverage();
     const unitsIndeterminate = ranges.indeterminate.reduce((sum, [first, end]) => sum + end - first, 0);
     const counts = { unitsWritten: done, unitsFailed: failed, unitsIndeterminate };
@@ -189,12 +189,6 @@ function rangesOf(ledger: Ledger, inDoubt: readonly Units[]): RecordRanges {
   for (const { first, end } of inDoubt) doubtful.set(first, end, true);
   const indeterminate = deeds.flatMap((deed) => doubtful.slice(deed.first, deed.end));
   return { writers, ranges, indeterminate: indeterminate.map(({ first, end }) => [first, end]) };
-}
-
-/** What agents that were lost wrote and never made durable. */
-function neverSynced(ledger: Ledger): readonly Units[] {
-  const agents = [...ledger.coverage().agents.keys()];
-  return agents.flatMap((agent) => ledger.indeterminate(agent).map(([first, end]) => ({ first, end })));
 }
 
 function targetOf(target: Extract<ResolvedPlan['target'], { kind: 'file' | 'block' | 's3' }>): RecordHead['target'] {

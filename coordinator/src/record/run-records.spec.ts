@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSeedstormError } from '@seedstorm/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { recordedContent, recordedId, runRecord } from '../testing/records.js';
 import type { RunRecord } from './run-record.js';
 import { maxDeleted, RunRecords } from './run-records.js';
 
@@ -14,39 +15,18 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const id = '20261124-015237-0ac53cae';
+const id = recordedId;
 
 function recordOf(runId: string, state: RunRecord['head']['state'] = 'kept'): RunRecord {
-  return {
-    head: {
-      format: 'seedstorm-run-record',
-      version: 1,
+  return runRecord(
+    {
       runId,
-      software: '0.1.0',
-      startedUnixMs: 1000,
-      updatedUnixMs: 2000,
       state,
-      content: {
-        seed: 2n ** 64n - 1n,
-        namespace: 'n',
-        unitBytes: 4096,
-        dedupMilli: 1000,
-        windowBits: 1,
-        compressMilli: 1000,
-        codec: 'any',
-        recordBytes: 131_072,
-      },
-      layout: { units: 64, unitBytes: 4096, unitsPerObject: 8, objects: 8 },
+      content: { ...recordedContent, seed: 2n ** 64n - 1n },
       target: { kind: 'block', device: '/dev/loop7', offsetBytes: 0, sync: 'range', engine: 'auto' },
-      blockBytes: 4096,
-      grainUnits: 8,
-      leaseUnits: 8,
-      generation: 1,
       unitsWritten: 24,
-      unitsFailed: 0,
-      unitsIndeterminate: 0,
     },
-    ranges: {
+    {
       writers: [{ agent: 'a', host: 'h' }],
       ranges: [
         [0, 16, 0, 1100, 1200],
@@ -54,7 +34,7 @@ function recordOf(runId: string, state: RunRecord['head']['state'] = 'kept'): Ru
       ],
       indeterminate: [[8, 16]],
     },
-  };
+  );
 }
 
 /** What reading the record of the run is told. */

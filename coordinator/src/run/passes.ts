@@ -14,6 +14,7 @@ import {
   type Range,
   type Report,
   type ReportOutcome,
+  UnitsByAgent,
   unionUnits,
   type WriterRange,
 } from '../ledger/index.js';
@@ -38,7 +39,7 @@ interface Sums {
   rework: number;
   byTheirWriter: number;
   readonly agents: Map<string, { done: number; rework: number }>;
-  readonly indeterminate: Map<string, IntervalSet>;
+  readonly indeterminate: UnitsByAgent;
 }
 
 /** The passes of one stage. */
@@ -56,7 +57,7 @@ export class Passes {
     rework: 0,
     byTheirWriter: 0,
     agents: new Map(),
-    indeterminate: new Map(),
+    indeterminate: new UnitsByAgent(),
   };
 
   constructor(
@@ -208,10 +209,7 @@ export class Passes {
 
   /** Units that may hold what a lost agent wrote late, or miss what it never made durable, in any pass. */
   allIndeterminate(): LostUnits[] {
-    const over = [...this.#over.indeterminate].flatMap(([agent, units]) =>
-      units.ranges.map(([first, end]) => ({ agent, first, end })),
-    );
-    return [...over, ...this.#open.flatMap(({ ledger }) => ledger.allIndeterminate())];
+    return [...this.#over.indeterminate.all, ...this.#open.flatMap(({ ledger }) => ledger.allIndeterminate())];
   }
 
   /** Whether nobody can have I/O in flight in any pass. */
@@ -277,11 +275,7 @@ export class Passes {
     const { done, failed, rework, agents } = pass.ledger.coverage();
     for (const [first, end] of pass.ledger.failedRanges()) this.#failed.add(first, end);
     const over = this.#over;
-    for (const { agent, first, end } of pass.ledger.allIndeterminate()) {
-      const units = over.indeterminate.get(agent) ?? new IntervalSet();
-      units.add(first, end);
-      over.indeterminate.set(agent, units);
-    }
+    for (const lost of pass.ledger.allIndeterminate()) over.indeterminate.add(lost);
     over.passes += 1;
     over.done += done;
     over.failed += failed;
